@@ -1,0 +1,1 @@
+"""The torch parts of hetero_mlp (private)."""

@@ -1,0 +1,132 @@
+"""Canonical forms: JSON that hashes the same everywhere, code fingerprints and named random streams."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+FORMAT = 1
+"""Number of the key grammar and object layout; a change of meaning raises it and old objects become misses."""
+
+
+def canonical(value: object) -> str:
+    """Return JSON with sorted keys and no spaces; equal values give equal text.
+
+    A float that is whole stays a float ("1.0"), so 1 and 1.0 differ, as they may for a library.
+
+    Raises:
+        TypeError: for what JSON has no form for.
+        ValueError: for NaN.
+
+    >>> canonical({"b": (1, 2.0), "a": float("inf")})
+    '{"a":"inf","b":[1,2.0]}'
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | str):
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, float):
+        if math.isnan(value):
+            raise ValueError("NaN has no canonical form")
+        return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+def key_of(ingredients: Mapping[str, object]) -> str:
+    """Return the sha256 (64 hex digits) of the ingredients of a result, the store format included."""
+    return hashlib.sha256(canonical({"format": FORMAT, **ingredients}).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the sha256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def fingerprint(path: Path) -> str:
+    """Return 16 hex digits that change with the code of a module, not with its comments, docstrings or layout.
+
+    Modules of the same package folder that it imports (and, beside a file of the user's own, any local file) count as
+    part of it, for a change in them changes what it does.
+    """
+    digest = hashlib.sha256()
+    for part in _with_local_imports(path):
+        digest.update(ast.dump(_without_docstrings(ast.parse(part.read_text("utf-8")))).encode())
+    return digest.hexdigest()[:16]
+
+
+def _with_local_imports(path: Path) -> list[Path]:
+    """Return `path` and the plug-in level modules it imports, directly or not, sorted after the first."""
+    found: set[Path] = set()
+    todo = [path.resolve()]
+    while todo:
+        current = todo.pop()
+        if current in found:
+            continue
+        found.add(current)
+        for name in _imported(ast.parse(current.read_text("utf-8"))):
+            todo.extend(_locate(name, current))
+    return [path.resolve(), *sorted(found - {path.resolve()})]
+
+
+def _imported(tree: ast.Module) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def _locate(name: str, importer: Path) -> list[Path]:
+    """Return the file of module `name` where it is code of a plug-in: kit.<folder>.<file>, or beside the importer."""
+    parts = name.split(".")
+    root = Path(__file__).resolve().parent
+    inside = importer.is_relative_to(root)
+    if inside:
+        target = root.joinpath(*parts[1:]) if parts[0] == root.name and len(parts) > 2 else None
+    else:
+        target = importer.parent.joinpath(*parts)
+    if target is None:
+        return []
+    return [p.resolve() for p in (target.with_suffix(".py"), target / "__init__.py") if p.is_file()]
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """Return the tree without strings that stand alone: docstrings and the docs below fields."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [s for s in body if not _is_text(s)]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def stream(seed: int, *name: str | int) -> np.random.Generator:
+    """Return the random generator of that name: the same for the same seed and name, independent for others.
+
+    >>> int(stream(7, "fit", 0, 3).integers(100)) == int(stream(7, "fit", 0, 3).integers(100))
+    True
+    """
+    digest = hashlib.sha256(canonical([seed, *name]).encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))

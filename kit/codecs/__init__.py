@@ -1,0 +1,1 @@
+"""Target transforms, one module each."""

@@ -1,0 +1,336 @@
+"""The contracts of plug-ins: one Protocol per kind, and the `Params` every plug-in declares.
+
+A plug-in is one module in its folder; its file name is its recipe name. It imports its library inside its verbs only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from kit.types import (
+    Block,
+    Bools,
+    Design,
+    Floats,
+    Floats32,
+    Ints,
+    Objective,
+    Pred,
+    PredKind,
+    Rows,
+    Task,
+    TaskKind,
+)
+
+Scalar = bool | int | float | str
+Scope = Literal["row", "table", "fold"]
+
+
+class _Ref(str):
+    """A string that refers to something outside the params; the plan puts its content into the key."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1))
+
+
+class ColumnName(_Ref):
+    """The name of a data column or of one declared under `columns:`. The plan checks it and keys a computed one."""
+
+    __slots__ = ()
+
+
+class DataFile(_Ref):
+    """A path to a file beside the recipe. The plan checks it and keys its bytes; a verb gets a readable path."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Tune:
+    """The search range of a parameter, written beside it: `Annotated[float, Tune(0.01, 0.3, log=True)]`."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[Scalar, ...] = ()
+
+
+class Params(BaseModel):
+    """Base of every plug-in's parameters: frozen, unknown names refused, doc strings below the fields kept.
+
+    A plug-in around a library lists the library's own parameter names in `NATIVE` (alias -> name, or name -> itself);
+    those are taken too and gathered in `native` under the library's name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+    NATIVE: ClassVar[Mapping[str, str]] = {}
+
+    native: dict[str, Scalar | list[Scalar] | None] = {}
+    """Parameters of the library under its own names. Written flat beside the others in a recipe."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_native(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not cls.NATIVE:
+            return data
+        own = {k: v for k, v in data.items() if k in cls.model_fields or k not in cls.NATIVE}
+        native = dict(data.get("native") or {})
+        for name, value in data.items():
+            if name not in own:
+                target = cls.NATIVE[name]
+                if target in native:
+                    raise ValueError(f"{target} is given twice, once as {name}")
+                native[target] = value
+        return {**own, **({"native": native} if native else {})}
+
+    @classmethod
+    def known_names(cls) -> list[str]:
+        """Return every name a recipe may write, the library's own included."""
+        return [name for name in cls.model_fields if name != "native" or cls.NATIVE] + sorted(cls.NATIVE)
+
+
+P = TypeVar("P", bound=Params, contravariant=True)  # noqa: PLC0105 - a short name reads best in seven Protocols
+
+Watch = Callable[[int, float], bool]
+"""`watch(step, stop_score)` is called after each step of a fit; True ends the fit."""
+
+
+def never(step: int, stop_score: float) -> bool:
+    """Return False: the watch of a fit that nobody watches."""
+    return False
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a fit is carried out. Nothing but `rng` and `steps` may shape its result on one kind of device.
+
+    `steps`: train exactly that many steps and do not stop early; None = as the params say.
+    `device`: "cpu" or "cuda".
+    """
+
+    rng: np.random.Generator
+    watch: Watch = never
+    steps: int | None = None
+    threads: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class Fitted(Protocol):
+    """A trained model: a frozen dataclass of arrays and native model bytes, never a closure."""
+
+    @property
+    def best_step(self) -> int:
+        """Steps (boosting rounds, epochs) used by `predict`; 0 for a model without steps."""
+
+    @property
+    def curve(self) -> Floats:
+        """(steps,) the stop rows' loss after each step; empty without stop rows."""
+
+    def predict(self, design: Design) -> Pred:
+        """Return the prediction (on the encoded scale) for a design whose y is None."""
+
+    def importance(self) -> Floats | None:
+        """Return (d,) the gain per matrix column, or None where the model has none."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model into an existing empty folder in native formats or safetensors."""
+
+
+class ModelModule(Protocol[P]):
+    """A learner. `prepare` makes the library's own data, `fit` trains on it; `load` reads what `Fitted.save` wrote."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+    TASKS: tuple[TaskKind, ...]
+    OBJECTIVES: tuple[Objective, ...]
+    STEPS: str
+    STEP_GROWS: bool
+    DATA_PARAMS: tuple[str, ...]
+    DEVICES: tuple[str, ...]
+
+    def prepare(self, params: P, task: Task, train: Design, stop: Design | None, run: Run) -> Any:
+        """Return the library's data; reusable by `fit` for any params equal in DATA_PARAMS."""
+
+    def fit(self, params: P, task: Task, data: Any, run: Run) -> Fitted:
+        """Return the model trained on `data`, stopped on its stop rows unless `run.steps` says how far to go."""
+
+    def load(self, folder: Path) -> Fitted:
+        """Return the model that `Fitted.save` wrote."""
+
+
+class Learnt(Protocol):
+    """A learnt feature: a frozen dataclass of arrays. Calling it must not depend on y, nor on other rows."""
+
+    def __call__(self, rows: Rows) -> Block:
+        """Return the feature of any rows."""
+
+    @property
+    def own(self) -> Block | None:
+        """The learning rows' own Block where it must differ from `self(rows)` (cross-fitting), else None."""
+
+
+class FeatureModule(Protocol[P]):
+    """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+    SCOPE: Scope
+    KINDS: tuple[str, ...]
+
+    def learn(self, params: P, task: Task, rows: Rows, rng: np.random.Generator) -> Learnt:
+        """Return the learnt feature. Rows: none but the header (row), all without y (table), learning rows (fold)."""
+
+
+class AugmentModule(Protocol[P]):
+    """An augmenter: makes new rows out of learning rows."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+
+    def make(self, params: P, rows: Rows, rng: np.random.Generator) -> Rows:
+        """Return new rows only: row < 0, parents set, same header."""
+
+
+class WeightModule(Protocol[P]):
+    """A weighting of the learning and synthetic rows."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+
+    def weigh(self, params: P, rows: Rows) -> Floats:
+        """Return (n,) finite factors >= 0 for w; 0 drops a row."""
+
+
+class Codec(Protocol):
+    """A learnt target transform: a frozen dataclass of arrays."""
+
+    def encode(self, y: Floats) -> Floats:
+        """Return y (n,) as the learner sees it."""
+
+    def decode(self, pred: Pred) -> Pred:
+        """Return the prediction on the recipe's scale."""
+
+
+class CodecModule(Protocol[P]):
+    """A target transform. TASKS says for which kinds it makes sense."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+    TASKS: tuple[TaskKind, ...]
+
+    def learn(self, params: P, task: Task, y: Floats, w: Floats) -> Codec:
+        """Return the codec, learnt on the learning rows' y (n,) and w (n,)."""
+
+    def task(self, params: P, task: Task) -> Task:
+        """Return the task the learner is given."""
+
+
+@runtime_checkable
+class MetricModule(Protocol):
+    """A metric. BETTER: "lower" or "higher". WANTS: what `pred.mean` must hold. OBJECTIVE: what to train for."""
+
+    BETTER: Literal["lower", "higher"]
+    TASKS: tuple[TaskKind, ...]
+    WANTS: PredKind
+    OBJECTIVE: Mapping[str, Objective]
+    CODEC: str
+
+    def score(self, task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+        """Return the score of pred on rows with truth y (n,) and scoring weights v (n,)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by name, for those who only use it."""
+
+    name: str
+    better: Literal["lower", "higher"]
+    wants: PredKind
+    score: Callable[[Task, Floats, Pred, Floats], float]
+
+    @property
+    def sign(self) -> float:
+        """+1 where lower is better, else -1: `sign * score` is always to be minimised."""
+        return 1.0 if self.better == "lower" else -1.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stacker may know beside z, y and v.
+
+    Shape: std (S, n) float32, NaN where a source has none, or None; group (n,) int64 or None; sources: S names.
+    """
+
+    task: Task
+    metric: Metric
+    rng: np.random.Generator
+    sources: tuple[str, ...]
+    std: Floats32 | None = None
+    group: Ints | None = None
+
+    def at(self, rows: Ints | Bools) -> Context:
+        """Return the context of some of the rows."""
+        std = None if self.std is None else self.std[:, rows]
+        group = None if self.group is None else self.group[rows]
+        return Context(self.task, self.metric, self.rng, self.sources, std, group)
+
+
+class Combiner(Protocol):
+    """A fitted stacker: a frozen dataclass of arrays."""
+
+    @property
+    def weights(self) -> Floats | None:
+        """(S,) how much each source counts, or None where that has no meaning."""
+
+    def __call__(self, z: Floats32, ctx: Context) -> Pred:
+        """Return the combined prediction of z (S, n, m)."""
+
+
+class StackerModule(Protocol[P]):
+    """A stacker. LINEAR: combining averages = averaging combinations. SOURCES: how many it takes (least, most).
+
+    PER_FOLD: a non-linear one is applied to each fold model's test prediction and then averaged; False = applied once
+    to the average (rounding: an average of rounded values is not rounded).
+    """
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+    TASKS: tuple[TaskKind, ...]
+    LINEAR: bool
+    PER_FOLD: bool
+    SOURCES: tuple[int, int]
+    RETURNS: PredKind | None
+
+    def fit(self, params: P, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Combiner:
+        """Return the combiner of z (S, n, m) for truth y (n,) under scoring weights v (n,)."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a splitter returns: held (n,) fold or -1 = never; train (folds, n) bool, or None = all not held."""
+
+    held: Ints
+    train: Bools | None = None
+
+
+class SplitModule(Protocol[P]):
+    """A splitter. NEEDS: the role columns it cannot do without ("group", "time"). RANDOM: repeats differ."""
+
+    Params: type[Params]
+    LIBS: tuple[str, ...]
+    NEEDS: tuple[str, ...]
+    RANDOM: bool
+
+    def assign(self, params: P, task: Task, rows: Rows, rng: np.random.Generator) -> Assignment:
+        """Return who is held where. Folds are numbered from 0 and none is empty."""

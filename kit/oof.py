@@ -1,0 +1,67 @@
+"""The currency of kit: out-of-fold predictions, with what the same models predict for test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.types import Bools, Floats, Floats32, Pred, PredKind, require
+
+
+@dataclass(frozen=True)
+class Oof:
+    """Out-of-fold predictions of a model or a blend, with what it predicts for test.
+
+    Shape:
+        fold: (R, n) int16 (-1 = never held; its pred is NaN).  y: (n,) as `Task` says.
+        pred: (R, n, m) float32.  std: (R, n) float32 or None.
+        test: (K, t, m) float32, one per fold model.  test_std: (K, t) float32 or None.
+    """
+
+    fold: NDArray[np.int16]
+    y: Floats
+    pred: Floats32
+    test: Floats32
+    std: Floats32 | None = None
+    test_std: Floats32 | None = None
+    kind: PredKind = "value"
+    peeked: bool = False
+    transductive: bool = False
+
+    def __post_init__(self) -> None:
+        shape = self.fold.shape
+        require(self.pred.shape[:2] == shape, f"pred must start with shape {shape}, however: {self.pred.shape=}")
+        require(self.y.shape == shape[1:], f"y must have shape {shape[1:]}, however: {self.y.shape=}")
+        require(self.test.ndim == 3, f"test must have shape (K, t, m), however: {self.test.shape=}")
+        require((self.std is None) == (self.test_std is None), "std and test_std go together")
+
+    @property
+    def scored(self) -> Bools:
+        """(n,) bool: the rows held in every repeat."""
+        return np.asarray((self.fold >= 0).all(axis=0))
+
+    def pooled(self) -> Pred:
+        """Return the prediction per row, averaged over repeats; NaN where a row was never held."""
+        return average(self.pred, self.std)
+
+    def test_mean(self) -> Pred:
+        """Return the prediction per test row, averaged over the fold models."""
+        return average(self.test, self.test_std)
+
+
+def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False) -> Pred:
+    """Return the average of predictions stacked on the first axis; mean (s, n, m), std (s, n) or None.
+
+    The variance is the mean of the variances. With `spread` the variance of the means is added (the mixture of
+    Lakshminarayanan et al. 2017): right for seeds, which OOF and test rows share, and wrong for fold models, of
+    which an OOF row has one and a test row K.
+    """
+    centre = mean.mean(axis=0, dtype=np.float64)
+    if std is None:
+        return Pred(centre.astype(np.float32))
+    variance = (std.astype(np.float64) ** 2).mean(axis=0)
+    if spread:
+        variance += mean[:, :, 0].astype(np.float64).var(axis=0)
+    return Pred(centre.astype(np.float32), np.sqrt(variance).astype(np.float32))

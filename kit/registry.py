@@ -1,0 +1,91 @@
+"""The folder is the registry: lists plug-ins, imports them on use. The only user of importlib in kit."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kit.canon import fingerprint
+from kit.contracts import Metric
+from kit.errors import RecipeError, nearest
+
+KINDS = {
+    "models": "model",
+    "features": "feature",
+    "augment": "augmenter",
+    "weights": "weighting",
+    "codecs": "target transform",
+    "metrics": "metric",
+    "stackers": "stacker",
+    "splits": "splitter",
+}
+"""Folder -> what a person calls one of its plug-ins."""
+
+_ROOT = Path(__file__).parent
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """Return the recipe names of a folder's plug-ins, sorted. Files that begin with `_` are private."""
+    return tuple(sorted(p.stem for p in (_ROOT / kind).glob("[!_]*.py")))
+
+
+def path_of(kind: str, name: str) -> Path:
+    """Return the file of a plug-in; `name` may be a path to a user's own (it ends in .py).
+
+    Raises:
+        RecipeError: there is no such plug-in.
+    """
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise RecipeError(f"the {KINDS[kind]} file does not exist", place=f"use: {name}", got=name)
+        return path.resolve()
+    if name not in names(kind):
+        raise RecipeError(f"unknown {KINDS[kind]}", got=name, allowed=names(kind), next=nearest(name, names(kind)))
+    return _ROOT / kind / f"{name}.py"
+
+
+@cache
+def load(kind: str, name: str) -> Any:
+    """Return the plug-in module. Its library is not imported by that, only by its verbs.
+
+    Raises:
+        RecipeError: there is no such plug-in, or a user's own file cannot be imported.
+    """
+    path = path_of(kind, name)
+    if name.endswith(".py"):
+        return _load_file(path)
+    return importlib.import_module(f"kit.{kind}.{name}")
+
+
+def _load_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"kit_local_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise RecipeError("the file is not a Python module", place=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise RecipeError("the plug-in file fails on import", place=str(path), got=repr(error)) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def code_of(kind: str, name: str) -> str:
+    """Return the code fingerprint of a plug-in (canon.fingerprint)."""
+    return fingerprint(path_of(kind, name))
+
+
+def metric(name: str) -> Metric:
+    """Return the metric of that name, ready for use."""
+    module = load("metrics", name)
+    return Metric(name, module.BETTER, module.WANTS, module.score)

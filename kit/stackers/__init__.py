@@ -1,0 +1,1 @@
+"""Stackers, one module each."""

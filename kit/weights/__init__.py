@@ -1,0 +1,1 @@
+"""Weightings of learning rows, one module each."""
