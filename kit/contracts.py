@@ -1,4 +1,4 @@
-"""The contracts of plug-ins: one Protocol per kind, and the `Params` every plug-in declares.
+"""The contracts of plug-ins: one Protocol per kind.
 
 A plug-in is one module in its folder; its file name is its recipe name. It imports its library inside its verbs only.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
-from pydantic_core import CoreSchema, core_schema
 
+from kit.params import Params
 from kit.types import (
     Block,
     Bools,
@@ -29,76 +28,7 @@ from kit.types import (
     TaskKind,
 )
 
-Scalar = bool | int | float | str
 Scope = Literal["row", "table", "fold"]
-
-
-class _Ref(str):
-    """A string that refers to something outside the params; the plan puts its content into the key."""
-
-    __slots__ = ()
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1))
-
-
-class ColumnName(_Ref):
-    """The name of a data column or of one declared under `columns:`. The plan checks it and keys a computed one."""
-
-    __slots__ = ()
-
-
-class DataFile(_Ref):
-    """A path to a file beside the recipe. The plan checks it and keys its bytes; a verb gets a readable path."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Tune:
-    """The search range of a parameter, written beside it: `Annotated[float, Tune(0.01, 0.3, log=True)]`."""
-
-    low: float = 0.0
-    high: float = 0.0
-    log: bool = False
-    choices: tuple[Scalar, ...] = ()
-
-
-class Params(BaseModel):
-    """Base of every plug-in's parameters: frozen, unknown names refused, doc strings below the fields kept.
-
-    A plug-in around a library lists the library's own parameter names in `NATIVE` (alias -> name, or name -> itself);
-    those are taken too and gathered in `native` under the library's name.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
-
-    NATIVE: ClassVar[Mapping[str, str]] = {}
-
-    native: dict[str, Scalar | list[Scalar] | None] = {}
-    """Parameters of the library under its own names. Written flat beside the others in a recipe."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather_native(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping) or not cls.NATIVE:
-            return data
-        own = {k: v for k, v in data.items() if k in cls.model_fields or k not in cls.NATIVE}
-        native = dict(data.get("native") or {})
-        for name, value in data.items():
-            if name not in own:
-                target = cls.NATIVE[name]
-                if target in native:
-                    raise ValueError(f"{target} is given twice, once as {name}")
-                native[target] = value
-        return {**own, **({"native": native} if native else {})}
-
-    @classmethod
-    def known_names(cls) -> list[str]:
-        """Return every name a recipe may write, the library's own included."""
-        return [name for name in cls.model_fields if name != "native" or cls.NATIVE] + sorted(cls.NATIVE)
-
 
 P = TypeVar("P", bound=Params, contravariant=True)  # noqa: PLC0105 - a short name reads best in seven Protocols
 
