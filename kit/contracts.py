@@ -30,6 +30,8 @@ from kit.types import (
 
 Scope = Literal["row", "table", "fold"]
 
+AnyParams = Params
+
 P = TypeVar("P", bound=Params, contravariant=True)  # noqa: PLC0105 - a short name reads best in seven Protocols
 
 Watch = Callable[[int, float], bool]
@@ -78,9 +80,16 @@ class Fitted(Protocol):
 
 
 class ModelModule(Protocol[P]):
-    """A learner. `prepare` makes the library's own data, `fit` trains on it; `load` reads what `Fitted.save` wrote."""
+    """A learner. `prepare` makes the library's own data, `fit` trains on it; `load` reads what `Fitted.save` wrote.
 
-    Params: type[Params]
+    STEPS: the parameter that counts its steps, "" where it has none. STEP_GROWS: more rows want more steps (rounds do,
+    an epoch grows by itself). DATA_PARAMS: what `prepare` depends on. COST: how long a fit takes, LightGBM's being 1.
+    """
+
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
     TASKS: tuple[TaskKind, ...]
     OBJECTIVES: tuple[Objective, ...]
@@ -88,6 +97,7 @@ class ModelModule(Protocol[P]):
     STEP_GROWS: bool
     DATA_PARAMS: tuple[str, ...]
     DEVICES: tuple[str, ...]
+    COST: float
 
     def prepare(self, params: P, task: Task, train: Design, stop: Design | None, run: Run) -> Any:
         """Return the library's data; reusable by `fit` for any params equal in DATA_PARAMS."""
@@ -113,7 +123,10 @@ class Learnt(Protocol):
 class FeatureModule(Protocol[P]):
     """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects."""
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
     SCOPE: Scope
     KINDS: tuple[str, ...]
@@ -125,7 +138,10 @@ class FeatureModule(Protocol[P]):
 class AugmentModule(Protocol[P]):
     """An augmenter: makes new rows out of learning rows."""
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
 
     def make(self, params: P, rows: Rows, rng: np.random.Generator) -> Rows:
@@ -135,7 +151,10 @@ class AugmentModule(Protocol[P]):
 class WeightModule(Protocol[P]):
     """A weighting of the learning and synthetic rows."""
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
 
     def weigh(self, params: P, rows: Rows) -> Floats:
@@ -155,7 +174,10 @@ class Codec(Protocol):
 class CodecModule(Protocol[P]):
     """A target transform. TASKS says for which kinds it makes sense."""
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
     TASKS: tuple[TaskKind, ...]
 
@@ -234,7 +256,10 @@ class StackerModule(Protocol[P]):
     to the average (rounding: an average of rounded values is not rounded).
     """
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
     TASKS: tuple[TaskKind, ...]
     LINEAR: bool
@@ -257,7 +282,10 @@ class Assignment:
 class SplitModule(Protocol[P]):
     """A splitter. NEEDS: the role columns it cannot do without ("group", "time"). RANDOM: repeats differ."""
 
-    Params: type[Params]
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
     LIBS: tuple[str, ...]
     NEEDS: tuple[str, ...]
     RANDOM: bool

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,6 +84,18 @@ def _load_file(path: Path) -> ModuleType:
 def code_of(kind: str, name: str) -> str:
     """Return the code fingerprint of a plug-in (canon.fingerprint)."""
     return fingerprint(path_of(kind, name))
+
+
+@cache
+def versions(libs: tuple[str, ...]) -> dict[str, str]:
+    """Return major.minor of each distribution, without importing it."""
+    found = {}
+    for name in libs:
+        try:
+            found[name] = ".".join(metadata.version(name).split(".")[:2])
+        except metadata.PackageNotFoundError:
+            raise RecipeError(f"the package {name} is not installed", got=name, next=f"pip install {name}") from None
+    return found
 
 
 def metric(name: str) -> Metric:

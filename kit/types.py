@@ -84,13 +84,13 @@ class Gather(Mapping[str, Array]):
         self._index: Ints = index
         if isinstance(base, Gather):
             self._base, self._index = base._base, base._index[index]
+        index = self._index
+        run = len(index) > 0 and int(index[-1]) - int(index[0]) == len(index) - 1 and bool((np.diff(index) == 1).all())
+        self._slice = slice(int(index[0]), int(index[-1]) + 1) if run else None
 
     def __getitem__(self, name: str) -> Array:
         column = self._base[name]
-        lo = int(self._index[0]) if len(self._index) else 0
-        if len(self._index) and np.array_equal(self._index, np.arange(lo, lo + len(self._index))):
-            return column[lo : lo + len(self._index)]
-        taken: Array = np.asarray(column)[self._index]
+        taken: Array = column[self._slice] if self._slice is not None else np.asarray(column)[self._index]
         return taken
 
     def __iter__(self) -> Iterator[str]:

@@ -1,0 +1,122 @@
+"""The trained net as plain arrays: predicts, saves and loads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+from kit._mlp.encode import Encoder
+from kit._mlp.net import Layout
+from kit._mlp.train import predict
+from kit.types import Array, Design, Floats, Floats32, Objective, Pred
+
+_ARRAYS, _FACTS = "net.safetensors", "net.json"
+_STD_FLOOR = 1e-12
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread inside: with more, sums are split otherwise and the last bits differ."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The scale of the target: standardised y = (y - centre) / scale; predictions stay within low..high.
+
+    scale 0 marks a constant target. A classification has (0, 1, -inf, inf).
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+    low: float = -np.inf
+    high: float = np.inf
+
+    def encode(self, y: Floats) -> Floats:
+        """Return standardised y."""
+        return (y - self.centre) / (self.scale or 1.0)
+
+
+@dataclass(frozen=True)
+class FittedMlp:
+    """A trained stack of nets. `sigma` is the constant standard deviation of a loss without variance, in y units."""
+
+    encoder: Encoder
+    layout: Layout
+    objective: Objective
+    target: Target
+    weights: dict[str, Floats32]
+    sigma: float
+    best_step: int
+    curve: Floats
+
+    def predict(self, design: Design) -> Pred:
+        """Return the members' mixture: mean and std of a regression, probabilities of classes."""
+        x, codes = self.encoder(design)
+        tensors = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+        with one_thread():
+            mean, variance = predict(self.objective, tensors, self.layout, torch.from_numpy(x), torch.from_numpy(codes))
+        if self.objective in ("logloss", "softmax"):
+            return Pred(mean.numpy())
+        return self._regression(mean.numpy(), None if variance is None else variance.numpy())
+
+    def _regression(self, mean: Floats32, variance: Floats32 | None) -> Pred:
+        target = self.target
+        value = np.clip(mean.astype(np.float64) * target.scale + target.centre, target.low, target.high)
+        if variance is None:
+            std = np.full(len(mean), self.sigma)
+        else:
+            std = np.sqrt(variance.astype(np.float64)) * target.scale
+        return Pred(value.astype(np.float32), np.maximum(std, _STD_FLOOR).astype(np.float32))
+
+    def importance(self) -> Floats | None:
+        """Return None: the front scale weighs embeddings, not columns, and shrinks where a first layer grows."""
+        return None
+
+    def save(self, folder: Path) -> None:
+        """Write net.safetensors (all arrays) and net.json (all else) into `folder`."""
+        arrays: dict[str, Array] = {f"weights.{k}": v for k, v in self.weights.items()}
+        arrays |= {f"encoder.{k}": v for k, v in self.encoder.arrays().items()}
+        arrays["curve"] = self.curve
+        save_file(arrays, folder / _ARRAYS)
+        facts = {
+            "layout": asdict(self.layout),
+            "objective": self.objective,
+            "target": {k: repr(v) for k, v in asdict(self.target).items()},
+            "sigma": repr(self.sigma),
+            "best_step": self.best_step,
+        }
+        (folder / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
+
+
+def load(folder: Path) -> FittedMlp:
+    """Return the net that `FittedMlp.save` wrote."""
+    facts = json.loads((folder / _FACTS).read_text("utf-8"))
+    arrays = load_file(folder / _ARRAYS)
+    layout = Layout(**facts["layout"])
+    return FittedMlp(
+        encoder=Encoder.from_arrays(_below("encoder.", arrays)),
+        layout=replace(layout, hidden=tuple(layout.hidden), blanks=tuple(layout.blanks)),
+        objective=facts["objective"],
+        target=Target(**{k: float(v) for k, v in facts["target"].items()}),
+        weights=_below("weights.", arrays),
+        sigma=float(facts["sigma"]),
+        best_step=facts["best_step"],
+        curve=arrays["curve"],
+    )
+
+
+def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

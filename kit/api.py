@@ -1,0 +1,20 @@
+"""The API: what the command line does, as functions. `kit.run(...)` is `kit run ...`."""
+
+from kit.opening import Opened, open_recipe, read_recipe
+from kit.running import Result, run
+from kit.views import check, differences, gc, ls, plan, stage, why
+
+__all__ = [
+    "Opened",
+    "Result",
+    "check",
+    "differences",
+    "gc",
+    "ls",
+    "open_recipe",
+    "plan",
+    "read_recipe",
+    "run",
+    "stage",
+    "why",
+]

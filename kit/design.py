@@ -1,0 +1,129 @@
+"""From learning rows to the matrices a learner sees: augmentation, features, weights and codec, all inside the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kit import registry
+from kit.canon import stream
+from kit.contracts import Codec, Learnt
+from kit.params import Params
+from kit.types import Block, Design, Floats, Rows, Task
+
+
+@dataclass(frozen=True)
+class Use:
+    """A plug-in with its resolved params: what is left of a recipe's entry once names are gone."""
+
+    kind: str
+    use: str
+    params: Params
+
+
+@dataclass(frozen=True)
+class DesignSpec:
+    """How matrices are made from rows. `seed` and `fold` name the random streams."""
+
+    features: tuple[Use, ...]
+    augment: tuple[Use, ...]
+    weights: Use | None
+    codec: Use
+    seed: int
+    fold: int
+
+
+@dataclass(frozen=True)
+class Designs:
+    """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows."""
+
+    train: Design
+    stop: Design | None
+    codec: Codec
+    learnt: tuple[Learnt, ...]
+    n_real: int
+
+    def of(self, rows: Rows) -> Design:
+        """Return the design of rows to predict, without y."""
+        return Design(tuple(feature(rows) for feature in self.learnt), None, rows.w, rows.v)
+
+
+def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everything: Rows) -> Designs:
+    """Return the designs of a fold from its learning and stop rows.
+
+    `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
+    """
+    synthetic = _augment(spec, learn)
+    learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
+    codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, _y(learn), learn.w)
+    blocks = tuple(
+        _stack(own if (own := feature.own) is not None else feature(learn), [feature(s) for s in synthetic])
+        for feature in learnt
+    )
+    rows = concat([learn, *synthetic])
+    train = Design(blocks, codec.encode(_y(rows)), _weigh(spec, rows), rows.v)
+    watched = None
+    if stop is not None:
+        watched = Design(tuple(f(stop) for f in learnt), codec.encode(_y(stop)), stop.w, stop.v)
+    return Designs(train, watched, codec, learnt, len(learn))
+
+
+def concat(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of all parts without columns: numbers, y, w, v, group, time and parents."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {
+        name: np.concatenate([getattr(p, name) for p in parts])
+        for name in ("row", "y", "w", "v", "group", "time", "parents")
+        if all(getattr(p, name) is not None for p in parts)
+    }
+    return Rows(x={}, header=parts[0].header, **arrays)
+
+
+def _augment(spec: DesignSpec, learn: Rows) -> list[Rows]:
+    made = []
+    below = 0
+    for i, use in enumerate(spec.augment):
+        rng = stream(spec.seed, "augment", i, spec.fold)
+        rows: Rows = registry.load("augment", use.use).make(use.params, learn, rng)
+        if (rows.row >= 0).any() or rows.y is None or not np.isfinite(rows.y).all():
+            raise ValueError(f"{use.use} returned rows that are not synthetic or lack y")
+        made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
+        below += len(rows)
+    return [rows for rows in made if len(rows)]
+
+
+def _learn(spec: DesignSpec, i: int, use: Use, task: Task, learn: Rows, everything: Rows) -> Learnt:
+    module = registry.load("features", use.use)
+    none = np.empty(0, np.int64)
+    handed: Mapping[str, Rows] = {
+        "row": Rows(none, {}, learn.header),
+        "table": everything,
+        "fold": learn,
+    }
+    scope = getattr(use.params, "scope", module.SCOPE)
+    learnt: Learnt = module.learn(use.params, task, handed[scope], stream(spec.seed, "feature", i, spec.fold))
+    return learnt
+
+
+def _weigh(spec: DesignSpec, rows: Rows) -> Floats:
+    if spec.weights is None:
+        return rows.w
+    factor: Floats = registry.load("weights", spec.weights.use).weigh(spec.weights.params, rows)
+    if factor.shape != rows.w.shape or not np.isfinite(factor).all() or (factor < 0).any():
+        raise ValueError(f"{spec.weights.use} must return {len(rows)} finite factors >= 0")
+    return rows.w * factor
+
+
+def _stack(block: Block, more: Sequence[Block]) -> Block:
+    if not more:
+        return block
+    return replace(block, x=np.concatenate([block.x, *(b.x for b in more)]))
+
+
+def _y(rows: Rows) -> Floats:
+    if rows.y is None:
+        raise ValueError("these rows must have y")
+    return rows.y

@@ -1,0 +1,103 @@
+"""Returns a vector for each level of a column, looked up in a file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kit import params as base
+from kit.contracts import Scope
+from kit.errors import DataError
+from kit.features._columns import check_columns
+from kit.params import ColumnName, DataFile
+from kit.types import Array, Block, Floats32, Rows, Task
+
+LIBS: tuple[str, ...] = ()
+SCOPE: Scope = "row"
+KINDS: tuple[str, ...] = ()
+
+
+class Params(base.Params):
+    """Vectors from a file, one for each value of `key`; a missing value gives a missing vector."""
+
+    key: ColumnName
+    """The category or text column whose values are looked up."""
+
+    names: DataFile
+    """What each row of `vectors` belongs to: a .json list of strings, or a text file with one name a line."""
+
+    vectors: DataFile
+    """A .npy array (names, width) of floats. Names the data does not have may be among them."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The table (n_levels + 1, d) float32 in the order of the levels; the last row is NaN, where code -1 points."""
+
+    key: str
+    table: Floats32
+    own: None = None
+
+    def __call__(self, rows: Rows) -> Block:
+        """Return the vectors, (n, d) float32."""
+        names = tuple(f"{self.key}[{j}]" for j in range(self.table.shape[1]))
+        return Block(names, self.table[rows.x[self.key]])
+
+
+def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Lookup:
+    """Return the feature; only the header and the two files are read.
+
+    Raises:
+        RecipeError: `key` holds neither categories nor texts.
+        DataError: the files do not belong together, or a level has no vector.
+    """
+    check_columns("lookup", [params.key], rows.header, ("category", "text"))
+    names, vectors = _read_names(Path(params.names)), _read_vectors(Path(params.vectors))
+    if len(names) != len(vectors):
+        got = f"{len(names)} names and {len(vectors)} vectors"
+        raise DataError("lookup: names and vectors differ in number", place=str(params.names), got=got)
+    where = {name: i for i, name in enumerate(names)}
+    if len(where) < len(names):
+        twice = sorted({name for i, name in enumerate(names) if where[name] != i})
+        raise DataError("lookup: a name stands twice", place=str(params.names), got=", ".join(twice))
+    levels = list(rows.header[params.key].levels)
+    missing = [level for level in levels if level not in where]
+    if missing:
+        raise DataError(
+            f"lookup: {len(missing)} of {len(levels)} values of {params.key} have no vector",
+            place=str(params.names),
+            got=", ".join(missing),
+            next="add their names and vectors, or set those values to missing",
+        )
+    table = np.full((len(levels) + 1, vectors.shape[1]), np.nan, np.float32)
+    table[:-1] = vectors[[where[level] for level in levels]]
+    return Lookup(str(params.key), table)
+
+
+def _read_names(path: Path) -> list[str]:
+    """Return the names, as many as the vectors should be."""
+    text = path.read_text("utf-8-sig")
+    if path.suffix != ".json":
+        return text.removesuffix("\n").split("\n")
+    try:
+        names = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError("lookup: the file of names is not JSON", place=str(path), got=str(error)) from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError("lookup: the file of names must hold a JSON list of strings", place=str(path))
+    return names
+
+
+def _read_vectors(path: Path) -> Array:
+    """Return (names, d) numbers, mapped into memory."""
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError("lookup: the file of vectors is not an array in .npy", place=str(path)) from error
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        got = f"{vectors.dtype} {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"
+        raise DataError("lookup: vectors must be a (names, width) array of numbers", place=str(path), got=got)
+    return vectors

@@ -1,0 +1,151 @@
+"""THE fold: the one function that calls a model. What it does not hand out, no plug-in can leak.
+
+For fold k: train and held are the split's. Train is cut into learn + stop, synthetic rows are made of learn, features
+are learnt on learn, the model is fitted on learn + synthetic and stopped on stop, then it predicts held and test.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from kit import registry
+from kit.canon import stream
+from kit.contracts import Fitted, Run
+from kit.design import Designs, DesignSpec, Use, build
+from kit.errors import DataError
+from kit.recipe import StopPolicy
+from kit.rows import both
+from kit.types import Bools, Design, Floats, Folds, Pred, Rows, Task
+
+Memo = Callable[[str, Callable[[], Any]], Any]
+"""`memo(name, make)` returns the last value made under that name for the same design, or makes it."""
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """One fit: a model on one fold with one seed. `steps`: what the pooled policy chose; None otherwise."""
+
+    model: Use
+    design: DesignSpec
+    task: Task
+    split: Use
+    stop: StopPolicy
+    stop_folds: int | None
+    seed_index: int
+    steps: int | None = None
+    threads: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a fit gives: predictions on the recipe's scale, and what is worth knowing of the model."""
+
+    held: Pred
+    test: Pred
+    fitted: Fitted
+    best_step: int
+    curve: Floats
+    names: tuple[str, ...]
+    held_design: Design
+    decode: Callable[[Pred], Pred]
+    seconds: float
+    n_learn: int
+
+
+def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -> FoldResult:
+    """Return the predictions of fold `spec.design.fold`'s model for its held rows and for test."""
+    began = time.perf_counter()
+    k = spec.design.fold
+    learning = train.take(np.flatnonzero(folds.is_train(k)))
+    held = train.take(np.flatnonzero(folds.is_held(k)))
+    learn, stop = _cut(spec, learning, held)
+    everything = both(train, test)
+
+    def designs(learn: Rows, stop: Rows | None) -> Designs:
+        return build(spec.design, spec.task, learn, stop, everything)
+
+    first: Designs = memo(f"cut {stop is None}", lambda: designs(learn, stop))
+    fitted = _fit(spec, first, spec.steps, memo)
+    curve, best, made = fitted.curve, fitted.best_step, first
+    if spec.stop == "refit" and stop is not None:
+        best = _grown(spec, best, len(learning) / len(learn))
+        made = memo("whole", lambda: designs(learning, None))
+        fitted = _fit(spec, made, best, memo)
+    held_design = memo("held", lambda: made.of(held.blind()))
+    test_design = memo("test", lambda: made.of(test.blind()))
+    return FoldResult(
+        held=made.codec.decode(fitted.predict(held_design)),
+        test=made.codec.decode(fitted.predict(test_design)) if len(test) else _nothing(spec.task),
+        fitted=fitted,
+        best_step=best,
+        curve=curve,
+        names=made.train.names,
+        held_design=held_design,
+        decode=made.codec.decode,
+        seconds=time.perf_counter() - began,
+        n_learn=made.n_real,
+    )
+
+
+def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitted:
+    module = registry.load("models", spec.model.use)
+    task = registry.load("codecs", spec.design.codec.use).task(spec.design.codec.params, spec.task)
+    rng = stream(spec.design.seed, "fit", spec.seed_index, spec.design.fold)
+    run = Run(rng, steps=steps, threads=spec.threads, device=spec.device)
+    shared = {name: getattr(spec.model.params, name) for name in module.DATA_PARAMS}
+    name = f"data {spec.model.use} {sorted(shared.items())} {designs.stop is None} {designs.n_real}"
+    data = memo(name, lambda: module.prepare(spec.model.params, task, designs.train, designs.stop, run))
+    fitted: Fitted = module.fit(spec.model.params, task, data, run)
+    return fitted
+
+
+def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
+    """Return (learn, stop) under the stop policy. Only the starred policies see a held y."""
+    if spec.stop in ("held", "pooled") and spec.steps is None:
+        return learning, held
+    if spec.stop in ("fixed", "pooled"):
+        return learning, None
+    learns, stops = _stop_rows(spec, learning)
+    return learning.take(np.flatnonzero(learns)), learning.take(np.flatnonzero(stops))
+
+
+def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:
+    """Return who learns and who stops: the last fold of the same splitter, which so obeys groups and time.
+
+    Where the learning rows are too few for as many folds (few groups left), fewer are tried; a splitter that finds no
+    two folds in them (a fold column with two values) gives way to kfold.
+    """
+    module = registry.load("splits", spec.split.use)
+    wanted: int = spec.stop_folds or int(getattr(spec.split.params, "folds", 5))
+    for n_folds in range(wanted, 1, -1):
+        changes = {"folds": n_folds} if hasattr(spec.split.params, "folds") else {}
+        rng = stream(spec.design.seed, "stop", spec.design.fold)
+        try:
+            made = module.assign(spec.split.params.model_copy(update=changes), spec.task, learning, rng)
+        except DataError:
+            continue
+        last = int(made.held.max(initial=-1))
+        stops = made.held == last
+        learns = ~stops if made.train is None else made.train[last]
+        if last >= 0 and stops.any() and learns.any():
+            return learns, stops
+    plain = Use("splits", "kfold", registry.load("splits", "kfold").Params(folds=wanted))
+    if spec.split.use == "kfold":
+        raise DataError("too few learning rows to cut stop rows from", got=len(learning), next="stop: fixed")
+    return _stop_rows(replace(spec, split=plain), learning)
+
+
+def _grown(spec: FitSpec, steps: int, ratio: float) -> int:
+    """Return the steps for a refit on `ratio` times the rows; an epoch grows with the rows by itself."""
+    grows = registry.load("models", spec.model.use).STEP_GROWS
+    return max(1, round(steps * (ratio if grows else 1.0)))
+
+
+def _nothing(task: Task) -> Pred:
+    return Pred(np.empty((0, task.n_out), np.float32))

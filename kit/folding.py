@@ -1,0 +1,101 @@
+"""The folds of a recipe, made once and kept by content: every OOF carries their key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kit import registry, rows
+from kit.canon import key_of, stream
+from kit.errors import DataError, RecipeError
+from kit.params import Params
+from kit.recipe import Recipe
+from kit.store import Store, Stored
+from kit.types import Array, Folds, Task
+
+ROLES = {"group": "groups", "time": "time"}
+"""What a splitter needs -> the recipe's word for the column."""
+
+
+def folds(recipe: Recipe, store: Store, table_key: str, rows_key: str) -> tuple[Stored, bool]:
+    """Return the stored folds of a recipe and whether this call had to make them.
+
+    Raises:
+        RecipeError: the splitter lacks a column, or repeats would all be the same.
+        DataError: the splitter cannot split these rows.
+    """
+    facts = store.open(rows_key)
+    split, params = recipe.split.use, recipe.split.params
+    made = {
+        "verb": "folds",
+        "split": {
+            "use": recipe.split.use,
+            "params": dump(params),
+            "code": registry.code_of("splits", recipe.split.use),
+        },
+        "libs": registry.versions(("numpy", *registry.load("splits", split).LIBS)),
+        "repeats": recipe.repeats,
+        "seed": recipe.seed,
+        "task": facts.meta["task"],
+        "n": store.open(table_key).meta["n_train"],
+        "table": table_key if getattr(params, "column", None) else None,
+        "target": {k: v for k, v in facts.meta["digests"].items() if k in ("y", "group", "time")},
+    }
+    key = key_of(made)
+    if store.check(key):
+        return store.open(key), False
+    _check(recipe, facts)
+    return _make(recipe, store, key, made, table_key, rows_key), True
+
+
+def folds_of(stored: Stored) -> Folds:
+    """Return the folds of a stored object."""
+    learns = stored.array("learns") if "learns" in stored else None
+    return Folds(stored.array("held"), int(stored.meta["n_folds"]), learns)
+
+
+def task_of(spec: Mapping[str, Any]) -> Task:
+    """Return the task of an ingredient."""
+    return Task(spec["kind"], spec["objective"], tuple(spec["classes"]), spec["positive"])
+
+
+def dump(params: Params) -> dict[str, Any]:
+    """Return params as JSON takes them, defaults included."""
+    return params.model_dump(mode="json")
+
+
+def _check(recipe: Recipe, facts: Stored) -> None:
+    module = registry.load("splits", recipe.split.use)
+    for need in module.NEEDS:
+        if need not in facts.meta["digests"]:
+            raise RecipeError(
+                f"the {recipe.split.use} split needs the column of {ROLES[need]}",
+                place=recipe.document.place(("split",)),
+                next=f"split: {{use: {recipe.split.use}, {ROLES[need]}: <column>}}",
+            )
+    if recipe.repeats > 1 and not module.RANDOM:
+        raise RecipeError(
+            f"repeats of the {recipe.split.use} split would all be the same",
+            place=recipe.document.place(("split", "repeats")),
+            got=recipe.repeats,
+        )
+
+
+def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table_key: str, rows_key: str) -> Stored:
+    train, _ = rows.load(store, table_key, rows_key, {})
+    assigned = []
+    for repeat in range(recipe.repeats):
+        rng = stream(recipe.seed, "split", repeat)
+        module = registry.load("splits", recipe.split.use)
+        assigned.append(module.assign(recipe.split.params, task_of(made["task"]), train, rng))
+    held = np.stack([a.held for a in assigned]).astype(np.int16)
+    arrays: dict[str, Array | bytes] = {"held": held}
+    if assigned[0].train is not None:
+        arrays["learns"] = np.concatenate([a.train for a in assigned])
+    try:
+        found = Folds(held, int(held.max()) + 1, arrays.get("learns"))  # type: ignore[arg-type]
+    except ValueError as error:
+        raise DataError("the split cannot be used", place=recipe.document.place(("split",)), got=str(error)) from error
+    return store.commit(key, arrays, {"n_folds": found.n_folds, "n": len(found)}, made)

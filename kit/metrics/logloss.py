@@ -1,0 +1,36 @@
+"""Logarithmic loss of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
+
+BETTER: Literal["lower", "higher"] = "lower"
+TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
+WANTS: PredKind = "proba"
+OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
+CODEC: str = "identity"
+
+EPS = 1e-15
+
+
+def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+    """Return -sum v log P(true class) / sum v, P clipped to [1e-15, 1 - 1e-15] and then made to sum to one.
+
+    Shape: y, v (n,) float64; pred.mean (n, 1) P(positive) or (n, C).
+
+    >>> task = Task("binary", "logloss", classes=("no", "yes"), positive="yes")
+    >>> round(score(task, np.array([1.0, 0.0]), Pred(np.array([[0.5], [0.5]])), np.ones(2)), 6)
+    0.693147
+    """
+    # In float64: 1 - 1e-15 is 1 in float32, and the clip would do nothing there.
+    p = np.clip(pred.mean.astype(np.float64), EPS, 1 - EPS)
+    if task.kind == "binary":
+        true = np.where(y == 1, p[:, 0], 1 - p[:, 0])
+    else:
+        true = p[np.arange(len(y)), y.astype(np.int64)] / p.sum(axis=1)
+    return float(-(v * np.log(true)).sum() / v.sum())

@@ -1,0 +1,252 @@
+"""Names a booster's own documentation uses: alias -> canonical name, one table per library.
+
+A line holds a canonical name, then aliases of it. Parameters of command line programs, of files, of prediction and of
+ranking are left out, for kit has no use for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def _table(lines: str) -> Mapping[str, str]:
+    """Return alias -> canonical name, every canonical name to itself included."""
+    return {name: words[0] for line in lines.strip().splitlines() if (words := line.split()) for name in words}
+
+
+LIGHTGBM = _table("""
+alpha
+bagging_fraction bagging sub_row subsample
+bagging_freq subsample_freq
+bagging_seed bagging_fraction_seed
+bin_construct_sample_cnt subsample_for_bin
+boost_from_average
+boosting boost boosting_type
+cat_l2
+cat_smooth
+categorical_feature cat_column cat_feature categorical_column categorical_features
+cegb_penalty_feature_coupled
+cegb_penalty_feature_lazy
+cegb_penalty_split
+cegb_tradeoff
+data_random_seed data_seed
+data_sample_strategy
+deterministic
+device_type device
+drop_rate rate_drop
+drop_seed
+early_stopping_min_delta
+early_stopping_round early_stopping n_iter_no_change early_stopping_rounds
+enable_bundle bundle is_enable_bundle
+extra_seed
+extra_trees extra_tree
+fair_c
+feature_contri fc fp feature_contrib feature_penalty
+feature_fraction sub_feature colsample_bytree
+feature_fraction_bynode colsample_bynode sub_feature_bynode
+feature_fraction_seed
+feature_pre_filter
+force_col_wise
+force_row_wise
+gpu_device_id
+gpu_platform_id
+gpu_use_dp
+histogram_pool_size hist_pool_size
+interaction_constraints
+is_enable_sparse sparse is_sparse enable_sparse
+is_unbalance unbalance unbalanced_sets
+lambda_l1 reg_alpha l1_regularization
+lambda_l2 lambda reg_lambda l2_regularization
+learning_rate eta shrinkage_rate
+linear_lambda
+linear_tree linear_trees
+max_bin max_bins
+max_bin_by_feature
+max_cat_threshold
+max_cat_to_onehot
+max_delta_step max_leaf_output max_tree_output
+max_depth
+max_drop
+metric metrics metric_types
+min_data_in_bin
+min_data_in_leaf min_data min_samples_leaf min_child_samples min_data_per_leaf
+min_data_per_group
+min_gain_to_split min_split_gain
+min_sum_hessian_in_leaf min_hessian min_sum_hessian min_child_weight min_sum_hessian_per_leaf
+monotone_constraints mc monotonic_cst monotone_constraint
+monotone_constraints_method mc_method monotone_constraining_method
+monotone_penalty mc_penalty ms_penalty monotone_splits_penalty
+neg_bagging_fraction neg_bagging neg_sub_row neg_subsample
+num_class num_classes
+num_grad_quant_bins
+num_iterations n_iter nrounds max_iter num_tree num_round num_trees num_rounds n_estimators num_iteration
+num_iterations num_boost_round
+num_leaves max_leaf num_leaf max_leaves max_leaf_nodes
+num_threads n_jobs nthread nthreads num_thread
+objective app loss application objective_type
+objective_seed
+other_rate
+path_smooth
+poisson_max_delta_step
+pos_bagging_fraction pos_bagging pos_sub_row pos_subsample
+quant_train_renew_leaf
+reg_sqrt
+scale_pos_weight
+seed random_seed random_state
+sigmoid
+skip_drop
+stochastic_rounding
+top_rate
+tweedie_variance_power
+uniform_drop
+use_missing
+use_quantized_grad
+verbosity verbose
+xgboost_dart_mode
+zero_as_missing
+""")
+"""Source: LightGBM 4.7, docs/Parameters."""
+
+XGBOOST = _table("""
+alpha reg_alpha
+aft_loss_distribution
+base_score
+booster
+colsample_bylevel
+colsample_bynode
+colsample_bytree
+device
+disable_default_eval_metric
+early_stopping_rounds
+enable_categorical
+eta learning_rate
+eval_metric
+feature_types
+gamma min_split_loss
+grow_policy
+huber_slope
+interaction_constraints
+lambda reg_lambda
+max_bin
+max_cached_hist_node
+max_cat_threshold
+max_cat_to_onehot
+max_delta_step
+max_depth
+max_leaves
+min_child_weight
+missing
+monotone_constraints
+multi_strategy
+normalize_type
+nthread n_jobs
+num_boost_round n_estimators num_round
+num_class
+num_parallel_tree
+objective
+one_drop
+quantile_alpha
+rate_drop
+refresh_leaf
+sample_type
+sampling_method
+scale_pos_weight
+seed random_state
+seed_per_iteration
+skip_drop
+subsample
+tree_method
+tweedie_variance_power
+validate_parameters
+verbosity silent
+""")
+"""Source: XGBoost 3.2, doc/parameter and the scikit-learn wrapper's names."""
+
+CATBOOST = _table("""
+allow_const_label
+allow_writing_files
+approx_on_full_history
+auto_class_weights
+bagging_temperature
+boost_from_average
+boosting_type
+bootstrap_type
+border_count max_bin
+cat_features
+class_names
+class_weights
+classes_count
+combinations_ctr
+counter_calc_method
+ctr_history_unit
+ctr_leaf_count_limit
+ctr_target_border_count
+custom_metric custom_loss
+data_partition
+depth max_depth
+devices
+diffusion_temperature
+eval_metric
+feature_border_type
+feature_weights
+final_ctr_computation_mode
+first_feature_use_penalties
+fold_len_multiplier
+fold_permutation_block
+gpu_cat_features_storage
+gpu_ram_part
+grow_policy
+has_time
+ignored_features
+iterations n_estimators num_boost_round num_trees
+l2_leaf_reg reg_lambda
+langevin
+leaf_estimation_backtracking
+leaf_estimation_iterations
+leaf_estimation_method
+learning_rate eta
+logging_level
+loss_function objective
+max_ctr_complexity
+max_leaves num_leaves
+metric_period
+min_data_in_leaf min_child_samples
+model_shrink_mode
+model_shrink_rate
+model_size_reg
+monotone_constraints
+mvs_reg
+nan_mode
+od_pval
+od_type
+od_wait early_stopping_rounds
+one_hot_max_size
+penalties_coefficient
+per_feature_ctr
+per_float_feature_quantization
+pinned_memory_size
+posterior_sampling
+random_seed random_state
+random_score_type
+random_strength
+rsm colsample_bylevel
+sampling_frequency
+sampling_unit
+save_snapshot
+scale_pos_weight
+score_function
+simple_ctr
+snapshot_file
+snapshot_interval
+sparse_features_conflict_fraction
+store_all_simple_ctr
+subsample
+target_border
+task_type
+thread_count
+train_dir
+use_best_model
+used_ram_limit
+verbose silent
+""")
+"""Source: CatBoost 1.2, reference of training parameters."""

@@ -1,0 +1,154 @@
+"""Fitted boosters: the trees in their library's own format, and the constant where there is nothing to learn."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from kit.models._boosting import Sample
+from kit.types import Array, Bools, Design, Floats, Floats32, Objective, Pred, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """A boosted model: the library's own bytes plus what is needed to read its predictions.
+
+    Shape: curve (steps,) float64; seen: position of a category -> the codes met in learning, where the library cannot
+    tell new ones from old.
+    """
+
+    FILE: ClassVar[str] = "model"
+
+    model: bytes
+    objective: Objective
+    n_columns: int
+    best_step: int
+    curve: Floats
+    seen: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    facts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    threads: int = 1
+
+    @abstractmethod
+    def predict(self, design: Design) -> Pred:
+        """Return the prediction (on the encoded scale) for a design whose y is None."""
+
+    @abstractmethod
+    def importance(self) -> Floats | None:
+        """Return (d,) the gain per matrix column."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model in the library's format, the rest as JSON."""
+        (folder / self.FILE).write_bytes(self.model)
+        meta = {
+            "objective": self.objective,
+            "n_columns": self.n_columns,
+            "best_step": self.best_step,
+            "curve": self.curve.tolist(),
+            "seen": {str(k): v for k, v in self.seen.items()},
+            "facts": {k: list(v) for k, v in self.facts.items()},
+        }
+        (folder / "meta.json").write_text(json.dumps(meta), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | Constant:
+        """Return what `save` wrote, or the `Constant` written in its stead."""
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        if "constant" in meta:
+            return Constant(np.array(meta["constant"], np.float32), meta["std"], meta["n_columns"])
+        return cls(
+            (folder / cls.FILE).read_bytes(),
+            meta["objective"],
+            meta["n_columns"],
+            meta["best_step"],
+            np.array(meta["curve"], np.float64),
+            {int(k): tuple(v) for k, v in meta["seen"].items()},
+            meta["facts"],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A model that says the same for every row: for one class or value in y, or columns that never vary.
+
+    Shape: mean (m,) float32.
+    """
+
+    mean: Floats32
+    std: float | None
+    n_columns: int
+    best_step: int = 0
+    curve: Floats = field(default_factory=lambda: np.empty(0))
+
+    def predict(self, design: Design) -> Pred:
+        """Return the constant for each row."""
+        n = len(design)
+        std = None if self.std is None else np.full(n, self.std, np.float32)
+        return Pred(np.tile(self.mean, (n, 1)), std)
+
+    def importance(self) -> Floats:
+        """Return (d,) zeros."""
+        return np.zeros(self.n_columns)
+
+    def save(self, folder: Path) -> None:
+        """Write the constant as JSON."""
+        meta = {"constant": self.mean.tolist(), "std": self.std, "n_columns": self.n_columns}
+        (folder / "meta.json").write_text(json.dumps(meta), "utf-8")
+
+
+def constant_of(task: Task, sample: Sample) -> Constant | None:
+    """Return the best constant where there is nothing to learn (the libraries fail or warn there), else None."""
+    x, y, w = sample.x, sample.y, sample.weight
+    if (y != y[0]).any() and any(_varies(x[:, i]) for i in range(x.shape[1])):
+        return None
+    mean = float(np.average(y, weights=w))
+    std = math.sqrt(float(np.average((y - mean) ** 2, weights=w))) if task.objective == "gaussian" else None
+    if task.kind == "multiclass":
+        out = np.bincount(y.astype(int), w, task.n_out) / w.sum()
+    elif task.objective == "absolute":
+        order = np.argsort(y, kind="stable")
+        out = y[order][[int(np.searchsorted(np.cumsum(w[order]), w.sum() / 2))]]
+    else:
+        out = np.array([mean])
+    return Constant(np.asarray(out, np.float32), std, x.shape[1])
+
+
+def pred_of(mean: Floats, std: Floats | None = None) -> Pred:
+    """Return the prediction of float64 outputs (n, m) and std (n,)."""
+    return Pred(mean.astype(np.float32), None if std is None else std.astype(np.float32))
+
+
+def _varies(column: Array) -> bool:
+    return bool(((column != column[0]) & ~(np.isnan(column) & np.isnan(column[0]))).any())
+
+
+def seen_codes(x: Floats32, categories: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    """Return position of a category -> its distinct codes, sorted."""
+    return {i: tuple(np.unique(x[~np.isnan(x[:, i]), i]).astype(int).tolist()) for i in categories}
+
+
+def without_new(x: Floats32, seen: Mapping[int, tuple[int, ...]]) -> Floats32:
+    """Return x with category codes that learning never met set to NaN; x itself where there is none."""
+    copied = False
+    for i, codes in seen.items():
+        new = _is_new(x[:, i], codes)
+        if new.any():
+            x = x if copied else x.copy(order="K")
+            copied = True
+            x[new, i] = np.nan
+    return x
+
+
+def _is_new(column: Array, codes: tuple[int, ...]) -> Bools:
+    known = np.zeros(max(codes, default=-1) + 1, np.bool_)
+    known[list(codes)] = True
+    new = ~np.isnan(column)
+    inside = column < len(known)
+    new[inside] = ~known[column[inside].astype(int)]
+    return new

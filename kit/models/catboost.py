@@ -1,0 +1,308 @@
+"""Gradient boosting with CatBoost: oblivious trees, ordered statistics of categories, and a predicted std."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from kit.contracts import Run
+from kit.models import _boosting as boosting
+from kit.models._native import CATBOOST
+from kit.models._trees import Constant, Trees, constant_of, pred_of
+from kit.params import Tune
+from kit.types import Design, Floats, Floats32, Ints, Objective, Pred, Task, TaskKind
+
+LIBS = ("catboost",)
+TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
+OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax", "gaussian")
+STEPS = "n_estimators"
+STEP_GROWS = True
+DATA_PARAMS: tuple[str, ...] = ()
+DEVICES = ("cpu", "cuda")
+COST = 3.0
+
+_OBJECTIVE = {
+    "squared": "RMSE",
+    "absolute": "MAE",
+    "logloss": "Logloss",
+    "softmax": "MultiClass",
+    "gaussian": "RMSEWithUncertainty",
+}
+# Losses whose raw prediction is not the value itself (Poisson, Tweedie) are left out: CatBoost would stop on the log.
+_FITS = {
+    "regression": ("RMSE", "MAE", "Quantile", "Expectile", "Huber", "LogCosh", "Lq", "MAPE"),
+    "binary": ("CrossEntropy", "Focal"),
+    "multiclass": (),
+}
+
+
+class Params(boosting.BoosterParams):
+    """Parameters of CatBoost. Defaults: near pytabkit's CatBoost-TD, shallower and faster in regression."""
+
+    NATIVE: ClassVar[Mapping[str, str]] = CATBOOST
+    OWN: ClassVar[Mapping[str, str]] = {
+        "iterations": "n_estimators",
+        "learning_rate": "learning_rate",
+        "od_wait": "patience",
+        "depth": "depth",
+        "grow_policy": "grow",
+        "subsample": "subsample",
+        "rsm": "colsample",
+        "l2_leaf_reg": "l2",
+        "random_strength": "random_strength",
+        "leaf_estimation_iterations": "leaf_steps",
+        "one_hot_max_size": "onehot",
+        "model_size_reg": "model_size",
+        "max_ctr_complexity": "ctr_complexity",
+        "border_count": "max_bin",
+    }
+    MANAGED: ClassVar[Mapping[str, str]] = {
+        "random_seed": boosting.SEED,
+        "thread_count": boosting.THREADS,
+        **dict.fromkeys(("task_type", "devices"), boosting.DEVICE),
+        **dict.fromkeys(("verbose", "logging_level", "metric_period"), boosting.QUIET),
+        **dict.fromkeys(("eval_metric", "custom_metric", "od_type", "od_pval", "use_best_model"), boosting.STOP),
+        **dict.fromkeys(("cat_features", "ignored_features"), boosting.COLUMNS),
+        **dict.fromkeys(("classes_count", "class_names", "target_border"), boosting.CLASSES),
+        **dict.fromkeys(("class_weights", "auto_class_weights", "scale_pos_weight"), boosting.WEIGHTS),
+        **dict.fromkeys(("save_snapshot", "snapshot_file", "snapshot_interval", "train_dir"), boosting.FILES),
+        **dict.fromkeys(("allow_writing_files", "leaf_estimation_backtracking", "allow_const_label"), boosting.FIXED),
+    }
+
+    n_estimators: Annotated[int, Field(ge=1)] = 2000
+    """Most rounds of boosting; as many as there are without stop rows."""
+    learning_rate: Annotated[float | None, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = None
+    """How much of each tree is added. None: 0.09 in regression, 0.08 in classification."""
+    patience: Annotated[int, Field(ge=1)] = 100
+    """A fit ends after this many rounds without a better stop loss."""
+    depth: Annotated[int, Field(ge=1, le=16), Tune(4, 8)] = 7
+    """Levels of a tree."""
+    grow: Annotated[
+        Literal["SymmetricTree", "Depthwise", "Lossguide"], Tune(choices=("SymmetricTree", "Depthwise"))
+    ] = "SymmetricTree"
+    """One split for a whole level, level by level, or the best leaf first."""
+    subsample: Annotated[float, Field(gt=0, le=1), Tune(0.7, 1.0)] = 0.9
+    """Share of the rows drawn for each tree."""
+    colsample: Annotated[float, Field(gt=0, le=1), Tune(0.85, 1.0)] = 1.0
+    """Share of the columns drawn for each level."""
+    l2: Annotated[float, Field(ge=0), Tune(1e-4, 5.0, log=True)] = 1e-5
+    """L2 penalty on leaf values."""
+    random_strength: Annotated[float | None, Field(ge=0)] = None
+    """Noise in the score of splits. None: 0 in regression, 0.8 in classification."""
+    leaf_steps: Annotated[int, Field(ge=1), Tune(1, 20, log=True)] = 1
+    """Newton steps per leaf value; an absolute loss has none to make."""
+    onehot: Annotated[int | None, Field(ge=0), Tune(8, 100, log=True)] = None
+    """A column with at most this many categories is one-hot encoded. None: 20 in regression, 15 in classification."""
+    model_size: Annotated[float, Field(ge=0), Tune(0.1, 1.5, log=True)] = 0.5
+    """Penalty on statistics of columns with many categories."""
+    ctr_complexity: Annotated[int | None, Field(ge=1), Tune(2, 5)] = None
+    """Most categories combined into one. None: the library's choice, 4."""
+    max_bin: Annotated[int, Field(ge=2, le=65535)] = 254
+    """Most borders per column."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The library's pools. `present` (c,) are the classes among the learning rows; scale = mean and sd of y."""
+
+    train: Any
+    valid: Any
+    n_columns: int
+    present: Ints
+    scale: tuple[float, float] = (0.0, 1.0)
+    constant: Constant | None = None
+
+
+def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
+    """Return the rows as pools. CatBoost bins them in each fit, which takes less time than a few trees."""
+    rows, held = boosting.learning(train, "F"), boosting.stopping(stop, "F")
+    constant = constant_of(task, rows)
+    if constant is not None:
+        return Data(None, None, train.n_columns, np.empty(0, np.int64), constant=constant)
+    present = np.unique(rows.y).astype(np.int64) if task.kind == "multiclass" else np.empty(0, np.int64)
+    if held is not None and len(present):
+        held = boosting.chosen(held, np.isin(held.y, present))
+    scale = (0.0, 1.0)
+    if task.objective == "gaussian":
+        # The variance output starts from 1, far away where y is large.
+        mean = float(np.average(rows.y, weights=rows.weight))
+        scale = (mean, float(np.sqrt(np.average((rows.y - mean) ** 2, weights=rows.weight))))
+    pools = [None if s is None else _pool(s, train.categories, present, scale, run) for s in (rows, held)]
+    return Data(pools[0], pools[1], train.n_columns, present, scale)
+
+
+def _pool(
+    sample: boosting.Sample, categories: Mapping[int, int], present: Ints, scale: tuple[float, float], run: Run
+) -> Any:
+    import catboost
+
+    y = np.searchsorted(present, sample.y) if len(present) else (sample.y - scale[0]) / scale[1]
+    x = _columns(sample.x, categories)
+    return catboost.Pool(x, y, weight=sample.weight, cat_features=sorted(categories), thread_count=run.threads)
+
+
+def _columns(x: Floats32, categories: Mapping[int, int]) -> Any:
+    """Return x as CatBoost wants it: a frame without copies where there are categories, missing as their own level."""
+    if not categories:
+        return x
+    import pandas as pd
+
+    columns: dict[int, Any] = {i: x[:, i] for i in range(x.shape[1])}
+    for i, n in categories.items():
+        codes = np.where(np.isnan(x[:, i]), -1, x[:, i]).astype(np.int64)
+        levels = ["missing", *map(str, range(max(n, int(codes.max(initial=-1)) + 1)))]
+        columns[i] = pd.Categorical.from_codes(codes + 1, pd.Index(levels))
+    return pd.DataFrame(columns, copy=False)
+
+
+def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
+    """Return the trees, kept up to the best stop loss unless `run.steps` says how many.
+
+    Raises:
+        RecipeError: a native objective does not fit the task.
+    """
+    import catboost
+
+    if data.constant is not None:
+        return data.constant
+    model = catboost.CatBoost(_config(params, task, data, run))
+    monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
+    follower = _Follower(monitor, _OBJECTIVE[task.objective], float(np.log(data.scale[1])))
+    # CatBoost has no callbacks on the GPU: there its own patience ends the fit and the curve is read afterwards.
+    live = run.device == "cpu"
+    model.fit(data.train, eval_set=data.valid, callbacks=[follower] if live else None)
+    if not live:
+        follower.replay(model.get_evals_result(), model.tree_count_)
+    if 0 < monitor.best_step < model.tree_count_:
+        model.shrink(monitor.best_step)
+    return Forest(
+        _bytes(model),
+        task.objective,
+        data.n_columns,
+        monitor.best_step,
+        np.array(monitor.curve, np.float64),
+        facts={"scale": data.scale, "present": data.present.tolist(), "n_out": (task.n_out,)},
+        threads=run.threads,
+    )
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """Tells the monitor of each round. `shift` takes a loss of scaled y back to the scale of y."""
+
+    monitor: boosting.Monitor
+    metric: str
+    shift: float
+
+    def after_iteration(self, info: Any) -> bool:
+        """Return whether to go on: CatBoost calls this after each round."""
+        scores = info.metrics.get("validation", {}).get(self.metric)
+        return not self.monitor.ends(scores[-1] + self.shift if scores else float("nan"))
+
+    def replay(self, scores: Mapping[str, Mapping[str, list[float]]], rounds: int) -> None:
+        """Take note of a finished fit."""
+        for score in scores.get("validation", {}).get(self.metric) or [float("nan")] * rounds:
+            self.monitor.ends(score + self.shift)
+
+
+def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
+    """Return the parameters as CatBoost wants them; native ones last, so that they win."""
+    native = dict(params.native)
+    loss = boosting.objective_of(native.get("loss_function"), task, _OBJECTIVE[task.objective], _FITS)
+    config: dict[str, Any] = {
+        "random_seed": int(run.rng.integers(2**31 - 1)),
+        "thread_count": run.threads,
+        "logging_level": "Silent",
+        "allow_writing_files": False,
+        "eval_metric": _OBJECTIVE[task.objective],
+        "use_best_model": False,
+        "iterations": run.steps or params.n_estimators,
+        "learning_rate": boosting.either(params.learning_rate, task, 0.09, 0.08),
+        "depth": params.depth,
+        "grow_policy": params.grow,
+        "boosting_type": "Plain",
+        "bootstrap_type": "Bernoulli",
+        "l2_leaf_reg": params.l2,
+        "random_strength": boosting.either(params.random_strength, task, 0.0, 0.8),
+        "one_hot_max_size": int(boosting.either(params.onehot, task, 20, 15)),
+        "model_size_reg": params.model_size,
+        "border_count": params.max_bin,
+        # Backtracking compares losses that are summed by thread: the only thing found to make threads change a model.
+        "leaf_estimation_backtracking": "No",
+        **native,
+        "loss_function": loss,
+    }
+    if config["bootstrap_type"] not in ("Bayesian", "No"):
+        config.setdefault("subsample", params.subsample)
+    if loss.split(":")[0] not in ("MAE", "MAPE", "Quantile"):
+        config.setdefault("leaf_estimation_iterations", params.leaf_steps)
+    if params.ctr_complexity is not None:
+        config["max_ctr_complexity"] = params.ctr_complexity
+    return {**config, **_device(params, data, run)}
+
+
+def _device(params: Params, data: Data, run: Run) -> dict[str, Any]:
+    """Return what depends on the device: the GPU samples no columns and has no callback to end a fit."""
+    if run.device == "cpu":
+        return {"task_type": "CPU", "rsm": params.colsample}
+    patience = {} if run.steps or data.valid is None else {"od_type": "Iter", "od_wait": params.patience}
+    return {"task_type": "GPU", **patience}
+
+
+def _bytes(model: Any) -> bytes:
+    """Return the model in CatBoost's format, without the time and the random name it writes into it."""
+    metadata = model.get_metadata()
+    for name in ("train_finish_time", "model_guid"):
+        metadata[name] = ""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Forest.FILE
+        model.save_model(str(path))
+        return path.read_bytes()
+
+
+def load(folder: Path) -> Trees | Constant:
+    """Return the model that `save` wrote."""
+    return Forest.load(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Forest(Trees):
+    """Trees of CatBoost in its binary format. facts: scale (mean, sd of y), present classes, n_out."""
+
+    FILE: ClassVar[str] = "model.cbm"
+
+    @cached_property
+    def _model(self) -> Any:
+        import catboost
+
+        model = catboost.CatBoost()
+        model.load_model(blob=self.model)
+        return model
+
+    def predict(self, design: Design) -> Pred:
+        """Return the prediction (on the encoded scale) for a design whose y is None."""
+        x = _columns(design.matrix("F"), design.categories)
+        kind = {"logloss": "Probability", "softmax": "Probability", "gaussian": "RMSEWithUncertainty"}
+        raw = self._model.predict(x, kind.get(self.objective, "RawFormulaVal"), thread_count=self.threads)
+        out: Floats = np.asarray(raw, np.float64).reshape(len(design), -1)
+        if self.objective == "gaussian":
+            mean, sd = self.facts["scale"]
+            return pred_of(mean + sd * out[:, :1], sd * np.sqrt(out[:, 1]))
+        if self.objective == "logloss":
+            return pred_of(out[:, 1:])
+        if self.objective == "softmax":
+            full = np.zeros((len(out), int(self.facts["n_out"][0])))
+            full[:, np.array(self.facts["present"], np.int64)] = out
+            return pred_of(full)
+        return pred_of(out)
+
+    def importance(self) -> Floats:
+        """Return (d,) how much predictions change, on average, when a column does (CatBoost has no gain)."""
+        return np.asarray(self._model.get_feature_importance(), np.float64)

@@ -1,0 +1,280 @@
+"""Gradient boosting with LightGBM: histogram trees grown leaf by leaf, native categories and missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from kit.contracts import Run
+from kit.models import _boosting as boosting
+from kit.models._native import LIGHTGBM
+from kit.models._trees import Constant, Trees, constant_of
+from kit.params import Tune
+from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
+
+LIBS = ("lightgbm",)
+TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
+OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax")
+STEPS = "n_estimators"
+STEP_GROWS = True
+DATA_PARAMS = ("max_bin", "native")
+DEVICES = ("cpu", "cuda")
+COST = 1.0
+
+_OBJECTIVE = {"squared": "regression", "absolute": "regression_l1", "logloss": "binary", "softmax": "multiclass"}
+_FITS = {
+    "regression": (
+        "regression_l1",
+        *("huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie", "cross_entropy"),
+        *("l2", "mse", "rmse", "l1", "mae", "regression_l2", "mean_squared_error", "mean_absolute_error"),
+    ),
+    "binary": ("cross_entropy", "xentropy"),
+    "multiclass": ("multiclassova", "softmax", "multiclass_ova", "ova", "ovr"),
+}
+_FROZEN = (
+    *("max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "enable_bundle", "use_missing"),
+    *("zero_as_missing", "linear_tree", "is_enable_sparse"),
+)
+
+
+class Params(boosting.BoosterParams):
+    """Parameters of LightGBM. Defaults: pytabkit's LGBM-TD, with a patience and a number of rounds of our own."""
+
+    NATIVE: ClassVar[Mapping[str, str]] = LIGHTGBM
+    OWN: ClassVar[Mapping[str, str]] = {
+        "num_iterations": "n_estimators",
+        "learning_rate": "learning_rate",
+        "early_stopping_round": "patience",
+        "max_depth": "depth",
+        "num_leaves": "leaves",
+        "min_data_in_leaf": "min_leaf",
+        "bagging_fraction": "subsample",
+        "feature_fraction": "colsample",
+        "lambda_l1": "l1",
+        "lambda_l2": "l2",
+        "extra_trees": "extra_trees",
+        "min_data_per_group": "min_category",
+        "cat_l2": "cat_l2",
+        "cat_smooth": "cat_smooth",
+        "max_cat_to_onehot": "onehot",
+        "max_bin": "max_bin",
+    }
+    MANAGED: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("seed", "bagging_seed", "feature_fraction_seed", "data_random_seed"), boosting.SEED),
+        **dict.fromkeys(("drop_seed", "extra_seed", "objective_seed"), boosting.SEED),
+        "num_threads": boosting.THREADS,
+        "device_type": boosting.DEVICE,
+        "verbosity": boosting.QUIET,
+        "metric": boosting.STOP,
+        "categorical_feature": boosting.COLUMNS,
+        "num_class": boosting.CLASSES,
+        **dict.fromkeys(("deterministic", "force_col_wise", "force_row_wise", "feature_pre_filter"), boosting.FIXED),
+    }
+
+    n_estimators: Annotated[int, Field(ge=1)] = 2000
+    """Most rounds of boosting; as many as there are without stop rows."""
+    learning_rate: Annotated[float | None, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = None
+    """How much of each tree is added. None: 0.05 in regression, 0.04 in classification."""
+    patience: Annotated[int, Field(ge=1)] = 100
+    """A fit ends after this many rounds without a better stop loss."""
+    depth: Annotated[int, Field(ge=-1)] = -1
+    """Deepest level of a tree; -1 or 0 = no limit but `leaves`."""
+    leaves: Annotated[int | None, Field(ge=2, le=131072), Tune(2, 200, log=True)] = None
+    """Most leaves of a tree. None: 100 in regression, 50 in classification."""
+    min_leaf: Annotated[int | None, Field(ge=1), Tune(1, 64, log=True)] = None
+    """Fewest learning rows in a leaf. None: 3 in regression, 40 in classification, at most a tenth of the rows."""
+    subsample: Annotated[float | None, Field(gt=0, le=1), Tune(0.7, 1.0)] = None
+    """Share of the rows drawn anew for each tree. None: 0.7 in regression, 0.75 in classification."""
+    colsample: Annotated[float, Field(gt=0, le=1), Tune(0.4, 1.0)] = 1.0
+    """Share of the columns drawn for each tree."""
+    l1: Annotated[float, Field(ge=0), Tune(1e-5, 1.0, log=True)] = 0.0
+    """L1 penalty on leaf values."""
+    l2: Annotated[float, Field(ge=0), Tune(1e-5, 2.0, log=True)] = 0.0
+    """L2 penalty on leaf values."""
+    extra_trees: Annotated[bool, Tune(choices=(False, True))] = False
+    """Try one random threshold per column and node instead of all."""
+    min_category: Annotated[int, Field(ge=1), Tune(2, 100, log=True)] = 100
+    """Fewest rows of a category for it to be split off by its target statistic."""
+    cat_l2: Annotated[float, Field(ge=0), Tune(0.005, 2.0, log=True)] = 10.0
+    """L2 penalty in splits of categories."""
+    cat_smooth: Annotated[float, Field(ge=0), Tune(0.001, 100.0, log=True)] = 10.0
+    """Smoothing of the target statistic of rare categories."""
+    onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True)] = 4
+    """A column with at most this many categories is split one against the rest."""
+    max_bin: Annotated[int, Field(ge=2, le=65535)] = 255
+    """Most histogram bins per column."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The library's datasets, whose raw matrices are gone. `stop` are the stop rows' y and v."""
+
+    train: Any
+    valid: Any
+    stop: boosting.Sample | None
+    n_columns: int
+    constant: Constant | None = None
+
+
+def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
+    """Return the binned rows; reusable by `fit` for any params equal in DATA_PARAMS."""
+    import lightgbm as lgb
+
+    # Row order is what LightGBM reads without a copy of its own, and its bins do not depend on it.
+    rows, held = boosting.learning(train, "C"), boosting.stopping(stop, "C")
+    constant = constant_of(task, rows)
+    if constant is not None:
+        return Data(None, None, None, train.n_columns, constant)
+    config = _data_config(params, run)
+    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=sorted(train.categories))
+    data.construct()
+    valid = None
+    if held is not None:
+        valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
+        held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
+    return Data(data, valid, held, train.n_columns)
+
+
+def _data_config(params: Params, run: Run) -> dict[str, Any]:
+    """Return the parameters frozen in a Dataset. `run.rng` is not drawn from: reuse must not change later draws."""
+    native = {name: params.native[name] for name in _FROZEN if name in params.native}
+    return {
+        "max_bin": params.max_bin,
+        "feature_pre_filter": False,
+        "data_random_seed": 1,
+        "deterministic": True,
+        # Row-wise histograms are summed per thread; column-wise ones give the same bits for any number of threads.
+        "force_col_wise": True,
+        "device_type": _device(run),
+        "num_threads": run.threads,
+        "verbosity": -1,
+        **native,
+    }
+
+
+def _device(run: Run) -> str:
+    """Return what this build of LightGBM calls the device: cuda, gpu (OpenCL) or, where it has neither, cpu."""
+    if run.device == "cpu":
+        return "cpu"
+    import lightgbm as lgb
+
+    x, y = np.arange(64, dtype=np.float32).reshape(32, 2), np.arange(32) % 2
+    for name in ("cuda", "gpu"):
+        config = {"device_type": name, "verbosity": -1, "min_data_in_bin": 1, "min_data_in_leaf": 1}
+        try:
+            lgb.train(config, lgb.Dataset(x, y, params=config), 1)
+        except lgb.basic.LightGBMError:
+            continue
+        return name
+    return "cpu"
+
+
+def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
+    """Return the trees, kept up to the best stop loss unless `run.steps` says how many.
+
+    Raises:
+        RecipeError: a native objective does not fit the task.
+    """
+    import lightgbm as lgb
+
+    if data.constant is not None:
+        return data.constant
+    config = _config(params, task, data, run)
+    booster = lgb.Booster(config, data.train)
+    if data.valid is not None:
+        booster.add_valid(data.valid, "stop")
+    # dart rescales old trees and a forest needs all of them: no round before the last stands on its own.
+    choose = data.stop is not None and config.get("boosting", "gbdt") not in ("dart", "rf", "random_forest")
+    monitor = boosting.Monitor(run, params.patience, choose=choose)
+    for _ in range(run.steps or params.n_estimators):
+        if booster.update():
+            break
+        if monitor.ends(_stop_loss(task, data.stop, booster)):
+            break
+    # The text, not the live booster: that one would keep the learning rows and its histograms alive.
+    text = booster.model_to_string(num_iteration=monitor.best_step or -1)
+    return Forest(
+        text.encode(),
+        task.objective,
+        data.n_columns,
+        monitor.best_step,
+        np.array(monitor.curve, np.float64),
+        threads=run.threads,
+    )
+
+
+def _stop_loss(task: Task, stop: boosting.Sample | None, booster: Any) -> float:
+    """Return the stop rows' loss, or NaN where there are none."""
+    if stop is None:
+        return float("nan")
+
+    def score(mean: Floats, _: object) -> tuple[str, float, bool]:
+        return "loss", boosting.stop_loss(task.objective, stop, mean), False
+
+    return float(booster.eval_valid(score)[0][2])
+
+
+def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
+    """Return the parameters as LightGBM wants them; native ones last, so that they win."""
+    native = dict(params.native)
+    own = _OBJECTIVE[task.objective]
+    min_leaf = int(boosting.either(params.min_leaf, task, 3, 40))
+    if params.min_leaf is None:
+        min_leaf = max(1, min(min_leaf, data.train.num_data() // 10))
+    config = {
+        **_data_config(params, run),
+        "num_class": task.n_out,
+        "metric": "None",
+        "seed": int(run.rng.integers(2**31 - 1)),
+        "learning_rate": boosting.either(params.learning_rate, task, 0.05, 0.04),
+        "max_depth": params.depth,
+        "num_leaves": int(boosting.either(params.leaves, task, 100, 50)),
+        "min_data_in_leaf": min_leaf,
+        "min_sum_hessian_in_leaf": 1e-7,
+        "bagging_fraction": boosting.either(params.subsample, task, 0.7, 0.75),
+        "bagging_freq": 1,
+        "feature_fraction": params.colsample,
+        "lambda_l1": params.l1,
+        "lambda_l2": params.l2,
+        "extra_trees": params.extra_trees,
+        "min_data_per_group": params.min_category,
+        "cat_l2": params.cat_l2,
+        "cat_smooth": params.cat_smooth,
+        "max_cat_to_onehot": params.onehot,
+        **native,
+    }
+    return {**config, "objective": boosting.objective_of(native.get("objective"), task, own, _FITS)}
+
+
+def load(folder: Path) -> Trees | Constant:
+    """Return the model that `save` wrote."""
+    return Forest.load(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Forest(Trees):
+    """Trees of LightGBM as its model text."""
+
+    FILE: ClassVar[str] = "model.txt"
+
+    @cached_property
+    def _booster(self) -> Any:
+        import lightgbm as lgb
+
+        return lgb.Booster(model_str=self.model.decode())
+
+    def predict(self, design: Design) -> Pred:
+        """Return the prediction (on the encoded scale) for a design whose y is None."""
+        out = self._booster.predict(design.matrix("C"), num_threads=self.threads)
+        mean = np.asarray(out, np.float32).reshape(len(design), -1)
+        return Pred(boosting.shares(mean) if self.objective == "softmax" else mean)
+
+    def importance(self) -> Floats:
+        """Return (d,) the gain per matrix column."""
+        return np.asarray(self._booster.feature_importance("gain"), np.float64)

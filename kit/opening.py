@@ -1,0 +1,101 @@
+"""Opening a recipe: read, looked at with its data, compiled; and the record of its last run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kit import devices, facts, reader, strictyaml
+from kit import plan as planning
+from kit.errors import RecipeError, nearest
+from kit.facts import Facts
+from kit.plan import Plan
+from kit.recipe import Recipe
+from kit.stage import Stage
+from kit.store import Store
+
+Sets = Sequence[str] | Mapping[str, Any]
+"""Changes of a recipe: "a.b=c" texts, or a mapping of dotted names to values."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recipe with what is known of its data and what it would do."""
+
+    recipe: Recipe
+    store: Store
+    facts: Facts
+    plan: Plan
+    root: Path
+
+
+def read_recipe(path: str | Path, set: Sets = ()) -> Recipe:
+    """Return the checked recipe of a file, with `a.b=c` changes applied.
+
+    Raises:
+        RecipeError: with every problem and its line.
+    """
+    texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
+    document = strictyaml.apply_sets(strictyaml.load(Path(path)), texts)
+    return reader.read(document, Path(path).resolve().parent)
+
+
+def open_recipe(
+    path: str | Path,
+    set: Sets = (),
+    root: str | Path = ".",
+    keep_models: bool = False,
+) -> Opened:
+    """Return the recipe, its facts (read from the data where the store lacks them) and its plan."""
+    recipe = read_recipe(path, set)
+    base = Path(root).resolve()
+    store = Store(base)
+    found = facts.gather(recipe, store)
+    plan = planning.compile(recipe, found, devices.detect(), keep_models)
+    return Opened(recipe, store, found, plan, base)
+
+
+def selected(only: Sequence[str]) -> Callable[[Stage], bool]:
+    """Return which stages may run: all, or the fits of the models named by --only."""
+    return lambda stage: not only or stage.verb == "column" or stage.local.get("model") in only
+
+
+def check_only(recipe: Recipe, only: Sequence[str]) -> None:
+    """Raise RecipeError for a name in --only that is no model."""
+    known = [m.name for m in recipe.models]
+    for name in only:
+        if name not in known:
+            raise RecipeError("unknown model", place="--only", got=name, allowed=known, next=nearest(name, known))
+
+
+def remember(opened: Opened) -> None:
+    """Record the stages of the last run, for `why`, `gc` and `stage`."""
+    folder = opened.store.root / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "last": last_keys(opened) | {s.name: s.key for s in opened.plan.stages if opened.store.has(s.key)},
+        "keep": [s.key for s in opened.plan.stages],
+        "stages": [s.to_json() for s in opened.plan.stages if s.ingredients.get("verb") == s.verb and s.local],
+    }
+    temp = opened.store.temporary()
+    (temp / "record.json").write_text(json.dumps(record), "utf-8")
+    (temp / "record.json").replace(folder / f"{opened.recipe.name}.json")
+    temp.rmdir()
+
+
+def last_keys(opened: Opened) -> dict[str, str]:
+    """Return stage name -> key as the last run of a recipe of this name left them."""
+    last: dict[str, str] = read_record(opened.store.root / "runs" / f"{opened.recipe.name}.json").get("last", {})
+    return last
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a record of a run, empty where it cannot be read."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record

@@ -1,0 +1,124 @@
+"""Checks that gather problems instead of raising them, so that a recipe's errors are told all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from kit import registry
+from kit.errors import Problem, RecipeError, nearest
+from kit.strictyaml import Document
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+RESERVED = ("_history", "_tuning", "blends")
+
+At = tuple[str | int, ...]
+"""A place in a document: its keys from the top."""
+
+
+class Checks:
+    """A document and the problems found in it so far."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def validated(self, cls: type[Any], value: Any, at: At) -> Any | None:
+        """Return the value as `cls` takes it, or None after noting every problem of it."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            for detail in error.errors():
+                path = (*at, *(p for p in detail["loc"] if not str(p).startswith(("function-", "tagged-"))))
+                self.add(_in_words(detail), path, got=detail.get("input"))
+            return None
+
+    def section(self, cls: type[Any], value: Any, at: At) -> Any | None:
+        """Return a section of the recipe, unknown keys noted."""
+        if not isinstance(value, Mapping):
+            self.add(f"{'.'.join(map(str, at))} must be a mapping", at, got=value)
+            return None
+        names = [f.alias or n for n, f in cls.model_fields.items()]
+        self.known(value, names, at)
+        return self.validated(cls, {k: v for k, v in value.items() if k in names}, at)
+
+    def map(self, key: str) -> Mapping[str, Any]:
+        """Return a top-level mapping of names, empty where there is none."""
+        value = self.document.value.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.add(f"{key} must be a mapping of names", (key,), got=value)
+            return {}
+        return value
+
+    def known(self, value: Mapping[str, Any], known: Sequence[str], at: At) -> None:
+        """Note every key that is not known."""
+        for key in value:
+            if key not in known:
+                self.add("unknown key", (*at, key), got=key, allowed=known, near=(str(key), known))
+
+    def metric(self, value: Any, at: At) -> None:
+        """Note a metric that does not exist."""
+        known = registry.names("metrics")
+        if value not in known:
+            rule = "a recipe needs a metric" if value is None else "unknown metric"
+            self.add(rule, at, got=value, allowed=known, near=(str(value), known))
+
+    def name(self, value: Any, at: At) -> None:
+        """Note a name that cannot be one."""
+        if not isinstance(value, str) or not NAME.match(value):
+            self.add("a name has small letters, digits, _ and - and starts with a letter or digit", at, got=value)
+        elif value in RESERVED:
+            self.add("this name is reserved", at, got=value)
+
+    def count(self, value: Any, at: At) -> int:
+        """Return a positive whole number, 1 after noting what is none."""
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self.add("must be a positive whole number", at, got=value)
+            return 1
+        return value
+
+    def int(self, key: str, default: int, least: int) -> int:
+        """Return a top-level whole number."""
+        value = self.document.value.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            self.add(f"{key} must be a whole number of at least {least}", (key,), got=value)
+            return default
+        return value
+
+    def choice(self, key: str, allowed: Sequence[str], default: Any) -> Any:
+        """Return a top-level choice."""
+        value = self.document.value.get(key, default)
+        if value != default and value not in allowed:
+            self.add(f"unknown {key}", (key,), got=value, allowed=allowed, near=(str(value), allowed))
+        return value
+
+    def add(
+        self,
+        rule: str,
+        at: At,
+        got: Any = None,
+        allowed: Any = "",
+        near: tuple[str, Any] | None = None,
+        next: str = "",
+    ) -> None:
+        """Note a problem at a place of the document."""
+        hint = nearest(near[0], list(near[1])) if near else ""
+        error = RecipeError(
+            rule,
+            place=self.document.place(at),
+            got="" if got is None else got,
+            allowed=allowed if isinstance(allowed, str) else list(allowed),
+            next=next or hint,
+        )
+        self.problems.append(replace(error.problems[0], excerpt=self.document.excerpt(at)))
+
+
+def _in_words(detail: Mapping[str, Any]) -> str:
+    message = str(detail["msg"])
+    return message.removeprefix("Value error, ")[:1].lower() + message.removeprefix("Value error, ")[1:]

@@ -1,0 +1,136 @@
+"""The recipe: what a person declares, as frozen types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kit.params import Params
+from kit.strictyaml import Document
+
+StopPolicy = Literal["cut", "refit", "fixed", "held", "pooled"]
+STARRED: tuple[StopPolicy, ...] = ("held", "pooled")
+"""Stop policies that look at held rows: their OOF is optimistic and is marked `peeked`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSection(_Section):
+    """Where the data lies and which columns have a role."""
+
+    train: str | None = None
+    """Training file: csv, tsv, json, jsonl or parquet, plain or .gz."""
+    test: str | None = None
+    """Test file, without the target."""
+    sample: str | None = None
+    """Sample submission: it decides the columns, order and spelling of a submission."""
+    source: str | None = None
+    """A data set bundled with a library instead of files: `sklearn:diabetes`."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the training rows cut off as test rows where there is no test file."""
+    id: str | None = None
+    """Column that names a row. None = row numbers, in a column `row`."""
+    target: str = "target"
+    """Column to predict."""
+    groups: str | None = None
+    """Column whose values belong together (split: group)."""
+    weight: str | None = None
+    """Column of row weights, for learning and scoring."""
+    time: str | None = None
+    """Column of times (split: time)."""
+    nulls: tuple[str, ...] = ()
+    """Words that mean missing, beside the usual ones."""
+    drop: tuple[str, ...] = ()
+    """Columns to leave out."""
+
+
+class StopSection(_Section):
+    """When a learner stops."""
+
+    use: StopPolicy = "refit"
+    """cut, refit, fixed; held and pooled look at held rows and are starred. See docs/early-stopping.md."""
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Stop rows are the last of this many folds of the learning rows (None = as many as the split has)."""
+
+
+class SubmitSection(_Section):
+    """What goes into the submission."""
+
+    from_: Annotated[str | None, Field(alias="from")] = None
+    """Model or blend to submit. None = the last blend, or the only model."""
+
+
+@dataclass(frozen=True)
+class Plug:
+    """A plug-in as a recipe uses it: kind is its folder, `use` its name or a path, `at` where it stands."""
+
+    kind: str
+    use: str
+    params: Params
+    at: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base model."""
+
+    name: str
+    plug: Plug
+    features: tuple[Plug, ...]
+    augment: tuple[Plug, ...] = ()
+    weights: Plug | None = None
+    codec: Plug | None = None
+    seeds: int = 1
+    stop: StopSection = field(default_factory=StopSection)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A stacker over models and earlier blends."""
+
+    name: str
+    plug: Plug
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe. `folder`: where its relative paths start; `raw`: the YAML it came from, sets applied."""
+
+    name: str
+    folder: Path
+    data: DataSection
+    metric: str
+    also: tuple[str, ...]
+    task: str | None
+    positive: str | int | float | bool | None
+    split: Plug
+    repeats: int
+    seed: int
+    columns: Mapping[str, Plug]
+    models: tuple[Model, ...]
+    blends: tuple[Blend, ...]
+    submit: str | None
+    missing: Literal["fail", "drop"]
+    document: Document
+
+    def without(self, models: Sequence[str]) -> Recipe:
+        """Return the recipe that lacks these models; blends left without a source go with them."""
+        gone = set(models)
+        blends = []
+        for blend in self.blends:
+            left = tuple(s for s in blend.sources if s not in gone)
+            if left:
+                blends.append(replace(blend, sources=left))
+            else:
+                gone.add(blend.name)
+        kept = tuple(m for m in self.models if m.name not in gone)
+        submit = self.submit if self.submit not in gone else next((b.name for b in reversed(blends)), None)
+        submit = submit or next((m.name for m in kept), None)
+        return replace(self, models=kept, blends=tuple(blends), submit=submit)

@@ -1,0 +1,195 @@
+"""What a person sees in the terminal. The only module beside cli that writes to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from kit.api import Result
+from kit.engine import IN_WORKERS, Failure, Observer
+from kit.stage import Stage
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class _Plain(Observer):
+    """One line per fit: for files and pipes."""
+
+    def __init__(self) -> None:
+        self._total = self._done = 0
+
+    def begin(self, stages: list[Stage]) -> None:
+        self._total += sum(s.verb in IN_WORKERS for s in stages)
+
+    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
+        if stage.verb in IN_WORKERS:
+            self._done += 1
+            shown = "" if score is None else f"  {score:.6g}"
+            err.print(f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s", markup=False)
+
+    def failed(self, failure: Failure) -> None:
+        err.print(failure.problem.render(), markup=False)
+
+
+class _Live(_Plain):
+    """A bar with fits done, time left and the running score of each model."""
+
+    def __init__(self, bar: Progress) -> None:
+        super().__init__()
+        self._bar, self._task = bar, bar.add_task("fits", total=None, left="", scores="")
+        self._scores: dict[str, list[float]] = {}
+        self._began = time.monotonic()
+
+    def begin(self, stages: list[Stage]) -> None:
+        super().begin(stages)
+        self._bar.update(self._task, total=self._total)
+
+    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
+        if stage.verb not in IN_WORKERS:
+            return
+        self._done += 1
+        if score is not None:
+            self._scores.setdefault(str(stage.local.get("model")), []).append(score)
+        scores = "  ".join(f"{m} {sum(s) / len(s):.5g}" for m, s in self._scores.items())
+        left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
+        self._bar.update(self._task, completed=self._done, left=f"{_duration(left)} left", scores=scores)
+
+    def failed(self, failure: Failure) -> None:
+        self._bar.console.print(failure.problem.render(), markup=False)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Observer]:
+    """Give the observer that suits where stderr goes: a live bar, plain lines, or silence."""
+    if quiet:
+        yield Observer()
+    elif not err.is_terminal:
+        yield _Plain()
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[scores]}"),
+        )
+        with Progress(*columns, console=err, transient=True) as bar:
+            yield _Live(bar)
+
+
+def failures(result: Result, *, debug: bool) -> None:
+    """Print what failed, with the worker's trace where it is asked for."""
+    for failure in result.failures:
+        err.print(failure.problem.render(), markup=False, style="red")
+        if debug and failure.trace:
+            err.print(failure.trace, markup=False)
+
+
+def result(result: Result, root: str) -> None:
+    """Print the score table of a run and where its results lie."""
+    metric = next((str(c["metric"]) for c in result.cards.values()), "score")
+    table = _table("", metric, "folds", "", "seconds")
+    for kind in (result.models, result.blends):
+        for name, line in kind.items():
+            card = result.cards[name]
+            table.add_row(
+                name, _number(line["score"]), _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}"
+            )
+        table.add_section()
+    if table.row_count:
+        out.print(table)
+    counts = result.stages
+    missing: list[str] = next((c["missing"] for c in result.cards.values() if c["missing"]), [])
+    if result.truncated:
+        out.print(f"truncated: the time limit left out {', '.join(missing) or 'nothing'}")
+    out.print(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
+    if result.submission:
+        out.print(f"submission: {_relative(result.submission, root)}", soft_wrap=True)
+    elif not result.failures:
+        out.print("no submission: the recipe has no test rows, or its blend lacks a model")
+
+
+def _about(card: Mapping[str, Any]) -> str:
+    marks = [mark for mark in ("peeked", "transductive", "truncated") if card[mark]]
+    weights = card["weights"] or {}
+    shown = [f"{name} {weight:.2f}" for name, weight in weights.items() if abs(weight) >= 0.005]
+    return ", ".join([" ".join(shown), *marks] if shown else marks)
+
+
+def _spread(scores: Sequence[float | None]) -> str:
+    known = [s for s in scores if s is not None]
+    return f"{min(known):.5g} .. {max(known):.5g}" if known else ""
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _relative(path: str, root: str) -> str:
+    base = Path(root).resolve()
+    return str(Path(path).relative_to(base)) if root == "." else path
+
+
+def plan(listed: Sequence[Mapping[str, str]]) -> None:
+    """Print the stages of a plan."""
+    table = _table("stage", "key", "")
+    for line in listed:
+        table.add_row(line["name"], line["key"][:12], line["state"])
+    out.print(table)
+    states = [line["state"] for line in listed]
+    out.print(", ".join(f"{states.count(s)} {s}" for s in ("run", "reuse", "blocked")))
+
+
+def why(listed: Sequence[Mapping[str, Any]]) -> None:
+    """Print why stages would run."""
+    if not listed:
+        out.print("nothing would run")
+    for line in listed:
+        out.print(line["name"], markup=False)
+        for reason in line["because"]:
+            out.print(f"    {reason}", markup=False)
+
+
+def ls(listed: Sequence[Mapping[str, Any]]) -> None:
+    """Print models and blends with their scores."""
+    if not listed:
+        out.print("no results here yet: kit run RECIPE")
+        return
+    table = _table("recipe", "model", "learner or stacker", "metric", "score", "")
+    for line in listed:
+        marks = ", ".join(m for m in ("peeked", "truncated") if line[m])
+        table.add_row(line["recipe"], line["model"], line["use"], line["metric"], _number(line["score"]), marks)
+    out.print(table)
+
+
+def check(found: Mapping[str, Any]) -> None:
+    """Print what was inferred of a recipe and its data."""
+    for name in ("recipe", "task", "rows", "folds", "fits", "submission"):
+        out.print(f"{name + ':':<12}{found[name]}", markup=False)
+    table = _table("column", "kind", "levels", "role")
+    for line in found["columns"]:
+        table.add_row(line["name"], line["kind"], str(line["levels"] or ""), line["role"])
+    out.print(table)
+    for note in found["notes"]:
+        out.print(f"note: {note}", markup=False)
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(names):
+        table.add_column(name, justify="right" if i and name in ("rmse", "score", "seconds", "levels") else "left")
+    return table

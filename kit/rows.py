@@ -1,0 +1,96 @@
+"""Rows of a recipe, read from the store: memory-mapped columns, opened when they are used and closed after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from kit import table
+from kit.store import Store, Stored
+from kit.types import Array, Column, Rows
+
+
+class _Levels(Sequence[str]):
+    """Levels of a column, read when the first one is asked for; their number is known before."""
+
+    def __init__(self, stored: Stored, name: str, size: int) -> None:
+        self._stored, self._name, self._size = stored, name, size
+        self._read: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if self._read is None:
+            self._read = table.levels_from_arrow(self._stored.blob(f"levels/{self._name}"))
+        return self._read[index]
+
+
+class _Columns(Mapping[str, Array]):
+    """All columns of train and test, (n + t,) or (n + t, d) each."""
+
+    def __init__(self, table: Stored, computed: Mapping[str, Stored]) -> None:
+        self._table, self._computed = table, computed
+
+    def __getitem__(self, name: str) -> Array:
+        if name in self._computed:
+            return self._computed[name].array("x", mmap=True)
+        if name not in self._table.meta["header"]:
+            raise KeyError(name)
+        return self._table.array(f"x/{name}", mmap=True)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._table.meta["header"], *self._computed])
+
+    def __len__(self) -> int:
+        return len(self._table.meta["header"]) + len(self._computed)
+
+
+def load(store: Store, table_key: str, rows_key: str, computed: Mapping[str, str]) -> tuple[Rows, Rows]:
+    """Return (train, test) rows; test without y. `computed`: alias of a computed column -> its key."""
+    stored, facts = store.open(table_key), store.open(rows_key)
+    columns = {alias: store.open(key) for alias, key in computed.items()}
+    n, t = int(stored.meta["n_train"]), int(stored.meta["n_test"])
+    x = _Columns(stored, columns)
+    everything = Rows(np.arange(n + t), x, _header(stored, columns))
+    optional: dict[str, Any] = {k: facts.array(k) if k in facts else None for k in ("group", "time")}
+    train = everything.take(np.arange(n))
+    train = Rows(train.row, train.x, train.header, facts.array("y"), facts.array("w"), facts.array("v"), **optional)
+    return train, everything.take(np.arange(n, n + t))
+
+
+class _Joined(Mapping[str, Array]):
+    """Columns of two sets of rows, one below the other, joined when they are read."""
+
+    def __init__(self, first: Mapping[str, Array], second: Mapping[str, Array]) -> None:
+        self._first, self._second = first, second
+
+    def __getitem__(self, name: str) -> Array:
+        return np.concatenate([self._first[name], self._second[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._first)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+
+def both(train: Rows, test: Rows) -> Rows:
+    """Return train and test rows together without y, group and time: what a table-scope feature may learn from."""
+    if not len(test):
+        return Rows(train.row, train.x, train.header)
+    return Rows(np.concatenate([train.row, test.row]), _Joined(train.x, test.x), train.header)
+
+
+def _header(stored: Stored, columns: Mapping[str, Stored]) -> dict[str, Column]:
+    header = {
+        name: Column(c["kind"], _Levels(stored, name, c["levels"]) if c["levels"] else (), c["width"])
+        for name, c in stored.meta["header"].items()
+    }
+    return header | {alias: Column("vector", (), int(c.meta["width"])) for alias, c in columns.items()}

@@ -1,0 +1,175 @@
+"""run: carries out a recipe from its file to its submission."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kit import devices, registry
+from kit import plan as planning
+from kit.engine import Clock, Failure, Observer, Outcome, execute, states
+from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
+from kit.publish import Scene, publish
+from kit.stage import Stage
+from kit.submission import submit
+from kit.workers import Workers
+
+STARTED = time.monotonic()
+"""When this process began to import kit: what a time limit is counted from."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `run` did. `models` and `blends`: name -> score, fold_scores, oof (path), peeked."""
+
+    recipe: str
+    submission: str | None
+    models: Mapping[str, Mapping[str, Any]]
+    blends: Mapping[str, Mapping[str, Any]]
+    stages: Mapping[str, int]
+    truncated: bool
+    seconds: float
+    failures: tuple[Failure, ...] = ()
+    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `kit run --json` prints."""
+        names = ("recipe", "submission", "models", "blends", "stages", "truncated", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+
+def run(  # noqa: PLR0913 - one keyword per option of `kit run`
+    path: str | Path,
+    *,
+    set: Sets = (),
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    time_limit: float | None = None,
+    root: str | Path = ".",
+    keep_models: bool = False,
+    observer: Observer | None = None,
+) -> Result:
+    """Carry out a recipe and return its scores and where its submission lies.
+
+    Raises:
+        KitError: the recipe or the data breaks a rule. Failed fits do not raise; they stand in `Result.failures`.
+    """
+    began = time.monotonic()
+    deadline = None if time_limit is None else STARTED + time_limit
+    opened = open_recipe(path, set, root, keep_models)
+    check_only(opened.recipe, only)
+    opened = _mended(opened, path, set, keep_models, only)
+    remember(opened)
+    watcher = observer or Observer()
+    outcome, final = _carry_out(opened, selected(only), jobs, _clock(opened, deadline, time_limit), watcher)
+    scene = Scene(
+        final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
+    )
+    cards = {name: publish(scene, name) for name, key in final.plan.oofs.items() if final.store.has(key)}
+    source = final.recipe.submit
+    path_of = submit(scene, cards) if source in cards else None
+    remember(final)
+    return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
+
+
+def _carry_out(
+    opened: Opened, only: Callable[[Stage], bool], jobs: int | None, clock: Clock, observer: Observer
+) -> tuple[Outcome, Opened]:
+    """Return the outcome and what was carried out in the end: the recipe, or the smaller one of its complete models."""
+    cores = devices.cores()
+    wanted = max(1, jobs or cores)
+
+    def workers() -> Workers:
+        left = sum(s == "run" for s in states(opened.plan, opened.store, only).values())
+        return Workers(max(1, min(wanted, left)), opened.root, max(1, cores // wanted))
+
+    outcome = execute(opened.plan, opened.store, workers, clock, observer, only)
+    dropped = outcome.cut or (outcome.failed and opened.recipe.missing == "drop")
+    if not dropped:
+        return outcome, opened
+    lacking = [m.name for m in opened.recipe.models if not opened.store.has(opened.plan.oofs[m.name])]
+    smaller = opened.recipe.without(lacking)
+    if not smaller.models:
+        return outcome, replace(opened, recipe=smaller, plan=replace(opened.plan, oofs={}, submit=None))
+    keep = any(s.needs for s in opened.plan.stages)
+    plan = planning.compile(smaller, opened.facts, devices.detect(), keep)
+    again = execute(plan, opened.store, workers, clock, observer, only)
+    outcome.ran += again.ran
+    outcome.failed += again.failed
+    return outcome, replace(opened, recipe=smaller, plan=plan)
+
+
+def _mended(opened: Opened, path: str | Path, set: Sets, keep_models: bool, only: Sequence[str]) -> Opened:
+    """Return the same with damaged results gone: what a stage that runs will read, and what will be shown."""
+    found = states(opened.plan, opened.store, selected(only))
+    read = {key for s in opened.plan.stages if found[s.key] == "run" for key in (*s.inputs, s.ingredients.get("table"))}
+    if "run" in found.values():
+        read |= {opened.facts.table_key, opened.facts.rows_key}
+    shown = {k for k in (*opened.plan.oofs.values(), opened.plan.submit) if k}
+    keys = {s.key for s in opened.plan.stages if found[s.key] != "run"} & (read | shown)
+    if all([opened.store.check(key) for key in sorted(keys) if opened.store.has(key)]):
+        return opened
+    return _mended(open_recipe(path, set, opened.root, keep_models), path, set, keep_models, only)
+
+
+def _clock(opened: Opened, deadline: float | None, limit: float | None) -> Clock:
+    hints = {m.name: registry.load("models", m.plug.use).COST for m in opened.recipe.models}
+    clock = Clock(deadline, hints)
+    clock.reserve += 0.03 * (limit or 0.0)
+    return clock
+
+
+def _missing(opened: Opened, final: Opened) -> tuple[str, ...]:
+    left = {m.name for m in final.recipe.models}
+    return tuple(m.name for m in opened.recipe.models if m.name not in left)
+
+
+def _result(
+    opened: Opened,
+    scene: Scene,
+    cards: Mapping[str, Mapping[str, Any]],
+    outcome: Outcome,
+    submission: Path | None,
+    seconds: float,
+) -> Result:
+    planned = {s.key: s for plan in (opened.plan, scene.plan) for s in plan.stages}
+    made = set(outcome.ran) | {s.key for s in opened.plan.stages if s.verb in opened.facts.made}
+    absent = {key for key in planned if key not in made and not scene.store.has(key)}
+    failed = {key for key in absent if _was_wanted(key, planned, outcome, absent)}
+    blocked = absent - failed
+    counts = {"run": len(made), "reused": len(planned) - len(made) - len(failed) - len(blocked), "failed": len(failed)}
+    shown = {
+        name: {
+            "score": card["score"],
+            "fold_scores": card["fold_scores"],
+            "oof": str(scene.folder / name / "oof.parquet"),
+            "peeked": card["peeked"],
+        }
+        for name, card in cards.items()
+    }
+    blends = [b.name for b in scene.recipe.blends]
+    return Result(
+        scene.recipe.name,
+        str(submission) if submission else None,
+        {n: c for n, c in shown.items() if n not in blends},
+        {n: c for n, c in shown.items() if n in blends},
+        counts,
+        scene.truncated,
+        round(seconds, 3),
+        tuple(outcome.failed),
+        cards,
+    )
+
+
+def _was_wanted(key: str, planned: Mapping[str, Stage], outcome: Outcome, absent: Iterable[str]) -> bool:
+    """Return whether an absent stage failed, was cut, or waits for one that did (--only leaves out others)."""
+    lost = {f.stage.key for f in outcome.failed} | {s.key for s in outcome.cut}
+    grown = True
+    while grown:
+        more = {k for k in absent if k not in lost and lost.intersection(planned[k].inputs)}
+        grown = bool(more)
+        lost |= more
+    return key in lost

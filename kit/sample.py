@@ -1,0 +1,197 @@
+"""The sample submission: it decides the columns, the order and the spelling of what is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit import registry, table
+from kit.errors import DataError, nearest
+from kit.recipe import Recipe
+from kit.types import Array, Floats32, Ints, Label, Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape of a submission.
+
+    `header`: its columns. `id_at`: place of the id column. `shows`: "value", "label" or "proba". `outputs`: for each
+    other column the index of the class it shows (0 for a value, a label or P(positive)). `spelling`: how a label is
+    written, in class order.
+    """
+
+    header: tuple[str, ...]
+    id_at: int
+    shows: str
+    outputs: tuple[int, ...]
+    spelling: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON takes them."""
+        return asdict(self)
+
+
+def layout(
+    recipe: Recipe, task: Task, ids: pl.Series | None, path: Path | None
+) -> tuple[Layout, Ints, pl.Series | None]:
+    """Return the layout, the test row behind each line (t,) and the ids as they are written.
+
+    Raises:
+        DataError: the sample does not fit the data.
+    """
+    id_name = recipe.data.id or "row"
+    shows = _shows(recipe, task)
+    count = 0 if ids is None else len(ids)
+    if path is None or ids is None:
+        names = _own_names(recipe.data.target, task, shows)
+        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), tuple(_spell(c) for c in task.classes))
+        return made, np.arange(count), ids
+    raw = table.read_text(path)
+    place = path.name
+    id_at = raw.columns.index(id_name) if id_name in raw.columns else 0
+    if id_name not in raw.columns and recipe.data.id is not None:
+        raise DataError(
+            "the sample lacks the id column", place=place, got=raw.columns, allowed=id_name, next="check data.id"
+        )
+    values = [c for i, c in enumerate(raw.columns) if i != id_at]
+    outputs = _outputs(values, task, shows, recipe.data.target, place)
+    order, written = _order(raw[raw.columns[id_at]], ids, place, by_place=recipe.data.id is None)
+    spelling = _spelling(task, raw, values) if shows == "label" else ()
+    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling), order, written
+
+
+def _shows(recipe: Recipe, task: Task) -> str:
+    if task.kind == "regression":
+        return "value"
+    wants: str = registry.load("metrics", recipe.metric).WANTS
+    return "label" if wants == "label" else "proba"
+
+
+def _own_names(target: str, task: Task, shows: str) -> list[str]:
+    """Return the value columns where no sample says them: the target, or target_class for each class."""
+    if shows == "proba" and task.kind == "multiclass":
+        return [f"{target}_{c}" for c in task.classes]
+    return [target]
+
+
+def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: str) -> tuple[int, ...]:
+    if shows != "proba" or (task.kind == "binary" and len(values) == 1):
+        if len(values) != 1:
+            raise DataError(
+                "the sample must have one column beside the id",
+                place=place,
+                got=list(values),
+                allowed=f"the id and {target}",
+                next="a metric of probabilities (logloss, auc) fills one column per class",
+            )
+        return (0,)
+    found = []
+    for name in values:
+        matches = [i for i, c in enumerate(task.classes) if str(c) == name]
+        matches = matches or [i for i, c in enumerate(task.classes) if name.endswith(f"_{c}")]
+        if len(matches) != 1:
+            raise DataError(
+                "a column of the sample is no class",
+                place=f"{place}: column {name}",
+                got=name,
+                allowed=[str(c) for c in task.classes],
+                next=nearest(name, map(str, task.classes)) or "name the columns by class, or ending in _class",
+            )
+        found += matches
+    if sorted(found) != list(range(len(task.classes))):
+        raise DataError("the sample must show each class once", place=place, got=list(values), allowed=task.classes)
+    return tuple(found)
+
+
+def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool) -> tuple[Ints, pl.Series]:
+    """Return the test row of each line of the sample, matched by id, and the ids as the sample writes them."""
+    if by_place:
+        if len(sample_ids) != len(ids):
+            raise DataError("sample and test differ in rows", place=place, got=len(sample_ids), allowed=f"{len(ids)}")
+        return np.arange(len(ids)), sample_ids
+    import polars as pl
+
+    row_of = dict(zip(ids.cast(pl.String).to_list(), range(len(ids)), strict=True))
+    wanted = sample_ids.to_list()
+    lost = [i for i in wanted if i not in row_of]
+    extra = set(row_of) - set(wanted)
+    if lost or extra or len(wanted) != len(ids):
+        raise DataError(
+            "the ids of sample and test differ",
+            place=place,
+            got=f"{len(lost)} ids that test lacks {lost[:3]}, {len(extra)} of test that it lacks {sorted(extra)[:3]}",
+            allowed=f"the {len(ids)} ids of test, once each",
+            next="check data.id, data.test and data.sample",
+        )
+    return np.array([row_of[i] for i in wanted], np.int64), sample_ids
+
+
+def _spell(label: Label) -> str:
+    return str(label)
+
+
+def _spelling(task: Task, raw: pl.DataFrame, values: Sequence[str]) -> tuple[str, ...]:
+    """Return how each class is written: as the sample writes it where it does, whatever the case or number format."""
+    seen = {_fold_case(text): text for text in raw[values[0]].drop_nulls().unique().sort().to_list()}
+    written = tuple(seen.get(_fold_case(_spell(c)), _spell(c)) for c in task.classes)
+    if not seen or any(_fold_case(_spell(c)) in seen for c in task.classes):
+        return _like(written, list(seen.values()), task)
+    return written
+
+
+def _like(written: tuple[str, ...], examples: Sequence[str], task: Task) -> tuple[str, ...]:
+    """Return boolean labels in the style of the examples: True beside False, TRUE beside FALSE."""
+    if {_fold_case(_spell(c)) for c in task.classes} != {"true", "false"} or not examples:
+        return written
+    style = str.upper if examples[0].isupper() else str.title if examples[0].istitle() else str.lower
+    return tuple(style(w) for w in written)
+
+
+def _fold_case(text: str) -> str:
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text.strip().lower()
+
+
+def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats32, labels: Array | None) -> bytes:
+    """Return the submission as CSV bytes: mean (t, m) float32 or labels (t,) class codes, in the sample's order."""
+    import polars as pl
+
+    columns: dict[str, pl.Series] = {}
+    values = iter(layout_.outputs)
+    proba = mean
+    if task.kind == "binary" and layout_.shows == "proba" and len(layout_.outputs) == 2:
+        positive = task.classes.index(task.positive)
+        proba = np.concatenate([1 - mean, mean] if positive == 1 else [mean, 1 - mean], axis=1)
+    for i, name in enumerate(layout_.header):
+        if i == layout_.id_at:
+            columns[name] = ids.rename(name)
+        elif layout_.shows == "label" and labels is not None:
+            next(values)
+            columns[name] = pl.Series(name, [layout_.spelling[_class_index(task, c)] for c in labels[order]])
+        else:
+            columns[name] = pl.Series(name, np.ascontiguousarray(proba[order, next(values)]))
+    return pl.DataFrame(columns).write_csv().encode()
+
+
+def from_meta(fields: Mapping[str, Any]) -> Layout:
+    """Return the layout that `as_dict` and JSON made these fields of."""
+    return Layout(
+        tuple(fields["header"]), fields["id_at"], fields["shows"], tuple(fields["outputs"]), tuple(fields["spelling"])
+    )
+
+
+def _class_index(task: Task, code: float) -> int:
+    """Return the place in `task.classes` of a decided code (binary: 1 = the positive class)."""
+    if task.kind == "binary":
+        positive = task.classes.index(task.positive)
+        return positive if code == 1 else 1 - positive
+    return int(code)

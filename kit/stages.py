@@ -1,0 +1,273 @@
+"""One short function per verb of a plan. A stage reads its inputs from the store and commits one object."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import registry, rows, sample, table
+from kit.canon import key_of, stream
+from kit.crossfit import BlendSpec, crossfit
+from kit.design import DesignSpec
+from kit.fold import FitSpec, FoldResult, fit_fold
+from kit.folding import folds_of, task_of
+from kit.importance import permutation
+from kit.oof import Oof, average
+from kit.stage import Stage, use_of
+from kit.store import Store, Stored
+from kit.types import Array, Folds, Rows
+
+
+class _Memory:
+    """What a worker keeps between fits of one design: its matrices, and the library's data made last."""
+
+    def __init__(self) -> None:
+        self.key = ""
+        self._kept: dict[str, Any] = {}
+
+    def of(self, key: str) -> _Memory:
+        if key != self.key:
+            self.key, self._kept = key, {}
+        return self
+
+    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._kept:
+            if name.startswith("data "):
+                self._kept = {k: v for k, v in self._kept.items() if not k.startswith("data ")}
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+_MEMORY = _Memory()
+
+
+def run(stage: Stage, store: Store, threads: int = 1) -> None:
+    """Carry out a stage and commit its result."""
+    verbs = {"column": _column, "oof": _oof, "blend": _blend, "submit": _submit}
+    if stage.verb in ("fit", "curve"):
+        _fit(stage, store, threads)
+    else:
+        verbs[stage.verb](stage, store)
+
+
+def _inputs(stage: Stage, store: Store) -> tuple[Rows, Rows]:
+    computed = stage.ingredients.get("columns", {})
+    return rows.load(store, stage.ingredients["table"], stage.local["rows"], computed)
+
+
+# -- verbs
+
+
+def _column(stage: Stage, store: Store) -> None:
+    """Commit a computed column: x (n + t, d) float32."""
+    train, test = _inputs(stage, store)
+    use = use_of(stage.ingredients["feature"], "features", stage.local["files"])
+    module = registry.load("features", use.use)
+    everything = rows.both(train, test)
+    none = Rows(np.empty(0, np.int64), {}, train.header)
+    rng = stream(stage.ingredients["seed"], "column")
+    learnt = module.learn(
+        use.params, task_of(stage.ingredients["task"]), none if module.SCOPE == "row" else everything, rng
+    )
+    x = np.ascontiguousarray(learnt(everything).x)
+    store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients)
+
+
+def _spec(stage: Stage, store: Store, threads: int) -> FitSpec:
+    made, files = stage.ingredients, stage.local["files"]
+    design = made["design"]
+    steps = _pooled_steps(made["curves"], store) if made.get("curves") else None
+    return FitSpec(
+        model=use_of(made["model"], "models", files),
+        design=DesignSpec(
+            features=tuple(use_of(f, "features", files) for f in design["features"]),
+            augment=tuple(use_of(a, "augment", files) for a in design["augment"]),
+            weights=use_of(design["weights"], "weights", files) if design["weights"] else None,
+            codec=use_of(design["codec"], "codecs", files),
+            seed=made["seed"],
+            fold=made["fold"],
+        ),
+        task=task_of(made["task"]),
+        split=use_of(made["split"], "splits", files),
+        stop=made["stop"]["use"],
+        stop_folds=made["stop"]["folds"],
+        seed_index=made["seed_index"],
+        steps=steps,
+        threads=threads,
+        device=made["device"],
+    )
+
+
+def _pooled_steps(curves: list[str], store: Store) -> int:
+    """Return the step at which the mean of all folds' curves is least (policy `pooled`)."""
+    parts = [store.open(key).array("curve") for key in curves]
+    length = min(len(p) for p in parts)
+    return int(np.argmin(np.mean([p[:length] for p in parts], axis=0))) + 1
+
+
+def _fit(stage: Stage, store: Store, threads: int) -> None:
+    """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
+    train, test = _inputs(stage, store)
+    folds = folds_of(store.open(stage.ingredients["folds"]))
+    spec = _spec(stage, store, threads)
+    shaping = ("design", "task", "split", "stop", "seed", "fold", "table", "columns", "target", "folds", "curves")
+    memo = _MEMORY.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
+    began = time.perf_counter()
+    result = fit_fold(spec, train, test, folds, memo)
+    arrays = _fit_arrays(stage, spec, result, train, folds)
+    meta = {
+        "best_step": int(result.best_step),
+        "n_learn": result.n_learn,
+        "seconds": time.perf_counter() - began,
+        "names": list(result.names),
+        "threads": threads,
+        "device": spec.device,
+    }
+    if "model" not in stage.needs:
+        store.commit(stage.key, arrays, meta, stage.ingredients)
+        return
+    with tempfile.TemporaryDirectory() as temp:
+        folder = Path(temp) / "model"
+        folder.mkdir()
+        result.fitted.save(folder)
+        store.commit(stage.key, arrays, meta, stage.ingredients, folder)
+
+
+def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, folds: Folds) -> dict[str, Array | bytes]:
+    arrays: dict[str, Array | bytes] = {"held": result.held.mean, "test": result.test.mean, "curve": result.curve}
+    if result.held.std is not None and (result.test.std is not None or not len(result.test)):
+        arrays["held_std"] = result.held.std
+        arrays["test_std"] = np.empty(0, np.float32) if result.test.std is None else result.test.std
+    for name, pred in (("held", result.held), ("test", result.test)):
+        if not np.isfinite(pred.mean).all():
+            raise FloatingPointError(f"the model's {name} predictions are not finite")
+    gain = result.fitted.importance()
+    if gain is not None:
+        arrays["gain"] = np.asarray(gain, np.float64)
+    if stage.verb == "fit" and train.y is not None:
+        y = train.y[folds.is_held(spec.design.fold)]
+        rng = stream(spec.design.seed, "importance", spec.design.fold)
+        fitted, decode = result.fitted, result.decode
+        arrays["permutation"] = permutation(
+            lambda design: decode(fitted.predict(design)), result.held_design, spec.task, y, gain, rng
+        )
+    return arrays
+
+
+def _oof(stage: Stage, store: Store) -> None:
+    """Commit a model's OOF, gathered from its fits (fold by fold, the seeds of each averaged)."""
+    made = stage.ingredients
+    folds = folds_of(store.open(made["folds"]))
+    y = store.open(stage.local["rows"]).array("y")
+    fits = [[store.open(key) for key in seeds] for seeds in made["fits"]]
+    n_out = task_of(made["task"]).n_out
+    pred = np.full((*folds.held.shape, n_out), np.nan, np.float32)
+    with_std = all("held_std" in f for seeds in fits for f in seeds)
+    std = np.full(folds.held.shape, np.nan, np.float32) if with_std else None
+    tests = []
+    for k, seeds in enumerate(fits):
+        held = _averaged(seeds, "held", with_std)
+        repeat, mask = k // folds.n_folds, folds.is_held(k)
+        pred[repeat, mask] = held.mean
+        if std is not None and held.std is not None:
+            std[repeat, mask] = held.std
+        tests.append(_averaged(seeds, "test", with_std))
+    test_std = np.stack([t.std for t in tests if t.std is not None]) if with_std else None
+    kind = "value" if made["task"]["kind"] == "regression" else "proba"
+    test = np.stack([t.mean for t in tests])
+    oof = Oof(folds.held, y, pred, test, std, test_std, kind, made["peeked"], made["transductive"])  # type: ignore[arg-type]
+    save_oof(stage, store, oof, _about(fits))
+
+
+def _averaged(seeds: list[Stored], part: str, with_std: bool) -> Any:
+    std = np.stack([f.array(f"{part}_std") for f in seeds]) if with_std else None
+    return average(np.stack([f.array(part) for f in seeds]), std, spread=True)
+
+
+def _about(fits: list[list[Stored]]) -> dict[str, Any]:
+    """Return what a card tells of the fits, in (fold, seed) order; importances averaged over them."""
+    flat = [f for seeds in fits for f in seeds]
+    about: dict[str, Any] = {
+        "best_steps": [f.meta["best_step"] for f in flat],
+        "curves": [_plain(f.array("curve")) for f in flat],
+        "seconds": sum(f.meta["seconds"] for f in flat),
+        "threads": flat[0].meta["threads"],
+        "device": flat[0].meta["device"],
+        "importances": {},
+    }
+    for name in ("gain", "permutation"):
+        if all(name in f for f in flat) and len({tuple(f.meta["names"]) for f in flat}) == 1:
+            mean = np.mean([f.array(name) for f in flat], axis=0)
+            about["importances"][name] = dict(zip(flat[0].meta["names"], _plain(mean), strict=True))
+    return about
+
+
+def _plain(values: Array) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def _blend(stage: Stage, store: Store) -> None:
+    """Commit a blend: its cross-fitted OOF, its test predictions and the weights."""
+    made = stage.ingredients
+    facts = store.open(stage.local["rows"])
+    spec = BlendSpec(
+        use_of(made["stacker"], "stackers", stage.local["files"]),
+        made["metric"],
+        task_of(made["task"]),
+        made["seed"],
+        tuple(stage.local["sources"]),
+    )
+    began = time.perf_counter()
+    sources = [load_oof(store.open(key)) for key in made["sources"]]
+    group = facts.array("group") if "group" in facts else None
+    oof, weights = crossfit(spec, sources, facts.array("v"), group)
+    about = {"weights": None if weights is None else _plain(weights), "seconds": time.perf_counter() - began}
+    save_oof(stage, store, oof, about)
+
+
+def _submit(stage: Stage, store: Store) -> None:
+    """Commit the bytes of a submission."""
+    made = stage.ingredients
+    facts = store.open(stage.local["rows"])
+    task = task_of(made["task"])
+    layout = sample.from_meta(made["layout"])
+    oof = load_oof(store.open(made["source"]))
+    module = registry.load("metrics", made["metric"])
+    mean = oof.test_mean().mean
+    labels = module.decide(task, mean) if module.WANTS == "label" else None
+    ids = table.series_from_arrow(facts.blob("ids/submit"))
+    csv = sample.write(layout, task, facts.array("order"), ids, mean, labels)
+    store.commit(stage.key, {"csv": csv}, {}, made)
+
+
+# -- the OOF as an object
+
+
+def save_oof(stage: Stage, store: Store, oof: Oof, about: Mapping[str, Any]) -> None:
+    """Commit an OOF under the stage's key."""
+    arrays: dict[str, Array | bytes] = {"fold": oof.fold, "y": oof.y, "pred": oof.pred, "test": oof.test}
+    if oof.std is not None and oof.test_std is not None:
+        arrays |= {"std": oof.std, "test_std": oof.test_std}
+    flags = {"kind": oof.kind, "peeked": oof.peeked, "transductive": oof.transductive}
+    store.commit(stage.key, arrays, {**flags, "about": about}, stage.ingredients)
+
+
+def load_oof(stored: Stored) -> Oof:
+    """Return the OOF of a stored object."""
+    has_std = "std" in stored
+    return Oof(
+        fold=stored.array("fold"),
+        y=stored.array("y"),
+        pred=stored.array("pred"),
+        test=stored.array("test"),
+        std=stored.array("std") if has_std else None,
+        test_std=stored.array("test_std") if has_std else None,
+        kind=stored.meta["kind"],
+        peeked=stored.meta["peeked"],
+        transductive=stored.meta["transductive"],
+    )

@@ -1,0 +1,223 @@
+"""The object store under `.kit/objects`: results by key, committed whole or not at all, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit.canon import FORMAT, canonical, digest_file
+from kit.errors import FitError
+from kit.types import Array
+
+log = logging.getLogger("kit")
+
+STALE_SECONDS = 86_400
+"""Age after which a temporary folder is taken for the rest of a killed process."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object: `meta` (JSON), named arrays and blobs, and the ingredients its key was made of."""
+
+    key: str
+    folder: Path
+    meta: Mapping[str, Any]
+    ingredients: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.files
+
+    def path(self, name: str) -> Path:
+        """Return the file that holds `name`."""
+        return self.folder / str(self.files[name]["file"])
+
+    def array(self, name: str, *, mmap: bool = False) -> Array:
+        """Return an array; memory-mapped, read-only, where asked for."""
+        loaded: Array = np.load(self.path(name), mmap_mode="r" if mmap else None, allow_pickle=False)
+        return loaded
+
+    def blob(self, name: str) -> bytes:
+        """Return the bytes of a blob."""
+        return self.path(name).read_bytes()
+
+    def intact(self) -> bool:
+        """Return whether every file still has its checksum."""
+        try:
+            return all(digest_file(self.folder / f["file"]) == f["sha256"] for f in self.files.values())
+        except OSError:
+            return False
+
+
+class Store:
+    """Results by key. Any number of processes may use one store at once.
+
+    An object is written into a temporary folder, its manifest last, and renamed into place: a kill leaves nothing that
+    could be taken for a result. The first of two equal commits wins.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / ".kit"
+        self._objects = self.root / "objects"
+        self._tmp = self.root / "tmp"
+
+    def has(self, key: str, needs: Iterable[str] = ()) -> bool:
+        """Return whether the object is there with all its files in full size, and with the files `needs` names."""
+        stored = self._read(key)
+        return stored is not None and all(any(f.startswith(n) for f in stored.files) for n in needs)
+
+    def open(self, key: str) -> Stored:
+        """Return the object.
+
+        Raises:
+            FitError: it is not there.
+        """
+        stored = self._read(key)
+        if stored is None:
+            raise FitError("a stored result is gone", got=key, next="run the same command again")
+        return stored
+
+    def check(self, key: str) -> bool:
+        """Return whether the object is intact, checksums included. A damaged one is moved away with a warning."""
+        stored = self._read(key)
+        if stored is not None and stored.intact():
+            return True
+        self.discard(key)
+        return False
+
+    def commit(
+        self,
+        key: str,
+        files: Mapping[str, Array | bytes],
+        meta: Mapping[str, Any],
+        ingredients: Mapping[str, Any],
+        folder: Path | None = None,
+    ) -> Stored:
+        """Write an object and return it. Files of `folder` (a saved model) are taken in as `<folder name>/<file>`."""
+        temp = self.temporary()
+        try:
+            listed = {name: _write(temp, i, value) for i, (name, value) in enumerate(files.items())}
+            if folder is not None:
+                listed.update(_take_in(temp, folder))
+            manifest = {"format": FORMAT, "key": key, "meta": meta, "ingredients": ingredients, "files": listed}
+            digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()
+            (temp / "manifest.json").write_text(canonical({**manifest, "digest": digest}), "utf-8")
+            self._install(key, temp, needs=listed)
+        except OSError as error:
+            raise FitError(
+                "a result could not be written", place=str(self.root), got=str(error), next="free disk space, run again"
+            ) from error
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
+        return self.open(key)
+
+    def discard(self, key: str) -> None:
+        """Remove an object, whatever its state; warns where there was one."""
+        if not self._path(key).exists():
+            return
+        log.warning("stored result %s is damaged and will be made again", key[:12])
+        self._trash(self._path(key))
+
+    def temporary(self) -> Path:
+        """Return a new empty folder on the same disk as the objects."""
+        temp = self._tmp / f"{os.getpid()}-{uuid.uuid4().hex}"
+        temp.mkdir(parents=True)
+        return temp
+
+    def keys(self) -> list[str]:
+        """Return the keys of all objects, sorted."""
+        return sorted(p.name for p in self._objects.glob("??/*"))
+
+    def gc(self, keep: Iterable[str], *, dry: bool = False) -> tuple[int, int]:
+        """Remove objects that are not in `keep` and rests of killed processes; return (objects, bytes) removed."""
+        kept = set(keep)
+        gone = [self._path(key) for key in self.keys() if key not in kept]
+        size = sum(f.stat().st_size for folder in gone for f in folder.rglob("*") if f.is_file())
+        if not dry:
+            for folder in gone:
+                self._trash(folder)
+            for rest in self._tmp.glob("*"):
+                if time.time() - rest.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(rest, ignore_errors=True)
+        return len(gone), size
+
+    def _path(self, key: str) -> Path:
+        return self._objects / key[:2] / key
+
+    def _read(self, key: str) -> Stored | None:
+        folder = self._path(key)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+            digest = manifest.pop("digest")
+            if hashlib.sha256(canonical(manifest).encode()).hexdigest() != digest:
+                raise ValueError("the manifest was altered")
+            sizes = [(folder / f["file"]).stat().st_size == f["size"] for f in manifest["files"].values()]
+            if manifest["format"] != FORMAT or not all(sizes):
+                raise ValueError("a file was cut")
+        except FileNotFoundError:
+            if folder.exists():
+                self.discard(key)
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self.discard(key)
+            return None
+        return Stored(key, folder, manifest["meta"], manifest["ingredients"], manifest["files"])
+
+    def _install(self, key: str, temp: Path, needs: Iterable[str]) -> None:
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(3):
+            try:
+                temp.rename(target)
+                return
+            except OSError:
+                if self.has(key, needs):
+                    return
+                if not target.exists():
+                    raise
+                self._trash(target)
+        raise FitError("a result could not be put into the store", place=str(target), next="run the same command again")
+
+    def _trash(self, folder: Path) -> None:
+        grave = self._tmp / f"trash-{uuid.uuid4().hex}"
+        grave.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.rename(grave)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def _write(temp: Path, number: int, value: Array | bytes) -> dict[str, Any]:
+    if isinstance(value, bytes):
+        path = temp / f"{number}.bin"
+        path.write_bytes(value)
+    else:
+        path = temp / f"{number}.npy"
+        np.save(path, value, allow_pickle=False)
+    return _entry(path, path.name)
+
+
+def _take_in(temp: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    taken = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        (temp / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, temp / name)
+        taken[name] = _entry(temp / name, name)
+    return taken
+
+
+def _entry(path: Path, name: str) -> dict[str, Any]:
+    return {"file": name, "size": path.stat().st_size, "sha256": digest_file(path)}

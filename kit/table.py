@@ -1,0 +1,269 @@
+"""Reads data files into polars frames: csv, tsv, json, jsonl and parquet, scikit-learn's bundled sets, sample files.
+
+In every frame null means missing: empty strings, NaN and the null words are null.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit.canon import stream
+from kit.csvfile import read_csv, read_csv_text
+from kit.errors import DataError, nearest
+from kit.infer import Kept, Table, build, column_values
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "Kept",
+    "Sample",
+    "Table",
+    "build",
+    "column_values",
+    "holdout",
+    "levels_from_arrow",
+    "levels_to_arrow",
+    "read",
+    "read_sample",
+    "read_text",
+    "series_from_arrow",
+    "series_to_arrow",
+    "source",
+]
+
+SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
+SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a sample submission prescribes: the id column, the columns to predict, the ids in their order."""
+
+    id: str
+    columns: tuple[str, ...]
+    ids: pl.Series
+    dtypes: Mapping[str, pl.DataType]
+
+
+def read(path: Path, nulls: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the rows of a data file; `nulls` are further words that mean missing.
+
+    Types are inferred over the whole file. Integers with leading zeros or beyond int64, dates and the words true and
+    false stay text in csv, as they are spelled.
+
+    Raises:
+        DataError: the file is missing, damaged, ragged, of unknown type or without rows, or names a column twice.
+    """
+    return _plain(_load(path, lambda data, separator: read_csv(path, data, separator, nulls)), nulls)
+
+
+def read_text(path: Path) -> pl.DataFrame:
+    """Return the rows of a data file as text, spelled as in the file; only what is empty is null.
+
+    Raises:
+        DataError: as `read`.
+    """
+    import polars as pl
+
+    return _load(path, lambda data, separator: read_csv_text(path, data, separator)).cast(pl.String)
+
+
+def read_sample(path: Path) -> Sample:
+    """Return what the sample submission at `path` prescribes; its first column is the id.
+
+    Raises:
+        DataError: as `read`, or there is no column to predict.
+    """
+    frame = read(path)
+    if frame.width < 2:
+        rule = "a sample submission has an id column and one or more columns to predict"
+        raise DataError(rule, place=str(path), got=f"columns {frame.columns}")
+    name, *columns = frame.columns
+    return Sample(name, tuple(columns), frame[name], dict(frame.schema))
+
+
+def source(name: str) -> pl.DataFrame:
+    """Return a data set that scikit-learn bundles, as 'sklearn:iris'; the last column is `target`.
+
+    Raises:
+        DataError: there is no such set.
+    """
+    import polars as pl
+
+    known = [f"sklearn:{s}" for s in SOURCES]
+    if name not in known:
+        raise DataError("there is no such data source", got=name, allowed=known, next=nearest(name, known))
+    from sklearn import datasets
+
+    load: Callable[[], Any] = getattr(datasets, f"load_{name.partition(':')[2]}")
+    bunch = load()
+    classes = bunch.get("target_names")
+    # The names of the ten digits are numbers; those of a regression are not there.
+    named = classes is not None and np.asarray(classes).dtype.kind == "U"
+    target = np.asarray(classes)[bunch.target].tolist() if named else bunch.target
+    frame = pl.DataFrame(np.asarray(bunch.data), schema=[str(f) for f in bunch.feature_names])
+    return frame.with_columns(target=pl.Series(target))
+
+
+def holdout(frame: pl.DataFrame, share: float, seed: int, target: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (train, test): `share` of the rows, drawn at random, are test and lose their target. Order is kept.
+
+    Raises:
+        DataError: there is no target column, or a part would be empty.
+    """
+    if target not in frame.columns:
+        next = nearest(target, frame.columns)
+        raise DataError("there is no target column", got=target, allowed=frame.columns, next=next)
+    n_test = round(len(frame) * share)
+    if not 0 < n_test < len(frame):
+        rule = "holdout must leave rows in train and in test"
+        raise DataError(rule, got=f"{share} of {len(frame)} rows", allowed="a share between 0 and 1")
+    is_test = np.zeros(len(frame), np.bool_)
+    is_test[stream(seed, "holdout").permutation(len(frame))[:n_test]] = True
+    return frame.filter(~is_test), frame.filter(is_test).drop(target)
+
+
+def series_to_arrow(series: pl.Series) -> bytes:
+    """Return the series as an uncompressed Arrow IPC file of one column."""
+    import polars as pl
+
+    out = io.BytesIO()
+    # The oldest level holds text in a layout that every Arrow reader knows.
+    series.to_frame().write_ipc(out, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
+    return out.getvalue()
+
+
+def series_from_arrow(data: bytes) -> pl.Series:
+    """Return what `series_to_arrow` wrote."""
+    import polars as pl
+
+    return pl.read_ipc(io.BytesIO(data)).to_series()
+
+
+def levels_to_arrow(levels: Sequence[str]) -> bytes:
+    """Return the strings as an Arrow IPC file."""
+    import polars as pl
+
+    return series_to_arrow(pl.Series("level", levels, dtype=pl.String))
+
+
+def levels_from_arrow(data: bytes) -> tuple[str, ...]:
+    """Return what `levels_to_arrow` wrote.
+
+    >>> levels_from_arrow(levels_to_arrow(["a", "b"]))
+    ('a', 'b')
+    """
+    return tuple(series_from_arrow(data).to_list())
+
+
+def _load(path: Path, read_rows: Callable[[Path | bytes, str], pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of any kind of file; `read_rows` reads csv from (data, separator)."""
+    import polars as pl
+
+    kind = _kind(path)
+    try:
+        if kind == "parquet":
+            frame = pl.read_parquet(path)
+        elif kind in ("csv", "tsv"):
+            frame = read_rows(_bytes(path) if _is_packed(path) else path, "\t" if kind == "tsv" else ",")
+        else:
+            frame = _read_json(path, kind)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError("the gzip file is damaged or cut short", place=str(path), next="fetch it again") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError("the file cannot be read", place=str(path), got=str(error).partition("\n")[0]) from error
+    if frame.is_empty():
+        raise DataError("the file holds no rows", place=str(path), got=f"{frame.width} columns")
+    return frame
+
+
+def _kind(path: Path) -> str:
+    """Return which of SUFFIXES the existing file has, .gz left away."""
+    if not path.is_file():
+        there = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+        if path.is_dir():
+            raise DataError("the path is a folder, not a file", place=str(path), next="name a file in it")
+        raise DataError("the file does not exist", place=str(path), next=nearest(path.name, there))
+    kind = Path(_stem(path)).suffix[1:].lower()
+    if kind not in SUFFIXES or (kind == "parquet" and _is_packed(path)):
+        raise DataError("unknown file type", place=str(path), allowed=f"{', '.join(SUFFIXES)}; .gz but for parquet")
+    return kind
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _stem(path: Path) -> str:
+    return path.name[:-3] if _is_packed(path) else path.name
+
+
+def _bytes(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if _is_packed(path) else data
+
+
+def _plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
+    """Return the frame with plain dtypes and every missing value null."""
+    import polars as pl
+    import polars.selectors as cs
+
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Int128 | pl.UInt128 | pl.UInt64):
+            small = frame[name].cast(pl.Int64, strict=False)
+            fits = small.null_count() == frame[name].null_count()
+            frame = frame.with_columns(small if fits else frame[name].cast(pl.String))
+    frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
+    frame = frame.with_columns(cs.float().fill_nan(None))
+    frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
+    numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list()
+    kept = ~cs.numeric().cast(pl.Float64).is_in(numbers)
+    return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
+
+
+def _read_json(path: Path, kind: str) -> pl.DataFrame:
+    """Return records of a json list, or one per line."""
+    import polars as pl
+
+    data = _bytes(path).removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        raise DataError("the file is empty", place=str(path))
+    is_list = data.lstrip()[:1] == b"["
+    try:
+        frame = (pl.read_json if is_list else pl.read_ndjson)(io.BytesIO(data), infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        # Python's reader takes the NaN that Python's writer makes, and knows the line of an error.
+        frame = _slow_json(path, data, is_list)
+    if not is_list and kind == "json" and len(frame) == 1:
+        raise DataError("json data are a list of records", place=str(path), next='write [{"id": 1, ...}, ...]')
+    return frame
+
+
+def _slow_json(path: Path, data: bytes, is_list: bool) -> pl.DataFrame:
+    import polars as pl
+
+    records: list[Any] = []
+    line = 0
+    try:
+        text = data.decode()
+        for line, part in [(0, text)] if is_list else enumerate(text.split("\n")):  # noqa: B007 - read in `except`
+            if part.strip():
+                records += json.loads(part) if is_list else [json.loads(part)]
+    except UnicodeDecodeError as error:
+        raise DataError("the file is not UTF-8 text", place=str(path), next="save it as UTF-8") from error
+    except json.JSONDecodeError as error:
+        place = f"{path}:{line + error.lineno}"
+        raise DataError("the file is not json", place=place, got=f"{error.msg}, column {error.colno}") from error
+    if not all(isinstance(r, dict) for r in records):
+        raise DataError("json data are a list of records", place=str(path), next='write [{"id": 1, ...}, ...]')
+    return pl.DataFrame(records, infer_schema_length=None, strict=False)

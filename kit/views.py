@@ -1,0 +1,155 @@
+"""Looking at recipes and results without fitting: plan, why, check, ls; and the store's housekeeping."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kit import registry, stages
+from kit.engine import states
+from kit.errors import KitError
+from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
+from kit.plan import Plan
+from kit.stage import Stage
+from kit.store import Store
+
+
+def plan(path: str | Path, *, set: Sets = (), only: Sequence[str] = (), root: str | Path = ".") -> list[dict[str, str]]:
+    """Return name, verb, key and state of every stage: what `run` would do."""
+    opened = open_recipe(path, set, root)
+    check_only(opened.recipe, only)
+    found = states(opened.plan, opened.store, selected(only))
+    return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
+
+
+def why(path: str | Path, *, set: Sets = (), root: str | Path = ".") -> list[dict[str, Any]]:
+    """Return for each stage that would run the ingredients that changed since the last run of this recipe."""
+    opened = open_recipe(path, set, root)
+    found = states(opened.plan, opened.store)
+    last = last_keys(opened)
+    out = []
+    for stage in opened.plan.stages:
+        if found[stage.key] != "run":
+            continue
+        before = last.get(stage.name)
+        changes = ["no run of this stage is on record"]
+        if before is not None and before != stage.key:
+            old = opened.store.open(before).ingredients if opened.store.has(before) else None
+            changes = ["the former result is gone"] if old is None else differences(old, _json(stage.ingredients))
+            changes = [_in_names(c, opened.plan, last) for c in changes]
+        elif before == stage.key:
+            changes = ["its result is missing or damaged"]
+        out.append({"name": stage.name, "key": stage.key, "because": changes})
+    return out
+
+
+def differences(old: Any, new: Any, at: str = "") -> list[str]:
+    """Return one line for each place where two JSON values differ.
+
+    >>> differences({"a": {"b": 1}}, {"a": {"b": 2}})
+    ['a.b: 1 -> 2']
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = [*old, *(k for k in new if k not in old)]
+        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{at}.{k}" if at else str(k))]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in differences(a, b, f"{at}[{i}]")]
+    return [] if old == new else [f"{at}: {_brief(old)} -> {_brief(new)}"]
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text[:12] if isinstance(value, str) and len(text) == 64 else text[:60]
+
+
+def _in_names(change: str, plan_: Plan, last: Mapping[str, str]) -> str:
+    """Return the line with keys of stages replaced by the stages' names."""
+    names = {s.key[:12]: s.name for s in plan_.stages} | {key[:12]: f"former {name}" for name, key in last.items()}
+    for key, name in names.items():
+        change = change.replace(key, name)
+    return change
+
+
+def _json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
+
+
+def ls(root: str | Path = ".") -> list[dict[str, Any]]:
+    """Return a line for each model and blend under oof/, best first within a recipe."""
+    cards = []
+    for path in sorted((Path(root) / "oof").glob("*/*/card.json")):
+        if path.parent.parent.name == "_history" or path.parent.name.startswith("_"):
+            continue
+        card = json.loads(path.read_text("utf-8"))
+        cards.append(
+            {k: card.get(k) for k in ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")}
+        )
+    return sorted(cards, key=_rank)
+
+
+def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
+    sign = registry.metric(card["metric"]).sign if card["metric"] in registry.names("metrics") else 1.0
+    return card["recipe"], float("inf") if card["score"] is None else sign * card["score"]
+
+
+def gc(root: str | Path = ".", *, dry: bool = False) -> tuple[int, int]:
+    """Remove stored results that no recipe's last run uses; return (objects, bytes) removed."""
+    store = Store(Path(root).resolve())
+    kept = {key for record in store.root.glob("runs/*.json") for key in read_record(record).get("keep", [])}
+    return store.gc(kept, dry=dry)
+
+
+def stage(key: str, root: str | Path = ".") -> Stage:
+    """Carry out one recorded stage in this process: how a failed fit is run again under a debugger."""
+    store = Store(Path(root).resolve())
+    for record in store.root.glob("runs/*.json"):
+        for line in read_record(record).get("stages", []):
+            found = Stage.from_json(line)
+            if found.key.startswith(key):
+                stages.run(found, store)
+                return found
+    raise KitError("no recorded stage has this key", got=key, next="kit plan --json lists the keys of a recipe")
+
+
+def check(
+    path: str | Path,
+    *,
+    set: Sets = (),
+    root: str | Path = ".",
+) -> dict[str, Any]:
+    """Return what was inferred of a recipe and its data: task, rows, folds, columns with kind and role, fits to make."""
+    opened = open_recipe(path, set, root)
+    recipe, found = opened.recipe, opened.facts
+    table = opened.store.open(found.table_key)
+    data = recipe.data
+    roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight", data.time: "time"}
+    fits = [s for s in opened.plan.stages if s.verb == "fit"]
+    todo = sum(state == "run" for state in states(opened.plan, opened.store).values())
+    header = table.meta["header"]
+    columns = [
+        {
+            "name": name,
+            "kind": column["kind"],
+            "levels": column["levels"],
+            "role": roles.get(name) or ("feature" if name in found.free else "not used"),
+        }
+        for name, column in header.items()
+    ]
+    task = found.task
+    classes = f", classes {', '.join(map(str, task.classes[:12]))}" if task.classes else ""
+    positive = f", positive {task.positive}" if task.kind == "binary" else ""
+    return {
+        "recipe": recipe.name,
+        "task": f"{task.kind}, {task.objective} loss, metric {recipe.metric}{classes}{positive}",
+        "rows": f"{found.n_train} train, {found.n_test} test",
+        "folds": f"{found.n_folds} by {recipe.split.use}",
+        "fits": f"{len(fits)} fits of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
+        "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
+        "columns": columns,
+        "notes": table.meta["notes"],
+    }

@@ -1,0 +1,102 @@
+"""Workers: long-lived spawned processes, one task in flight each, that can be ended and survive a death.
+
+Each slot is a pebble pool of one process, so the engine decides which fit goes to which worker (the one that holds its
+design) and ends one task without touching another.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessPool
+
+from kit.stage import Stage
+from kit.stages import run
+from kit.store import Store
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass
+class Slot:
+    """One worker process. `design`: what the last fit left in its memory."""
+
+    pool: Any
+    design: str = ""
+    stage: Stage | None = None
+    future: Future[None] | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is in flight."""
+        return self.future is not None
+
+
+class Workers:
+    """`jobs` slots. Use as a context manager: leaving it ends every process."""
+
+    def __init__(self, jobs: int, root: Path, threads: int = 1) -> None:
+        self._root, self._threads = str(root), threads
+        context = multiprocessing.get_context("spawn")
+        self.slots = [
+            Slot(ProcessPool(max_workers=1, context=context, initializer=_begin, initargs=[threads]))
+            for _ in range(jobs)
+        ]
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for slot in self.slots:
+            slot.pool.stop()
+        for slot in self.slots:
+            slot.pool.join()
+
+    def start(self, slot: Slot, stage: Stage) -> None:
+        """Hand a stage to a free slot."""
+        slot.stage, slot.began = stage, time.monotonic()
+        slot.future = slot.pool.schedule(_work, args=(stage.to_json(), self._root, self._threads))
+
+    def end(self, slot: Slot) -> None:
+        """End the task of a slot, its process with it; the next task gets a new process."""
+        if slot.future is not None:
+            slot.future.cancel()
+        slot.stage, slot.future, slot.design = None, None, ""
+
+
+def _begin(threads: int) -> None:
+    """Set up a worker: thread numbers before any library reads them, silence on Ctrl-C, death with the parent."""
+    import signal
+
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("kit").setLevel(logging.ERROR)
+    if sys.platform == "linux":
+        _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies: a killed run leaves no worker that goes on computing."""
+    import ctypes
+    import signal
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _work(line: str, root: str, threads: int) -> None:
+    """Carry out a stage in a worker, whatever numpy warns of on the way."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        run(Stage.from_json(line), Store(Path(root)), threads)

@@ -1,0 +1,155 @@
+"""What each splitter promises, on tables small enough to count."""
+
+import numpy as np
+import pytest
+
+from kit.canon import stream
+from kit.contracts import Assignment
+from kit.errors import DataError
+from kit.splits import column, group, kfold, stratified, time
+from kit.types import Column, Folds, Rows, Task
+
+REGRESSION = Task("regression")
+MULTI = Task("multiclass", "softmax", classes=("a", "b", "c"))
+
+
+def table(n: int, **given: np.ndarray) -> Rows:
+    rng = np.random.default_rng(0)
+    header = {"fold": Column("numeric"), "code": Column("category", levels=("x", "y", "z")), "vec": Column("vector")}
+    x = {k: given.pop(k) for k in list(given) if k in header}
+    y = given.pop("y", rng.gamma(1.0, size=n).round(1))
+    return Rows(np.arange(n), x, header, y=y, **given)
+
+
+def folds(assignment: Assignment) -> Folds:
+    """Return the folds as the engine builds them, which checks that none is empty and none learns what it holds."""
+    held = assignment.held.astype(np.int16)[None]
+    return Folds(held, int(held.max()) + 1, assignment.train)
+
+
+def counts(held: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Return (values, folds) how many rows of each value a fold holds."""
+    return np.array([[((held == k) & (of == u)).sum() for k in range(held.max() + 1)] for u in np.unique(of)])
+
+
+def spread(held: np.ndarray, of: np.ndarray) -> int:
+    return int(np.ptp(counts(held, of), axis=1).max())
+
+
+CASES = [
+    (kfold, kfold.Params(folds=4), REGRESSION, {}),
+    (stratified, stratified.Params(folds=4), REGRESSION, {}),
+    (stratified, stratified.Params(folds=4), MULTI, {"y": np.arange(103.0) % 3}),
+    (group, group.Params(folds=4), REGRESSION, {"group": np.arange(103) ** 2 % 17}),
+    (time, time.Params(folds=4), REGRESSION, {"time": np.arange(103.0) ** 2 % 29}),
+    (column, column.Params(column="fold"), REGRESSION, {"fold": np.arange(103.0) % 4}),
+]
+
+
+@pytest.mark.parametrize(("module", "params", "task", "given"), CASES)
+def test_folds_are_valid_follow_the_row_and_repeat(module, params, task, given) -> None:
+    rows = table(103, **given)
+    held = module.assign(params, task, rows, stream(0, "split")).held
+    assert len(folds(module.assign(params, task, rows, stream(0, "split")))) == 4
+    assert (held == module.assign(params, task, rows, stream(0, "split")).held).all()
+    order = np.random.default_rng(3).permutation(103)
+    assert (module.assign(params, task, rows.take(order), stream(0, "split")).held == held[order]).all()
+    other = module.assign(params, task, rows, stream(1, "split")).held
+    together = (held[:, None] == held) != (other[:, None] == other)
+    assert together.any() == module.RANDOM
+
+
+def test_kfold_and_stratified_sizes_differ_by_one() -> None:
+    y = np.repeat([0.0, 1.0, 2.0], [70, 30, 3])
+    rows = table(103, y=y)
+    for module in (kfold, stratified):
+        held = module.assign(module.Params(folds=5), MULTI, rows, stream(0, "split")).held
+        assert spread(held, np.zeros(103)) == 1
+    assert spread(held, y) == 1
+    assert np.sort(counts(held, y)[2]).tolist() == [0, 0, 1, 1, 1]
+
+
+def test_stratified_spreads_ranges_and_repeated_values_of_a_number() -> None:
+    y = np.concatenate([np.zeros(60), np.linspace(1, 50, 140)])
+    held = stratified.assign(stratified.Params(bins=10), REGRESSION, table(200, y=y), stream(0, "split")).held
+    assert spread(held, y == 0) == 0
+    assert spread(held, np.floor(np.arange(200) / 20) * (y > 0)) <= 1
+
+
+@pytest.mark.parametrize("module", [kfold, stratified])
+def test_more_folds_than_rows_is_an_error(module) -> None:
+    with pytest.raises(DataError, match="fewer rows"):
+        module.assign(module.Params(folds=5), REGRESSION, table(4), stream(0, "split"))
+
+
+def test_group_keeps_groups_whole_and_folds_balanced() -> None:
+    sizes = np.random.default_rng(0).permutation(np.arange(5, 145))
+    of = np.repeat(np.arange(140) * 7 - 300, sizes)
+    held = group.assign(group.Params(), REGRESSION, table(len(of), group=of), stream(0, "split")).held
+    assert ((counts(held, of) > 0).sum(axis=1) == 1).all()
+    # The smallest groups come last and fill the gaps: far below the largest group's 144 rows.
+    assert spread(held, np.zeros(len(of))) < 12
+
+
+def test_group_errors() -> None:
+    with pytest.raises(DataError, match="fewer groups"):
+        group.assign(group.Params(), REGRESSION, table(20, group=np.arange(20) % 4), stream(0, "split"))
+    with pytest.raises(DataError, match="group column"):
+        group.assign(group.Params(), REGRESSION, table(20), stream(0, "split"))
+
+
+def test_time_learns_from_the_past_only() -> None:
+    t = np.random.default_rng(0).permutation(np.repeat(np.arange(100.0), 3))
+    got = time.assign(time.Params(folds=3, gap=5, train_window=30), REGRESSION, table(300, time=t), stream(0, "s"))
+    assert got.train is not None
+    for k, start in enumerate([25, 50, 75]):
+        assert sorted(set(t[got.held == k])) == list(range(start, start + 25))
+        assert sorted(set(t[got.train[k]])) == list(range(max(start - 30, 0), start - 5))
+    assert sorted(set(t[got.held == -1])) == list(range(25))
+
+
+def test_time_warmup_and_equal_times() -> None:
+    t = np.repeat(np.arange(6.0), [50, 2, 90, 1, 1, 1])
+    held = time.assign(time.Params(folds=5), REGRESSION, table(145, time=t), stream(0, "s")).held
+    assert [set(held[t == u]) for u in range(6)] == [{k} for k in range(-1, 5)]
+    even = table(100, time=np.arange(100.0))
+    held = time.assign(time.Params(folds=2, warmup=0.6), REGRESSION, even, stream(0, "s")).held
+    assert np.bincount(held + 1).tolist() == [60, 20, 20]
+
+
+def test_time_errors() -> None:
+    def fails(match: str, time_of: np.ndarray | None, **params: float) -> None:
+        rows = table(10) if time_of is None else table(10, time=time_of)
+        with pytest.raises(DataError, match=match):
+            time.assign(time.Params(folds=3, **params), REGRESSION, rows, stream(0, "s"))
+
+    fails("time column", None)
+    fails("null in the time", np.where(np.arange(10) == 4, np.nan, np.arange(10.0)))
+    fails("few distinct", np.arange(10.0) % 3)
+    fails("no row to learn", np.arange(10.0), gap=9)
+    fails("no row to learn", np.arange(10.0), gap=2, train_window=1)
+
+
+def test_column_numbers_folds_in_order_of_value() -> None:
+    def held(name: str, values: list[float], dtype: type = float) -> list[int]:
+        rows = table(len(values), **{name: np.array(values, dtype)})
+        return column.assign(column.Params(column=name), REGRESSION, rows, stream(0, "s")).held.tolist()
+
+    assert held("fold", [20, 3, -1, 7, 3]) == [2, 0, -1, 1, 0]
+    assert held("fold", [0, -1, 0]) == [0, -1, 0]
+    assert held("code", [2, 0, 2], np.int32) == [1, 0, 1]
+
+
+def test_column_errors() -> None:
+    def fails(match: str, name: str, values: np.ndarray) -> str:
+        with pytest.raises(DataError, match=match) as caught:
+            rows = table(len(values), **{name: values})
+            column.assign(column.Params(column=name), REGRESSION, rows, stream(0, "s"))
+        return str(caught.value)
+
+    assert "2 rows, the first [1, 3]" in fails("null in the fold", "fold", np.array([0, np.nan, 1, np.nan]))
+    assert "1 rows, the first [2]" in fails("null in the fold", "code", np.array([0, 1, -1], np.int32))
+    fails("no row to learn", "fold", np.zeros(3))
+    fails("no row to learn", "fold", np.full(3, -1.0))
+    fails("no row to learn", "code", np.zeros(3, np.int32))
+    fails("vectors", "vec", np.zeros((3, 2), np.float32))

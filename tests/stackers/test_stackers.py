@@ -1,0 +1,275 @@
+"""Stackers against slow references; what each promises on the rows it is fitted on."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.optimize import minimize
+
+from kit import registry
+from kit.canon import stream
+from kit.contracts import Context
+from kit.errors import FitError
+from kit.stackers import clip, hill_climb, mean, nnls, ridge
+from kit.stackers import round as rounding
+from kit.stackers._gram import residual_gram, truth
+from kit.types import Pred, Task
+
+REGRESSION = Task("regression")
+BINARY = Task("binary", "logloss", classes=(0, 1), positive=1)
+MULTI = Task("multiclass", "softmax", classes=("a", "b", "c"))
+WEIGHTED = [mean, nnls, hill_climb, ridge]
+
+
+def context(task: Task, metric: str, n_sources: int, std: np.ndarray | None = None) -> Context:
+    return Context(task, registry.metric(metric), stream(0, "blend"), tuple(f"s{i}" for i in range(n_sources)), std)
+
+
+def problem(task: Task, n_sources: int, n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return z (S, n, m) of sources with shared errors, y (n,) and v (n,)."""
+    rng = np.random.default_rng(seed)
+    classes = max(2, len(task.classes))
+    y = rng.gamma(2.0, size=n) * 5 if task.kind == "regression" else rng.integers(0, classes, n).astype(float)
+    target = truth(task, y)
+    noise = rng.normal(size=(1, n, target.shape[1])) + rng.normal(size=(n_sources, n, target.shape[1])) * (
+        rng.uniform(0.5, 2.0, (n_sources, 1, 1))
+    )
+    if task.kind == "regression":
+        z = target + noise
+    elif task.kind == "binary":
+        z = 1 / (1 + np.exp(-(2 * target - 1 + noise)))
+    else:
+        z = np.exp(2 * target + noise)
+        z /= z.sum(axis=2, keepdims=True)
+    return z.astype(np.float32), y, rng.random(n) + 0.2
+
+
+def loss(ctx: Context, y: np.ndarray, pred: Pred, v: np.ndarray) -> float:
+    return ctx.metric.sign * ctx.metric.score(ctx.task, y, pred, v)
+
+
+def plain_climb(ctx: Context, z: np.ndarray, y: np.ndarray, v: np.ndarray, steps: int) -> np.ndarray:
+    """Return the weights of the textbook climber: every source is tried at every step."""
+    picks, best, lowest = [], [], np.inf
+    for _ in range(steps):
+        scores = [loss(ctx, y, Pred(z[[*picks, s]].mean(axis=0, dtype=float)), v) for s in range(len(z))]
+        picks.append(int(np.argmin(scores)))
+        if min(scores) < lowest - 1e-12:
+            lowest, best = min(scores), list(picks)
+    return np.bincount(best, minlength=len(z)) / len(best)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "steps"),
+    [
+        (REGRESSION, "mae", 20),
+        (REGRESSION, "qwk", 8),
+        (BINARY, "logloss", 20),
+        (BINARY, "auc", 12),
+        (BINARY, "accuracy", 8),
+        (MULTI, "logloss", 12),
+        (MULTI, "qwk", 8),
+    ],
+)
+def test_hill_climb_equals_the_plain_climber(task: Task, metric: str, steps: int) -> None:
+    z, y, v = problem(task, 7)
+    y = np.rint(y) if metric == "qwk" else y
+    ctx = context(task, metric, 7)
+    got = hill_climb.fit(hill_climb.Params(steps=steps), ctx, z, y, v)
+    assert np.allclose(got.weights, plain_climb(ctx, z, y, v, steps), atol=1e-12)
+    assert (got.weights > 0).sum() > 1
+
+
+@pytest.mark.parametrize("metric", ["rmse", "rmsle"])
+def test_hill_climb_by_gram_equals_the_plain_climber(metric: str) -> None:
+    z, y, v = problem(REGRESSION, 12)
+    ctx = context(REGRESSION, metric, 12)
+    got = hill_climb.fit(hill_climb.Params(steps=40), ctx, z, y, v)
+    if metric == "rmsle":
+        raised, target = np.log1p(np.maximum(z.astype(float), 0)), np.log1p(y)
+        expected = plain_climb(context(REGRESSION, "rmse", 12), raised, target, v, 40)
+        assert np.allclose(got(z, ctx).mean, np.expm1(np.tensordot(expected, raised, 1)), rtol=1e-6)
+    else:
+        expected = plain_climb(ctx, z.astype(float), y, v, 40)
+    assert np.allclose(got.weights, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("bags", [1, 3])
+@pytest.mark.parametrize(
+    ("task", "metric"), [(BINARY, "logloss"), (MULTI, "logloss"), (REGRESSION, "mae"), (BINARY, "auc")]
+)
+def test_hill_climb_with_a_shortlist_is_close_and_beats_the_best_source(task: Task, metric: str, bags: int) -> None:
+    z, y, v = problem(task, 24, 200)
+    ctx = context(task, metric, 24)
+    got = loss(ctx, y, hill_climb.fit(hill_climb.Params(steps=15, bags=bags), ctx, z, y, v)(z, ctx), v)
+    single = min(loss(ctx, y, Pred(one), v) for one in z)
+    full = loss(ctx, y, Pred(np.tensordot(plain_climb(ctx, z, y, v, 15), z, 1)), v)
+    assert got < single
+    # A bag is kept from half of the sources, so nothing is said of how near it comes.
+    assert bags > 1 or got - full < 0.25 * (single - full)
+
+
+def test_hill_climb_prefers_used_sources_in_a_tie() -> None:
+    z, y, v = problem(REGRESSION, 3)
+    ctx = context(REGRESSION, "rmse", 6)
+    twice = hill_climb.fit(hill_climb.Params(), ctx, np.concatenate([z, z]), y, v).weights
+    once = hill_climb.fit(hill_climb.Params(), ctx, z, y, v).weights
+    assert np.allclose(twice, np.concatenate([once, np.zeros(3)]), atol=1e-12)
+
+
+def test_hill_climb_keeps_one_source_that_nothing_improves() -> None:
+    z, y, v = problem(BINARY, 3)
+    worse = np.concatenate([z[:1], 1 - z[:1], np.full_like(z[:1], 1e-3)])
+    got = hill_climb.fit(hill_climb.Params(), context(BINARY, "accuracy", 3), worse, y, v)
+    assert got.weights[0] > 0.5
+    perfect = np.concatenate([z, truth(BINARY, y)[None].astype(np.float32)])
+    assert hill_climb.fit(hill_climb.Params(), context(BINARY, "logloss", 4), perfect, y, v).weights[3] == 1.0
+
+
+@pytest.mark.parametrize("task", [REGRESSION, BINARY, MULTI])
+def test_nnls_equals_a_general_solver(task: Task) -> None:
+    z, y, v = problem(task, 6)
+    w = nnls.fit(nnls.Params(), context(task, "rmse", 6), z, y, v).weights
+    gram = residual_gram(task, z, y, v)[:6, :6]
+    flat, target = (z.astype(float).reshape(6, -1), truth(task, y).ravel())
+    each = np.repeat(v / v.sum(), z.shape[2])
+    assert w @ gram @ w == pytest.approx((each * (w @ flat - target) ** 2).sum(), rel=1e-9)
+    slow = minimize(
+        lambda w: w @ gram @ w,
+        np.full(6, 1 / 6),
+        jac=lambda w: 2 * gram @ w,
+        bounds=[(0, 1)] * 6,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+        method="SLSQP",
+        options={"ftol": 1e-14},
+    )
+    assert w.sum() == pytest.approx(1, abs=1e-12)
+    assert (w >= 0).all()
+    assert w @ gram @ w <= slow.fun * (1 + 1e-9)
+    # Conditions of Karush, Kuhn and Tucker: one slope for all that is used, no smaller one elsewhere.
+    slope = gram @ w
+    assert np.allclose(slope[w > 0], w @ gram @ w, rtol=1e-6)
+    assert (slope[w == 0] >= w @ gram @ w * (1 - 1e-6)).all()
+
+
+def test_nnls_without_the_sum_equals_scipy_on_all_rows() -> None:
+    from scipy.optimize import nnls as slow
+
+    z, y, v = problem(REGRESSION, 6)
+    z *= 1.2
+    got = nnls.fit(nnls.Params(sum_to_one=False), context(REGRESSION, "rmse", 6), z, y, v).weights
+    expected, _ = slow((z[:, :, 0].astype(float) * np.sqrt(v)).T, y * np.sqrt(v))
+    assert np.allclose(got, expected, atol=1e-6)
+    assert got.sum() < 0.95
+    with pytest.raises(FitError, match="sum to one"):
+        nnls.fit(nnls.Params(sum_to_one=False), context(BINARY, "logloss", 6), *problem(BINARY, 6))
+
+
+def test_nnls_with_many_collinear_sources() -> None:
+    z, y, v = problem(REGRESSION, 10, 400)
+    mixtures = np.random.default_rng(1).dirichlet(np.ones(10), 330)
+    many = np.concatenate([z, z, np.tensordot(mixtures, z, 1)]).astype(np.float32)
+    few, ctx = context(REGRESSION, "rmse", 10), context(REGRESSION, "rmse", 350)
+    w = nnls.fit(nnls.Params(), ctx, many, y, v)
+    best = loss(few, y, nnls.fit(nnls.Params(), few, z, y, v)(z, few), v)
+    assert loss(ctx, y, w(many, ctx), v) == pytest.approx(best, rel=1e-6)
+    assert np.allclose(nnls.fit(nnls.Params(), ctx, np.repeat(z[:1], 4, axis=0), y, v).weights, 0.25)
+
+
+def test_ridge_equals_the_bordered_system() -> None:
+    z, y, v = problem(REGRESSION, 5)
+    gram = residual_gram(REGRESSION, z, y, v)[:5, :5]
+    penalty = 0.03 * np.trace(gram) / 5
+    system = np.block([[gram + penalty * np.eye(5), np.ones((5, 1))], [np.ones((1, 5)), np.zeros((1, 1))]])
+    expected = np.linalg.solve(system, np.append(np.full(5, penalty / 5), 1.0))[:5]
+    got = ridge.fit(ridge.Params(l2=0.03), context(REGRESSION, "rmse", 5), z, y, v).weights
+    assert np.allclose(got, expected, atol=1e-12)
+    pulled = ridge.fit(ridge.Params(l2=1e6), context(REGRESSION, "rmse", 5), z, y, v).weights
+    assert np.allclose(pulled, 0.2, atol=1e-5)
+
+
+def test_ridge_keeps_probabilities() -> None:
+    z = problem(MULTI, 4)[0]
+    over = np.stack([z[0], 0.5 * z[0] + 0.5 / 3])
+    ctx = context(MULTI, "logloss", 2)
+    got = ridge.Combination(np.array([2.0, -1.0]))(over, ctx).mean
+    assert (got >= 0).all()
+    assert (got == 0).any()
+    assert np.allclose(got.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("module", [nnls, hill_climb, ridge])
+@pytest.mark.parametrize(
+    ("task", "metric"), [(REGRESSION, "rmse"), (REGRESSION, "mae"), (BINARY, "auc"), (MULTI, "logloss")]
+)
+def test_a_perfect_source_is_recovered(module, task: Task, metric: str) -> None:
+    z, y, v = problem(task, 5)
+    z = np.concatenate([z, truth(task, y)[None].astype(np.float32)])
+    got = module.fit(module.Params(), context(task, metric, 6), z, y, v).weights
+    assert got[5] > (0.97 if module is ridge else 1 - 1e-6)
+
+
+@pytest.mark.parametrize("module", WEIGHTED)
+@pytest.mark.parametrize(("task", "metric"), [(REGRESSION, "rmse"), (REGRESSION, "mae"), (MULTI, "logloss")])
+def test_sources_may_be_permuted_and_rows_scaled(module, task: Task, metric: str) -> None:
+    z, y, v = problem(task, 20)
+    params = module.Params(bags=4) if module is hill_climb else module.Params()
+    order = np.random.default_rng(5).permutation(20)
+    got = module.fit(params, context(task, metric, 20), z, y, v).weights
+    moved = module.fit(params, context(task, metric, 20), z[order], y, 3 * v).weights
+    assert np.allclose(moved, got[order], atol=1e-7)
+    masked = np.where(np.arange(300) < 200, v, 0)
+    fewer = module.fit(params, context(task, metric, 20), z[:, :200], y[:200], v[:200]).weights
+    assert np.allclose(module.fit(params, context(task, metric, 20), z, y, masked).weights, fewer, atol=1e-7)
+
+
+@pytest.mark.parametrize("module", [mean, nnls])
+def test_linear_stackers_commute_with_averaging(module) -> None:
+    z, y, v = problem(REGRESSION, 5)
+    assert module.LINEAR
+    ctx = context(REGRESSION, "rmse", 5)
+    combine = module.fit(module.Params(), ctx, z, y, v)
+    other = z[:, ::-1]
+    each = (combine(z, ctx).mean + combine(other, ctx).mean) / 2
+    assert np.allclose(combine((z + other) / 2, ctx).mean, each, atol=1e-5)
+
+
+def test_gram_keeps_small_differences_beside_a_large_mean() -> None:
+    z, y, v = problem(REGRESSION, 4)
+    assert np.allclose(
+        residual_gram(REGRESSION, z, y, v)[:4, :4].diagonal(),
+        [(v * (one[:, 0].astype(float) - y) ** 2).sum() / v.sum() for one in z],
+        rtol=1e-12,
+    )
+    y = np.arange(300.0) % 2 + 2.0**20
+    exact = (y + np.array([[0.125], [0.25], [-0.125]]))[:, :, None].astype(np.float32)
+    gram = residual_gram(REGRESSION, exact, y, np.ones(300))[:3, :3]
+    assert np.allclose(gram, np.outer([0.125, 0.25, -0.125], [0.125, 0.25, -0.125]), rtol=1e-12)
+
+
+def test_std_is_combined_where_every_source_has_one() -> None:
+    z, y, v = problem(REGRESSION, 2)
+    std = np.stack([np.full(300, 3.0), np.full(300, 1.0)]).astype(np.float32)
+    ctx = context(REGRESSION, "rmse", 2, std)
+    got = mean.fit(mean.Params(), ctx, z, y, v)(z, ctx).std
+    assert got is not None
+    assert np.allclose(got, np.sqrt(5.0))
+    lacking = context(REGRESSION, "rmse", 2, np.where(np.arange(2)[:, None] == 1, np.nan, std))
+    assert mean.fit(mean.Params(), lacking, z, y, v)(z, lacking).std is None
+    assert mean.fit(mean.Params(), ctx, z, y, v)(z, context(REGRESSION, "rmse", 2)).std is None
+
+
+def test_clip_and_round() -> None:
+    z = np.array([[-1.0, 0.24, 0.5, 2.6, 9.0]], np.float32)[:, :, None]
+    ctx = context(REGRESSION, "rmse", 1, np.ones((1, 5), np.float32))
+
+    def run(module, **given: float) -> list[float]:
+        return module.fit(module.Params(**given), ctx, z, np.zeros(5), np.ones(5))(z, ctx).mean[:, 0].tolist()
+
+    assert run(clip) == z[0, :, 0].tolist()
+    assert run(clip, low=0, high=2.5) == [0.0, np.float32(0.24), 0.5, 2.5, 2.5]
+    assert run(rounding) == [-1.0, 0.0, 1.0, 3.0, 9.0]
+    assert run(rounding, step=0.5, low=0, high=8) == [0.0, 0.0, 0.5, 2.5, 8.0]
+    for module in (clip, rounding):
+        with pytest.raises(ValidationError, match="low must not exceed"):
+            module.Params(low=1, high=0)
+        assert module.fit(module.Params(), ctx, z, np.zeros(5), np.ones(5)).weights is None
