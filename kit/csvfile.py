@@ -41,7 +41,7 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     except pl.exceptions.PolarsError:
         floats = []
     frame = _frame(path, data, separator, words, floats)
-    return frame.with_columns(as_numbers(frame.select(pl.col(pl.String))).values())
+    return frame.with_columns(as_numbers([s for s in frame if s.dtype == pl.String]))
 
 
 def read_csv_text(path: Path, data: Path | bytes, separator: str) -> pl.DataFrame:

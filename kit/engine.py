@@ -51,8 +51,8 @@ class Observer:
     def started(self, stage: Stage) -> None:
         """`stage` was handed to a worker."""
 
-    def done(self, stage: Stage, seconds: float) -> None:
-        """`stage` is in the store."""
+    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
+        """`stage` is in the store; `score` of a fit is the metric on its held rows."""
 
     def failed(self, failure: Failure) -> None:
         """A stage failed; those that do not need it go on."""
@@ -252,7 +252,7 @@ class _Heavy:
 def design_of(stage: Stage) -> str:
     """Return what fits of the same matrices have in common."""
     made = stage.ingredients
-    return key_of({name: made.get(name) for name in ("design", "stop", "fold", "folds", "table", "columns")})
+    return key_of({name: made.get(name) for name in ("design", "stop", "fold", "folds", "x", "columns", "target")})
 
 
 def _model(stage: Stage) -> str:

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 class Facts:
     """What a plan is compiled from, beside the recipe.
 
-    `digests`: content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels
-    stay in the table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages
-    table, rows and folds this call had to carry out.
+    `content`: digest per column, train and test. `submitted`: digest of ids and order of a submission. `digests`:
+    content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in the
+    table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table, rows and
+    folds this call had to carry out.
     """
 
     table_key: str
     rows_key: str
+    content: Mapping[str, str]
+    submitted: str
     n_train: int
     n_test: int
     header: Mapping[str, Column]
@@ -93,6 +96,8 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     return Facts(
         table_key=table_key,
         rows_key=rows_key,
+        content={name: _digest(stored, f"x/{name}", f"levels/{name}") for name in header},
+        submitted=_digest(rows, "order", "ids/submit"),
         n_train=stored.meta["n_train"],
         n_test=stored.meta["n_test"],
         header=header,
@@ -106,6 +111,12 @@ def gather(recipe: Recipe, store: Store) -> Facts:
         n_folds=int(folds.meta["n"]),
         made=tuple(made),
     )
+
+
+def _digest(stored: Stored, *names: str) -> str:
+    """Return 32 hex digits of the content of some files of an object; absent ones count as such."""
+    parts = [stored.files[name]["sha256"] if name in stored else "" for name in names]
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
 def _table_ingredients(recipe: Recipe) -> dict[str, object]:

@@ -28,6 +28,7 @@ def folds(recipe: Recipe, store: Store, table_key: str, rows_key: str) -> tuple[
     """
     facts = store.open(rows_key)
     split, params = recipe.split.use, recipe.split.params
+    column = getattr(params, "column", None)
     made = {
         "verb": "folds",
         "split": {
@@ -40,7 +41,7 @@ def folds(recipe: Recipe, store: Store, table_key: str, rows_key: str) -> tuple[
         "seed": recipe.seed,
         "task": facts.meta["task"],
         "n": store.open(table_key).meta["n_train"],
-        "table": table_key if getattr(params, "column", None) else None,
+        "x": {} if column is None else {column: store.open(table_key).files[f"x/{column}"]["sha256"]},
         "target": {k: v for k, v in facts.meta["digests"].items() if k in ("y", "group", "time")},
     }
     key = key_of(made)
@@ -84,7 +85,8 @@ def _check(recipe: Recipe, facts: Stored) -> None:
 
 
 def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table_key: str, rows_key: str) -> Stored:
-    train, _ = rows.load(store, table_key, rows_key, {})
+    column = getattr(recipe.split.params, "column", None)
+    train, _ = rows.load(store, table_key, rows_key, {}, [str(column)] if column else [])
     assigned = []
     for repeat in range(recipe.repeats):
         rng = stream(recipe.seed, "split", repeat)

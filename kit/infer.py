@@ -94,27 +94,29 @@ def column_values(frame: pl.DataFrame, name: str) -> pl.Series:
     return frame[name]
 
 
-def as_numbers(texts: pl.DataFrame) -> dict[str, pl.Series]:
-    """Return those text columns of which every value is a plain number, as Int64 or Float64.
+def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
+    """Return, as Int64 or Float64, those text series of which every value is a plain number.
 
     Integers with leading zeros ("007") or beyond int64 are names, not amounts: they stay text.
     """
     import polars as pl
 
-    heads = [s.drop_nulls().head(100).cast(pl.Float64, strict=False) for s in texts]
-    frame = texts[:, [i for i, head in enumerate(heads) if len(head) and not head.null_count()]]
+    # Polars takes a name like ^a$ for a pattern, so the columns go by number.
+    numbered = [s.alias(str(i)) for i, s in enumerate(texts)]
+    heads = [s.drop_nulls().head(100).cast(pl.Float64, strict=False) for s in numbered]
+    frame = pl.DataFrame([s for s, head in zip(numbered, heads, strict=True) if len(head) and not head.null_count()])
     ints = frame.select(pl.all().cast(pl.Int64, strict=False))
-    padded = frame.select(pl.all().str.contains("^[+-]?0[0-9]").any())
-    found = {}
+    padded = frame.select((pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
+    found = []
     for text in frame:
-        name, missing = text.name, text.null_count()
-        if ints[name].null_count() == missing:
-            if not padded[name].item():
-                found[name] = ints[name]
+        at, name = text.name, texts[int(text.name)].name
+        if ints[at].null_count() == text.null_count():
+            if not padded[at].item():
+                found.append(ints[at].alias(name))
         elif not text.str.contains(r"^[+-]?\d+$").all():
             floats = text.cast(pl.Float64, strict=False)
-            if floats.null_count() == missing:
-                found[name] = floats.fill_nan(None)
+            if floats.null_count() == text.null_count():
+                found.append(floats.fill_nan(None).alias(name))
     return found
 
 
@@ -126,15 +128,15 @@ def _stack(train: pl.Series, test: pl.Series | None, n_test: int) -> tuple[pl.Se
     """Return train and test values as one series, the family of its dtype, and a note or ""."""
     import polars as pl
 
-    if test is None:
-        test = train.clear(n_test)
+    # Polars takes a name like ^a$ for a pattern, so the column goes without its own.
+    train, test = train.alias("x"), train.clear(n_test).alias("x") if test is None else test.alias("x")
     if train.dtype == pl.String and test.dtype == pl.String:
         return *_interpret(pl.concat([train, test])), ""
     (left, of_train), (right, of_test) = _interpret(train), _interpret(test)
     if "nothing" in (of_train, of_test):
         known, family = (right, of_test) if of_train == "nothing" else (left, of_train)
         parts = [s if s is known else known.clear(len(s)) for s in (left, right)]
-        return pl.concat(parts).alias(train.name), family, ""
+        return pl.concat(parts), family, ""
     if of_train == of_test:
         return pl.concat([left.to_frame(), right.to_frame()], how="vertical_relaxed").to_series(), of_train, ""
     note = f"{of_train} in train but {of_test} in test: read as text"
@@ -164,7 +166,7 @@ def _interpret(series: pl.Series) -> tuple[pl.Series, Family]:
 def _interpret_text(text: pl.Series) -> tuple[pl.Series, Family]:
     if text.null_count() == len(text):
         return _interpret(text)
-    for numbers in as_numbers(text.to_frame()).values():
+    for numbers in as_numbers([text]):
         return numbers, "numbers"
     if text.drop_nulls().head(100).str.to_lowercase().is_in(["true", "false"]).all():
         low = text.str.to_lowercase()

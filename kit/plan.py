@@ -74,7 +74,7 @@ class _Compiler:
     def _add(self, name: str, ingredients: Mapping[str, Any], inputs: Sequence[str], **local: Any) -> str:
         key = key_of(ingredients)
         needs = ("model",) if self.keep and ingredients["verb"] == "fit" else ()
-        local = {"rows": self.facts.rows_key, "files": {}, **local}
+        local = {"table": self.facts.table_key, "rows": self.facts.rows_key, "files": {}, **local}
         self.stages.setdefault(
             key, Stage(name, str(ingredients["verb"]), key, ingredients, tuple(inputs), local, needs)
         )
@@ -90,8 +90,8 @@ class _Compiler:
             )
         spec, used, files = self._resolved(plug, feature=False)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": _task(self.facts.task)}
-        columns = {a: self.keys[a] for a in used}
-        made |= {"table": self.facts.table_key, "columns": columns}
+        columns = {a: self.keys[a] for a in sorted(used) if a in self.keys}
+        made |= {"x": self._content(used), "columns": columns}
         key = self._add(f"column {name}", made, list(columns.values()), files=files)
         alias = f"@{key[:12]}"
         self.aliases[name], self.keys[alias] = alias, key
@@ -141,6 +141,8 @@ class _Compiler:
             spec, more, paths = self._resolved(entry, feature=False)
             augments.append(spec)
             used, files = used | more, files | paths
+        if augments:
+            used = used | set(facts.free)  # an augmenter may look at any column
         if not features:
             raise RecipeError(
                 f"model {model.name} is left without a feature column",
@@ -161,8 +163,8 @@ class _Compiler:
             "stop": {"use": stop.use, "folds": None if stop.use in ("fixed", "held", "pooled") else stop.folds},
             "seed": recipe.seed,
             "device": self.device if self.device in module.DEVICES else "cpu",
-            "table": facts.table_key,
-            "columns": {alias: self.keys[alias] for alias in sorted(used)},
+            "x": self._content(used),
+            "columns": {alias: self.keys[alias] for alias in sorted(used) if alias in self.keys},
             "target": dict(facts.digests),
             "folds": folds_key,
         }
@@ -202,22 +204,25 @@ class _Compiler:
 
     def _submit(self, source: str) -> str:
         made = {"verb": "submit", "source": source, "metric": self.recipe.metric, "task": _task(self.facts.task)}
-        made |= {"layout": self.facts.sample.as_dict(), "rows": self.facts.rows_key}
+        made |= {"layout": self.facts.sample.as_dict(), "ids": self.facts.submitted}
         made |= {"code": [_fingerprint(str(sample.__file__)), registry.code_of("metrics", self.recipe.metric)]}
         return self._add("submit", made, [source])
 
     # -- resolving names
 
+    def _content(self, used: set[str]) -> dict[str, str]:
+        """Return the digests of the data columns among `used`: a fit depends on what is in them, not on files."""
+        return {name: self.facts.content[name] for name in sorted(used) if name in self.facts.content}
+
     def _resolved(self, plug: Plug, *, feature: bool) -> tuple[dict[str, Any], set[str], dict[str, str]]:
-        """Return the ingredient of a plug-in, the aliases it uses and the paths behind its file digests."""
+        """Return the ingredient of a plug-in, the columns it uses and the paths behind its file digests."""
         used: set[str] = set()
         files: dict[str, str] = {}
 
         def column(name: str) -> str:
             self._check_column(name, plug, feature=feature)
             alias = self.aliases.get(name, name)
-            if alias in self.keys:
-                used.add(alias)
+            used.add(alias)
             return alias
 
         def file(name: str) -> str:

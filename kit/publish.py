@@ -20,9 +20,10 @@ from kit.folding import folds_of
 from kit.oof import Oof
 from kit.plan import Plan
 from kit.recipe import Recipe
+from kit.scores import fold_scores, score
 from kit.stages import load_oof
 from kit.store import Store, Stored
-from kit.types import Floats, Pred, Task
+from kit.types import Pred, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -194,38 +195,6 @@ def _shown(column: str, names: Mapping[str, str]) -> str:
     for alias, name in names.items():
         column = column.replace(alias, name)
     return column
-
-
-def score(task: Task, metric: str, oof: Oof, v: Floats) -> float | None:
-    """Return the metric on the pooled OOF (repeats averaged per row first), or None where it cannot be told."""
-    rows = oof.scored
-    pooled = oof.pooled()
-    return _score(task, metric, oof.y[rows], _at(pooled, rows), v[rows])
-
-
-def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | None]:
-    """Return the metric per fold, in (repeat, fold) order."""
-    scores = []
-    for repeat, fold in enumerate(oof.fold):
-        pred = Pred(oof.pred[repeat], None if oof.std is None else oof.std[repeat])
-        scores += [
-            _score(task, metric, oof.y[fold == k], _at(pred, fold == k), v[fold == k]) for k in range(fold.max() + 1)
-        ]
-    return scores
-
-
-def _at(pred: Pred, rows: Any) -> Pred:
-    return Pred(pred.mean[rows], None if pred.std is None else pred.std[rows])
-
-
-def _score(task: Task, metric: str, y: Floats, pred: Pred, v: Floats) -> float | None:
-    from kit.errors import DataError
-
-    try:
-        value = float(registry.metric(metric).score(task, y, pred, v))
-    except DataError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 # -- the files

@@ -33,10 +33,10 @@ class _Plain(Observer):
         if stage.verb in IN_WORKERS:
             self._done += 1
             shown = "" if score is None else f"  {score:.6g}"
-            err.print(f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s", markup=False)
+            err.print(f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s", markup=False, soft_wrap=True)
 
     def failed(self, failure: Failure) -> None:
-        err.print(failure.problem.render(), markup=False)
+        err.print(failure.problem.render(), soft_wrap=True, markup=False)
 
 
 class _Live(_Plain):
@@ -63,7 +63,7 @@ class _Live(_Plain):
         self._bar.update(self._task, completed=self._done, left=f"{_duration(left)} left", scores=scores)
 
     def failed(self, failure: Failure) -> None:
-        self._bar.console.print(failure.problem.render(), markup=False)
+        self._bar.console.print(failure.problem.render(), soft_wrap=True, markup=False)
 
 
 def _duration(seconds: float) -> str:
@@ -94,7 +94,7 @@ def progress(*, quiet: bool) -> Iterator[Observer]:
 def failures(result: Result, *, debug: bool) -> None:
     """Print what failed, with the worker's trace where it is asked for."""
     for failure in result.failures:
-        err.print(failure.problem.render(), markup=False, style="red")
+        err.print(failure.problem.render(), soft_wrap=True, markup=False, style="red")
         if debug and failure.trace:
             err.print(failure.trace, markup=False)
 
@@ -159,9 +159,9 @@ def why(listed: Sequence[Mapping[str, Any]]) -> None:
     if not listed:
         out.print("nothing would run")
     for line in listed:
-        out.print(line["name"], markup=False)
+        out.print(line["name"], markup=False, soft_wrap=True)
         for reason in line["because"]:
-            out.print(f"    {reason}", markup=False)
+            out.print(f"    {reason}", markup=False, soft_wrap=True)
 
 
 def ls(listed: Sequence[Mapping[str, Any]]) -> None:
@@ -179,7 +179,7 @@ def ls(listed: Sequence[Mapping[str, Any]]) -> None:
 def check(found: Mapping[str, Any]) -> None:
     """Print what was inferred of a recipe and its data."""
     for name in ("recipe", "task", "rows", "folds", "fits", "submission"):
-        out.print(f"{name + ':':<12}{found[name]}", markup=False)
+        out.print(f"{name + ':':<12}{found[name]}", markup=False, soft_wrap=True)
     table = _table("column", "kind", "levels", "role")
     for line in found["columns"]:
         table.add_row(line["name"], line["kind"], str(line["levels"] or ""), line["role"])

@@ -33,32 +33,37 @@ class _Levels(Sequence[str]):
 
 
 class _Columns(Mapping[str, Array]):
-    """All columns of train and test, (n + t,) or (n + t, d) each."""
+    """Columns of train and test, (n + t,) or (n + t, d) each: the named ones and the computed ones, no others."""
 
-    def __init__(self, table: Stored, computed: Mapping[str, Stored]) -> None:
-        self._table, self._computed = table, computed
+    def __init__(self, table: Stored, names: Sequence[str], computed: Mapping[str, Stored]) -> None:
+        self._table, self._names, self._computed = table, names, computed
 
     def __getitem__(self, name: str) -> Array:
         if name in self._computed:
             return self._computed[name].array("x", mmap=True)
-        if name not in self._table.meta["header"]:
+        if name not in self._names:
             raise KeyError(name)
         return self._table.array(f"x/{name}", mmap=True)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self._table.meta["header"], *self._computed])
+        return iter([*self._names, *self._computed])
 
     def __len__(self) -> int:
-        return len(self._table.meta["header"]) + len(self._computed)
+        return len(self._names) + len(self._computed)
 
 
-def load(store: Store, table_key: str, rows_key: str, computed: Mapping[str, str]) -> tuple[Rows, Rows]:
-    """Return (train, test) rows; test without y. `computed`: alias of a computed column -> its key."""
+def load(
+    store: Store, table_key: str, rows_key: str, computed: Mapping[str, str], names: Sequence[str]
+) -> tuple[Rows, Rows]:
+    """Return (train, test) rows with the data columns `names`; test without y. `computed`: alias -> key of its object.
+
+    Other columns cannot be reached: what is not in the key of a fit must not shape it.
+    """
     stored, facts = store.open(table_key), store.open(rows_key)
     columns = {alias: store.open(key) for alias, key in computed.items()}
     n, t = int(stored.meta["n_train"]), int(stored.meta["n_test"])
-    x = _Columns(stored, columns)
-    everything = Rows(np.arange(n + t), x, _header(stored, columns))
+    x = _Columns(stored, names, columns)
+    everything = Rows(np.arange(n + t), x, _header(stored, names, columns))
     optional: dict[str, Any] = {k: facts.array(k) if k in facts else None for k in ("group", "time")}
     train = everything.take(np.arange(n))
     train = Rows(train.row, train.x, train.header, facts.array("y"), facts.array("w"), facts.array("v"), **optional)
@@ -88,9 +93,10 @@ def both(train: Rows, test: Rows) -> Rows:
     return Rows(np.concatenate([train.row, test.row]), _Joined(train.x, test.x), train.header)
 
 
-def _header(stored: Stored, columns: Mapping[str, Stored]) -> dict[str, Column]:
+def _header(stored: Stored, names: Sequence[str], columns: Mapping[str, Stored]) -> dict[str, Column]:
+    kinds = {name: stored.meta["header"][name] for name in names}
     header = {
         name: Column(c["kind"], _Levels(stored, name, c["levels"]) if c["levels"] else (), c["width"])
-        for name, c in stored.meta["header"].items()
+        for name, c in kinds.items()
     }
     return header | {alias: Column("vector", (), int(c.meta["width"])) for alias, c in columns.items()}

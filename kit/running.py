@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kit import devices, registry
+from kit import devices, registry, scores
 from kit import plan as planning
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
@@ -16,6 +16,9 @@ from kit.publish import Scene, publish
 from kit.stage import Stage
 from kit.submission import submit
 from kit.workers import Workers
+
+CELLS_FOR_THREADS = 5_000_000
+"""Cells of a table from which a second thread per fit pays; below, threads wait for each other more than they work."""
 
 STARTED = time.monotonic()
 """When this process began to import kit: what a time limit is counted from."""
@@ -63,7 +66,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     check_only(opened.recipe, only)
     opened = _mended(opened, path, set, keep_models, only)
     remember(opened)
-    watcher = observer or Observer()
+    watcher = _Scored(observer or Observer(), opened)
     outcome, final = _carry_out(opened, selected(only), jobs, _clock(opened, deadline, time_limit), watcher)
     scene = Scene(
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
@@ -75,6 +78,20 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
 
 
+class _Scored(Observer):
+    """Adds the score of a finished fit to what an observer is told."""
+
+    def __init__(self, inner: Observer, opened: Opened) -> None:
+        found = opened.facts
+        self._inner = inner
+        self._score = scores.running(opened.store, found.rows_key, found.folds_key, found.task, opened.recipe.metric)
+        self.begin, self.started, self.failed = inner.begin, inner.started, inner.failed  # type: ignore[method-assign]
+
+    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
+        """Pass on the stage with its score."""
+        self._inner.done(stage, seconds, self._score(stage))
+
+
 def _carry_out(
     opened: Opened, only: Callable[[Stage], bool], jobs: int | None, clock: Clock, observer: Observer
 ) -> tuple[Outcome, Opened]:
@@ -84,7 +101,8 @@ def _carry_out(
 
     def workers() -> Workers:
         left = sum(s == "run" for s in states(opened.plan, opened.store, only).values())
-        return Workers(max(1, min(wanted, left)), opened.root, max(1, cores // wanted))
+        big = opened.facts.n_train * len(opened.facts.free) >= CELLS_FOR_THREADS
+        return Workers(max(1, min(wanted, left)), opened.root, max(1, cores // wanted) if big else 1)
 
     outcome = execute(opened.plan, opened.store, workers, clock, observer, only)
     dropped = outcome.cut or (outcome.failed and opened.recipe.missing == "drop")
@@ -105,7 +123,7 @@ def _carry_out(
 def _mended(opened: Opened, path: str | Path, set: Sets, keep_models: bool, only: Sequence[str]) -> Opened:
     """Return the same with damaged results gone: what a stage that runs will read, and what will be shown."""
     found = states(opened.plan, opened.store, selected(only))
-    read = {key for s in opened.plan.stages if found[s.key] == "run" for key in (*s.inputs, s.ingredients.get("table"))}
+    read = {key for s in opened.plan.stages if found[s.key] == "run" for key in s.inputs}
     if "run" in found.values():
         read |= {opened.facts.table_key, opened.facts.rows_key}
     shown = {k for k in (*opened.plan.oofs.values(), opened.plan.submit) if k}

@@ -56,8 +56,8 @@ def run(stage: Stage, store: Store, threads: int = 1) -> None:
 
 
 def _inputs(stage: Stage, store: Store) -> tuple[Rows, Rows]:
-    computed = stage.ingredients.get("columns", {})
-    return rows.load(store, stage.ingredients["table"], stage.local["rows"], computed)
+    made, local = stage.ingredients, stage.local
+    return rows.load(store, local["table"], local["rows"], made["columns"], names=list(made["x"]))
 
 
 # -- verbs
@@ -115,7 +115,7 @@ def _fit(stage: Stage, store: Store, threads: int) -> None:
     train, test = _inputs(stage, store)
     folds = folds_of(store.open(stage.ingredients["folds"]))
     spec = _spec(stage, store, threads)
-    shaping = ("design", "task", "split", "stop", "seed", "fold", "table", "columns", "target", "folds", "curves")
+    shaping = ("design", "task", "split", "stop", "seed", "fold", "x", "columns", "target", "folds", "curves")
     memo = _MEMORY.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
     began = time.perf_counter()
     result = fit_fold(spec, train, test, folds, memo)

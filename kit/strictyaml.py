@@ -190,9 +190,8 @@ class _Builder:
 
     def __init__(self, name: str, text: str, columns: bool = True) -> None:
         self._name, self._text, self._columns = name, text, columns
-        self._open: set[int] = set()
-        self._seen = 0
         self.lines: dict[KeyPath, int] = {}
+        self._open, self._seen = set[int](), 0
 
     def compose(self) -> yaml.Node | None:
         """Return the root node, or None for an empty document."""

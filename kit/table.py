@@ -19,27 +19,9 @@ import numpy as np
 from kit.canon import stream
 from kit.csvfile import read_csv, read_csv_text
 from kit.errors import DataError, nearest
-from kit.infer import Kept, Table, build, column_values
 
 if TYPE_CHECKING:
     import polars as pl
-
-__all__ = [
-    "Kept",
-    "Sample",
-    "Table",
-    "build",
-    "column_values",
-    "holdout",
-    "levels_from_arrow",
-    "levels_to_arrow",
-    "read",
-    "read_sample",
-    "read_text",
-    "series_from_arrow",
-    "series_to_arrow",
-    "source",
-]
 
 SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")

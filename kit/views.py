@@ -122,7 +122,7 @@ def check(
     set: Sets = (),
     root: str | Path = ".",
 ) -> dict[str, Any]:
-    """Return what was inferred of a recipe and its data: task, rows, folds, columns with kind and role, fits to make."""
+    """Return what was inferred of a recipe and its data: task, rows, folds, columns and roles, fits to make."""
     opened = open_recipe(path, set, root)
     recipe, found = opened.recipe, opened.facts
     table = opened.store.open(found.table_key)
@@ -148,7 +148,7 @@ def check(
         "task": f"{task.kind}, {task.objective} loss, metric {recipe.metric}{classes}{positive}",
         "rows": f"{found.n_train} train, {found.n_test} test",
         "folds": f"{found.n_folds} by {recipe.split.use}",
-        "fits": f"{len(fits)} fits of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
+        "fits": f"{len(fits)} of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
         "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
         "columns": columns,
         "notes": table.meta["notes"],

@@ -25,7 +25,7 @@ MANY = 1_000_000
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Hold BLAS to one thread: with more it sums in another order, and a near tie is decided otherwise."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield

@@ -1,0 +1,62 @@
+"""Scores of out-of-fold predictions, on real held rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kit import registry
+from kit.errors import DataError
+from kit.folding import folds_of
+from kit.oof import Oof
+from kit.stage import Stage
+from kit.store import Store
+from kit.types import Floats, Pred, Task
+
+
+def score(task: Task, metric: str, oof: Oof, v: Floats) -> float | None:
+    """Return the metric on the pooled OOF (repeats averaged per row first), or None where it cannot be told."""
+    rows = oof.scored
+    pooled = oof.pooled()
+    return _score(task, metric, oof.y[rows], _at(pooled, rows), v[rows])
+
+
+def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | None]:
+    """Return the metric per fold, in (repeat, fold) order."""
+    scores = []
+    for repeat, fold in enumerate(oof.fold):
+        pred = Pred(oof.pred[repeat], None if oof.std is None else oof.std[repeat])
+        scores += [
+            _score(task, metric, oof.y[fold == k], _at(pred, fold == k), v[fold == k]) for k in range(fold.max() + 1)
+        ]
+    return scores
+
+
+def _at(pred: Pred, rows: Any) -> Pred:
+    return Pred(pred.mean[rows], None if pred.std is None else pred.std[rows])
+
+
+def _score(task: Task, metric: str, y: Floats, pred: Pred, v: Floats) -> float | None:
+    try:
+        value = float(registry.metric(metric).score(task, y, pred, v))
+    except DataError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def running(store: Store, rows_key: str, folds_key: str, task: Task, metric: str) -> Callable[[Stage], float | None]:
+    """Return the score of a finished fit on its held rows, as a function of its stage."""
+    rows = store.open(rows_key)
+    y, v, folds = rows.array("y"), rows.array("v"), folds_of(store.open(folds_key))
+
+    def of(stage: Stage) -> float | None:
+        if stage.verb != "fit" or not store.has(stage.key):
+            return None
+        fit = store.open(stage.key)
+        held = folds.is_held(int(stage.ingredients["fold"]))
+        pred = Pred(fit.array("held"), fit.array("held_std") if "held_std" in fit else None)
+        return _score(task, metric, y[held], pred, v[held])
+
+    return of
