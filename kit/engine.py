@@ -100,14 +100,15 @@ class Clock:
         self.seen.setdefault(model, []).append(seconds)
 
     def estimate(self, model: str) -> float:
-        """Return the seconds a fit of `model` is expected to take; without evidence, by its hint relative to others."""
-        if model in self.seen:
-            return max(self.seen[model])
-        ratios = [max(s) / self.hints.get(m, 1.0) for m, s in self.seen.items()]
-        return self.hints.get(model, 1.0) * (max(ratios) if ratios else 0.0)
+        """Return the seconds a fit of `model` takes: the median of those that ended, 0 where none did yet."""
+        seen = sorted(self.seen.get(model, [0.0]))
+        return seen[len(seen) // 2]
 
     def fits(self, model: str, fits_left: int, slots: int) -> bool:
-        """Return whether `fits_left` more fits of `model` can end in time on `slots` workers."""
+        """Return whether `fits_left` more fits of `model` can end in time on `slots` workers.
+
+        Unknown until one has ended: a model that may not make it is tried, for time left over is worth nothing.
+        """
         if self.deadline is None:
             return True
         rounds = -(-fits_left // max(slots, 1))

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Facts:
     """What a plan is compiled from, beside the recipe.
 
-    `content`: digest per column, train and test. `submitted`: digest of ids and order of a submission. `digests`:
-    content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in the
-    table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table, rows and
-    folds this call had to carry out.
+    `content`: digest per column, train and test. `submitted`: digest of a submission's ids and order. `digests`:
+    content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in
+    the table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table,
+    rows and folds this call had to carry out.
     """
 
     table_key: str

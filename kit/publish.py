@@ -151,7 +151,7 @@ def _card(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         "peeked": oof.peeked,
         "transductive": oof.transductive,
         "truncated": scene.truncated,
-        "missing": list(scene.missing),
+        "missing": list(scene.missing) if _is_blend(scene, name) else [],
         "folds_key": scene.facts.folds_key,
         "y_digest": scene.facts.digests["y"],
         "versions": _libs(scene, key),

@@ -33,7 +33,8 @@ class _Plain(Observer):
         if stage.verb in IN_WORKERS:
             self._done += 1
             shown = "" if score is None else f"  {score:.6g}"
-            err.print(f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s", markup=False, soft_wrap=True)
+            line = f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s"
+            err.print(line, markup=False, soft_wrap=True)
 
     def failed(self, failure: Failure) -> None:
         err.print(failure.problem.render(), soft_wrap=True, markup=False)
@@ -113,9 +114,8 @@ def result(result: Result, root: str) -> None:
     if table.row_count:
         out.print(table)
     counts = result.stages
-    missing: list[str] = next((c["missing"] for c in result.cards.values() if c["missing"]), [])
     if result.truncated:
-        out.print(f"truncated: the time limit left out {', '.join(missing) or 'nothing'}")
+        out.print(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
     out.print(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
     if result.submission:
         out.print(f"submission: {_relative(result.submission, root)}", soft_wrap=True)

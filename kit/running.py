@@ -35,6 +35,7 @@ class Result:
     stages: Mapping[str, int]
     truncated: bool
     seconds: float
+    missing: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -177,6 +178,7 @@ def _result(
         counts,
         scene.truncated,
         round(seconds, 3),
+        scene.missing,
         tuple(outcome.failed),
         cards,
     )

@@ -74,14 +74,14 @@ class Params(kit.params.Params):
 
     loss: Annotated[
         Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful"], Tune(choices=("mse", "beta_nll", "crps"))
-    ] = "beta_nll"
+    ] = "crps"
     """What a regression is trained on. mse and faithful: the mean by squared error, the others mean and variance
     jointly. Not used for the absolute objective, which trains the mean by absolute error."""
 
     beta: Annotated[float, Field(ge=0, le=1)] = 0.5
     """beta_nll only: 0 = nll, 1 = the mean learns as with mse."""
 
-    variance_lr: Annotated[float, Field(gt=0, le=10)] = 0.3
+    variance_lr: Annotated[float, Field(gt=0, le=10)] = 0.1
     """Learning-rate factor of the variance output."""
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.1)] = 0.0

@@ -33,7 +33,7 @@ models:
   a: {use: lightgbm, features: base, params: {n_estimators: 5}, stop: fixed}
   b: {use: lightgbm, features: base, params: {n_estimators: 8}, stop: fixed}
 blend:
-  mix: {use: nnls, from: [a, b]}
+  mix: {use: mean, from: [a, b]}
   final: {use: clip, from: mix, low: -3, high: 3}
 submit: {from: final}
 """

@@ -30,10 +30,9 @@ def shade(toy) -> None:
 
 
 def test_a_fresh_run_carries_out_every_stage_and_a_repeat_none(toy):
-    listed = toy.plan()
-    assert [s["name"] for s in listed] == ["table", "rows", "folds", *fits("a"), *fits("b"), *END]
     first = toy.run()
     assert first.stages == counts(14, 0)
+    assert [s["name"] for s in toy.plan()] == ["table", "rows", "folds", *fits("a"), *fits("b"), *END]
     again = toy.run()
     assert again.stages == counts(0, 14)
     assert {s["state"] for s in toy.plan()} == {"reuse"}
@@ -96,7 +95,7 @@ def test_a_renamed_recipe_shows_its_results_under_the_new_name(toy):
 
 def test_a_renamed_computed_column_refits_nothing(toy):
     shade(toy)
-    text = toy.edit(("features:", LOOKUP + "features:"), ("[numeric, category]", "[numeric, {use: vector, columns: [shade]}]")).read_text()
+    text = toy.edit(("features:\n", LOOKUP + "features:\n"), ("[numeric, category]", "[numeric, {use: vector, columns: [shade]}]")).read_text()
     first = toy.run()
     assert first.stages == counts(15, 0)
     toy.edit(("shade", "tint"), text=text)
@@ -165,11 +164,16 @@ def test_the_recipe_may_be_moved_with_its_data(toy):
     assert toy.run(recipe="elsewhere/r.yaml").stages == counts(0, 14)
 
 
-def test_changed_data_are_new_data(toy):
+def test_data_count_by_what_is_used_of_them(toy):
+    toy.edit(("[numeric, category]", "[{use: numeric, columns: [x1, x2]}, category]"))
     toy.run()
-    text = (toy.folder / "test.csv").read_text()
-    (toy.folder / "test.csv").write_text(text.replace("5000,", "5100,", 1))
-    assert toy.run().stages["run"] > 10
+    test = pl.read_csv(toy.folder / "test.csv")
+    test.with_columns(x3=pl.col("x3") + 1).write_csv(toy.folder / "test.csv")
+    assert toy.run().stages == counts(2, 12)  # table and rows; no feature takes x3
+    test.with_columns(id=pl.col("id") + 1).write_csv(toy.folder / "test.csv")
+    assert toy.run().stages == counts(3, 11)  # and the submission
+    test.with_columns(x2=pl.col("x2") + 1).write_csv(toy.folder / "test.csv")
+    assert toy.run().stages == counts(13, 1)  # all but the folds
 
 
 def test_set_equals_editing(toy):
