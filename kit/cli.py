@@ -170,6 +170,22 @@ def gc(root: str, dry_run: bool, as_json: bool, debug: bool) -> None:
 
 
 @main.command()
+@click.argument("kind")
+@click.argument("name", required=False)
+@DEBUG
+def show(kind: str, name: str | None, debug: bool) -> None:
+    """Show the parameters of a plug-in (KIND is its folder: models, features, ...), or the names of a kind."""
+
+    def work() -> int:
+        from kit import report
+
+        report.show(kind, name)
+        return 0
+
+    _guarded(work, False, debug)
+
+
+@main.command()
 @click.argument("key")
 @ROOT
 @DEBUG

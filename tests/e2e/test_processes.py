@@ -1,0 +1,181 @@
+"""Real processes: several at once, killed ones, dying workers, and a time limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SLOW = [("n_estimators: 5", "n_estimators: 1500"), ("n_estimators: 8", "n_estimators: 1600")]
+"""Fits of about half a second."""
+
+ENDLESS = ("n_estimators: 8", "n_estimators: 900000")
+"""A fit of minutes."""
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the worker processes below a process."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(status.parent.name))
+    below, todo = [], [pid]
+    while todo:
+        todo += (found := children.get(todo.pop(), []))
+        below += found
+    return [p for p in below if b"spawn_main" in _command(p)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def until(condition, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the awaited did not happen"
+        time.sleep(0.02)
+
+
+def todo_of(toy) -> set[str]:
+    return {s["key"] for s in toy.plan() if s["state"] == "run"}
+
+
+def kill(process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def survive(toy, wait_for, moments: list[float], jobs: list[int]) -> None:
+    """Kill the run again and again, each time some seconds after its first worker could have started; then let it end.
+
+    The submission must be that of an uninterrupted run, and no fit that was finished may be repeated.
+    """
+    toy.edit(*SLOW)
+    expected = toy.run(root=toy.folder / "unhurt").submitted
+    finished: set[str] = set()
+    for moment, n in zip(moments, jobs, strict=True):
+        process = toy.spawn("--json", "--jobs", str(n))
+        try:
+            process.wait(moment)
+        except Exception:
+            pass
+        below = workers_of(process.pid)
+        kill(process)
+        until(lambda below=below: not any(map(is_alive, below)), 20)
+        there = set(toy.objects()) - todo_of(toy)
+        assert finished <= there
+        finished = there
+    todo = todo_of(toy)
+    done = wait_for(toy.spawn("--json", "--jobs", "2"))
+    assert done.code == 0, done.err
+    assert done.stages == {"run": len(todo), "reused": 14 - len(todo), "failed": 0}
+    assert done.submitted == expected
+    assert not finished & todo
+    assert not list((toy.root / ".kit" / "tmp").glob("*/manifest.json"))
+    assert toy.run().stages["run"] == 0
+
+
+def test_a_killed_run_goes_on_where_it_was(toy, wait_for):
+    survive(toy, wait_for, [3.5, 5.0], [1, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_run_survives_many_kills(toy, wait_for, seed):
+    rng = np.random.default_rng(seed)
+    survive(toy, wait_for, rng.uniform(0.05, 5.0, 12).tolist(), rng.integers(1, 4, 12).tolist())
+
+
+def test_two_runs_at_once_in_one_folder(toy, wait_for):
+    expected = toy.run(root=toy.folder / "alone").submitted
+    both = [toy.spawn("--json", "--jobs", "1"), toy.spawn("--json", "--jobs", "2")]
+    for done in [wait_for(p) for p in both]:
+        assert done.code == 0, done.err
+        assert done.submitted == expected
+        assert done.json["submission"].endswith("0001-r.csv")
+        assert sum(done.stages.values()) == 14
+    assert sorted(p.name for p in (toy.root / "submissions").iterdir()) == ["0001-r.csv", "0001-r.json"]
+    assert not (toy.root / "oof" / "r" / "_history").exists()
+    assert toy.run().stages == {"run": 0, "reused": 14, "failed": 0}
+
+
+def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
+    """The worker dies in the middle of its fit: that fit fails and is named, all others are made."""
+    toy.edit(("n_estimators: 8", "n_estimators: 4000"))
+    key = {s["name"]: s["key"] for s in toy.plan()}
+    process = toy.spawn("--json", "--jobs", "1")
+    until(lambda: key["fit a fold 0"] in toy.objects())
+    time.sleep(0.3)
+    (worker,) = workers_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
+    done = wait_for(process)
+    assert done.code == 3, done.err
+    # Lacking are one fit, the OOF of b, both blends and the submission.
+    assert done.stages == {"run": 6, "reused": 3, "failed": 5}
+    assert list(done.json["models"]) == ["a"]
+    assert done.json["blends"] == {}
+    assert done.json["submission"] is None
+    assert done.err.count("the worker process died") == 1
+    for word in ("fit b fold 0", "killed", f"kit stage {key['fit b fold 0'][:12]}"):
+        assert word in done.err
+    assert "Traceback" not in done.err
+    alone = toy.kit("stage", key["fit b fold 0"][:12])
+    assert alone.code == 0
+    assert "fit b fold 0" in alone.out
+    ended = toy.run()
+    assert ended.stages == {"run": 4, "reused": 10, "failed": 0}
+    assert ended.submitted == toy.run(root=toy.folder / "clean").submitted
+
+
+def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for):
+    toy.edit(ENDLESS)
+    limit = 20
+    done = wait_for(toy.spawn("--json", "--jobs", "1", "--time-limit", str(limit)), 4 * limit)
+    assert done.code == 0, done.err
+    assert done.json["truncated"] is True
+    assert list(done.json["models"]) == ["a"]
+    assert list(done.json["blends"]) == ["mix", "final"]
+    # The fits of b and its OOF are lacking.
+    assert done.stages == {"run": 10, "reused": 0, "failed": 4}
+    assert toy.card("final")["truncated"] is True
+    assert toy.card("final")["missing"] == ["b"]
+    note = json.loads((toy.root / "submissions" / "0001-r.json").read_text())
+    assert note["truncated"] is True
+    assert note["missing"] == ["b"]
+    toy.edit(("  b: {use: lightgbm, features: base, params: {n_estimators: 8}, stop: fixed}\n", ""), ("[a, b]", "[a]"))
+    assert toy.run(root=toy.folder / "smaller").submitted == done.submitted
+
+
+def test_a_keyboard_interrupt_keeps_finished_fits(toy):
+    toy.edit(ENDLESS)
+    key = {s["name"]: s["key"] for s in toy.plan()}
+    process = toy.spawn("--json", "--jobs", "1")
+    until(lambda: key["fit a fold 0"] in toy.objects())
+    below = workers_of(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "finished fits are kept" in err
+    assert "Traceback" not in err
+    until(lambda: not any(map(is_alive, below)), 20)
+    assert {s["name"]: s["state"] for s in toy.plan()}["fit a fold 0"] == "reuse"
