@@ -141,6 +141,7 @@ class _Compiler:
             spec, more, paths = self._resolved(entry, feature=False)
             augments.append(spec)
             used, files = used | more, files | paths
+        used = used | {str(getattr(recipe.split.params, "column", ""))}  # the stop rows are cut by the same splitter
         if augments:
             used = used | set(facts.free)  # an augmenter may look at any column
         if not features:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from kit import describe, registry
 from kit.api import Result
-from kit.engine import IN_WORKERS, Failure, Observer
+from kit.engine import IN_WORKERS, Observer
 from kit.errors import RecipeError, nearest
 from kit.stage import Stage
 
@@ -37,9 +37,6 @@ class _Plain(Observer):
             shown = "" if score is None else f"  {score:.6g}"
             line = f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s"
             err.print(line, markup=False, soft_wrap=True)
-
-    def failed(self, failure: Failure) -> None:
-        err.print(failure.problem.render(), soft_wrap=True, markup=False)
 
 
 class _Live(_Plain):
@@ -64,9 +61,6 @@ class _Live(_Plain):
         scores = "  ".join(f"{m} {sum(s) / len(s):.5g}" for m, s in self._scores.items())
         left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
         self._bar.update(self._task, completed=self._done, left=f"{_duration(left)} left", scores=scores)
-
-    def failed(self, failure: Failure) -> None:
-        self._bar.console.print(failure.problem.render(), soft_wrap=True, markup=False)
 
 
 def _duration(seconds: float) -> str:
@@ -95,11 +89,18 @@ def progress(*, quiet: bool) -> Iterator[Observer]:
 
 
 def failures(result: Result, *, debug: bool) -> None:
-    """Print what failed, with the worker's trace where it is asked for."""
+    """Print what failed, each reason once, with the worker's trace where it is asked for."""
+    told: dict[tuple[str, ...], list[str]] = {}
     for failure in result.failures:
-        err.print(failure.problem.render(), soft_wrap=True, markup=False, style="red")
-        if debug and failure.trace:
-            err.print(failure.trace, markup=False)
+        why = (str(failure.stage.local.get("model")), failure.problem.rule, failure.problem.got)
+        told.setdefault(why, []).append(failure.stage.name)
+        if len(told[why]) == 1:
+            err.print(failure.problem.render(), markup=False, soft_wrap=True, style="red")
+            if debug and failure.trace:
+                err.print(failure.trace, markup=False, soft_wrap=True)
+    for names in told.values():
+        if len(names) > 1:
+            err.print(f"the same: {', '.join(names[1:])}", markup=False, soft_wrap=True)
 
 
 def result(result: Result, root: str) -> None:

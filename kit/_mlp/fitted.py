@@ -23,7 +23,7 @@ _STD_FLOOR = 1e-12
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread inside: with more, sums are split otherwise and the last bits differ."""
+    """Run torch on one thread inside: with more, sums may be split otherwise and the last bits differ."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,5 +1,7 @@
 """Gives a RealMLP-like net with mean and standard deviation: several members trained as one stack of tensors.
 
+On a CPU one thread is used whatever `Run.threads` says: two fits side by side beat one on two threads, and the order
+of sums, so the last bits, cannot depend on the machine.
 Source: RealMLP (Holzmueller et al. 2024, arXiv 2407.04491); loss names in kit/_mlp/losses.py.
 """
 
@@ -73,10 +75,11 @@ class Params(kit.params.Params):
     """Spread of the starting frequencies of the periodic embeddings: more = wigglier."""
 
     loss: Annotated[
-        Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful"], Tune(choices=("mse", "beta_nll", "crps"))
+        Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful"], Tune(choices=("crps", "beta_nll", "nll_mae"))
     ] = "crps"
     """What a regression is trained on. mse and faithful: the mean by squared error, the others mean and variance
-    jointly. Not used for the absolute objective, which trains the mean by absolute error."""
+    jointly. crps had the best RMSE and CRPS of these on 5 real sets. Not used for the absolute objective, which trains
+    the mean by absolute error."""
 
     beta: Annotated[float, Field(ge=0, le=1)] = 0.5
     """beta_nll only: 0 = nll, 1 = the mean learns as with mse."""

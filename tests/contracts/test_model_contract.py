@@ -235,9 +235,7 @@ def test_a_batch_is_its_rows(name: str, objective: str) -> None:
 
 
 def rows_of(design: Design, index: Any) -> Design:
-    return Design(
-        tuple(replace(b, x=b.x[index]) for b in design.blocks), None, design.w[index], design.v[index]
-    )
+    return Design(tuple(replace(b, x=b.x[index]) for b in design.blocks), None, design.w[index], design.v[index])
 
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
@@ -258,7 +256,9 @@ def test_a_prediction_has_the_shape_of_its_task(name: str, objective: str) -> No
 @pytest.mark.parametrize(("name", "objective"), FIRST)
 def test_the_seed_is_all_the_chance_there_is(name: str, objective: str) -> None:
     made, held = designs_of(objective)
-    data = modules(name).prepare(worlds.learner(name).params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(0)))
+    data = modules(name).prepare(
+        worlds.learner(name).params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(0))
+    )
     rng = np.random.default_rng(3)
     modules(name).fit(worlds.learner(name).params, TASKS[objective], data, Run(rng))
     drawn = rng.bit_generator.state != np.random.default_rng(3).bit_generator.state

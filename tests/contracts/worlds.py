@@ -93,7 +93,9 @@ def _columns(n: int, rng: np.random.Generator) -> tuple[dict[str, Array], dict[s
         "q": rng.normal(size=(n, 4)).astype(np.float32),
         "fold": rng.integers(0, 3, n).astype(np.float64),
     }
-    words = tuple(sorted(f"{a} {b}" for a in ("red", "green", "blue", "old", "new") for b in ("car", "dog", "hat", "sea")))
+    words = tuple(
+        sorted(f"{a} {b}" for a in ("red", "green", "blue", "old", "new") for b in ("car", "dog", "hat", "sea"))
+    )
     header = {
         "a": Column("numeric"),
         "b": Column("numeric"),
@@ -197,16 +199,28 @@ def learner(name: str, steps: int = FEW, **given: Any) -> Use:
 
 
 def basic_features() -> tuple[Use, ...]:
-    return (plug("features", "numeric"), plug("features", "category"), plug("features", "target_mean"), plug("features", "vector"))
+    return (
+        plug("features", "numeric"),
+        plug("features", "category"),
+        plug("features", "target_mean"),
+        plug("features", "vector"),
+    )
 
 
 def design_spec(fold: int = 1, **given: Any) -> DesignSpec:
     """Return a design: the basic features, nothing else, unless given."""
-    parts: dict[str, Any] = {"features": basic_features(), "augment": (), "weights": None, "codec": plug("codecs", "identity")}
+    parts: dict[str, Any] = {
+        "features": basic_features(),
+        "augment": (),
+        "weights": None,
+        "codec": plug("codecs", "identity"),
+    }
     return DesignSpec(**{**parts, **given}, seed=SEED, fold=fold)
 
 
-def fit_spec(model: Use, objective: str, stop: str = "cut", *, design: DesignSpec | None = None, **given: Any) -> FitSpec:
+def fit_spec(
+    model: Use, objective: str, stop: str = "cut", *, design: DesignSpec | None = None, **given: Any
+) -> FitSpec:
     """Return one fit; a learner without steps cannot be stopped."""
     stop = stop if module_of(model).STEPS else "fixed"
     fields: dict[str, Any] = {"split": plug("splits", "kfold", folds=3), "stop_folds": None, "seed_index": 0}
@@ -249,7 +263,9 @@ def take(pred: Pred, index: Ints | Array) -> Pred:
 # -- pairwise cover
 
 
-def pairwise(factors: Mapping[str, tuple[Any, ...]], allowed: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+def pairwise(
+    factors: Mapping[str, tuple[Any, ...]], allowed: Callable[[Mapping[str, Any]], bool]
+) -> list[dict[str, Any]]:
     """Return cases in which every allowed pair of values of two factors occurs; `allowed` judges incomplete cases too."""
     todo = {
         ((f, x), (g, y))

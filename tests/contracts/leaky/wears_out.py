@@ -35,5 +35,3 @@ def fit(params: Params, task: Task, data: dict[str, Any], run: Run) -> Ranked:
     mean = float(np.mean(data["y"]))
     data["y"] = data["y"] / 2
     return Ranked(mean)
-
-

@@ -1,0 +1,23 @@
+"""A splitter that lets every row learn for every fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kit import params as base
+from kit.contracts import Assignment
+from kit.types import Rows, Task
+
+LIBS: tuple[str, ...] = ()
+NEEDS: tuple[str, ...] = ()
+RANDOM: bool = False
+
+
+class Params(base.Params):
+    """None."""
+
+
+def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Assignment:
+    """Return the folds."""
+    held = np.arange(len(rows)) % 3
+    return Assignment(held, np.ones((3, len(rows)), np.bool_))

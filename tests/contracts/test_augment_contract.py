@@ -1,0 +1,150 @@
+"""The battery every augmenter must pass: a file in kit/augment is tested by existing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import worlds
+from worlds import World
+
+from kit import registry
+from kit.canon import stream
+from kit.design import Use, build
+from kit.types import NO_PARENT, Design, Rows
+
+AUGMENTERS = registry.names("augment")
+CASES = [(name, objective) for name in AUGMENTERS for objective in ("squared", "logloss", "softmax")]
+K = 1
+
+
+def use(name: str, **given: Any) -> Use:
+    return worlds.plug("augment", name, **given)
+
+
+def make(augmenter: Use, rows: Rows, seed: int = 1) -> Rows:
+    made: Rows = worlds.module_of(augmenter).make(augmenter.params, rows, stream(seed, "augment"))
+    return made
+
+
+def bits(rows: Rows) -> list[bytes]:
+    """Return every array of the rows as bytes."""
+    parts = [rows.x[name] for name in rows.header]
+    parts += [getattr(rows, name) for name in ("row", "y", "w", "v", "parents", "group", "time")]
+    return [b"" if part is None else np.ascontiguousarray(part).tobytes() for part in parts]
+
+
+# -- checks, which the cheaters below must fail
+
+
+def check_new_rows(augmenter: Use, learning: Rows) -> None:
+    """Rows are new, numbered below 0, made of learning rows in their group, and whole; the learning rows stay as they are."""
+    before = bits(learning)
+    made = make(augmenter, learning)
+    assert bits(learning) == before, "the learning rows were changed"
+    assert len(made) > 0 and (made.row < 0).all(), "a row that is not synthetic"
+    assert len(np.unique(made.row)) == len(made), "two rows of one number"
+    assert made.header == learning.header
+    first, second = made.parents[:, 0], made.parents[:, 1]
+    assert np.isin(first, learning.row).all(), "a first parent that is no learning row"
+    assert np.isin(second[second != NO_PARENT], learning.row).all(), "a second parent that is no learning row"
+    assert made.y is not None and np.isfinite(made.y).all() and (made.w >= 0).all() and np.isfinite(made.w).all()
+    for name, column in made.header.items():
+        x, base = made.x[name], learning.x[name]
+        assert x.dtype == base.dtype and x.shape == (len(made), *base.shape[1:]), name
+        assert not column.levels or ((x >= -1).all() and (x < len(column.levels)).all()), name
+    if learning.group is not None:
+        assert made.group is not None
+        of = dict(zip(learning.row.tolist(), learning.group.tolist(), strict=True))
+        assert made.group.tolist() == [of[r] for r in first.tolist()], "a group that is not the parent's"
+
+
+def check_blind(augmenter: Use, w: World) -> None:
+    """Garbage in the held y changes no matrix of the fold, also after another fold of the same process."""
+    seen = []
+    for case in (w, worlds.spoilt_world(w, K)):
+        train_design(augmenter, case, K - 1)
+        made = train_design(augmenter, case, K)
+        n_real = int(w.folds.is_train(K).sum())
+        assert len(made) > n_real and made.y is not None and not made.v[n_real:].any(), "synthetic rows are scored"
+        seen.append([made.matrix().tobytes(), made.y.tobytes(), made.w.tobytes(), made.v.tobytes()])
+    assert seen[0] == seen[1], "a held y reaches a synthetic row"
+
+
+def train_design(augmenter: Use, w: World, k: int) -> Design:
+    spec = worlds.design_spec(k, augment=(augmenter,))
+    return build(spec, w.task, worlds.parts(w, k)[0], None, worlds.everything(w)).train
+
+
+# -- tests
+
+
+@pytest.mark.parametrize(("name", "objective"), CASES)
+@pytest.mark.parametrize("groups", [False, True])
+def test_only_new_rows_of_learning_rows(name: str, objective: str, groups: bool) -> None:
+    w = worlds.world(objective, groups=groups)
+    check_new_rows(use(name), worlds.parts(w, K)[0])
+
+
+@pytest.mark.parametrize(("name", "objective"), CASES)
+def test_held_rows_are_out_of_reach(name: str, objective: str) -> None:
+    check_blind(use(name), worlds.world(objective))
+
+
+@pytest.mark.parametrize("name", AUGMENTERS)
+def test_chance_comes_from_the_generator(name: str) -> None:
+    learning = worlds.parts(worlds.world("squared"), K)[0]
+    one, two, other = (make(use(name), learning, seed) for seed in (1, 1, 2))
+    assert bits(one) == bits(two)
+    assert bits(one) != bits(other)
+
+
+@pytest.mark.parametrize("name", AUGMENTERS)
+def test_it_makes_as_many_as_asked_for_of_the_weight_asked_for(name: str) -> None:
+    learning = worlds.parts(worlds.world("squared"), K)[0]
+    fields = registry.load("augment", name).Params.model_fields
+    if "per_row" in fields:
+        counts = [len(make(use(name, per_row=p), learning)) for p in (0.5, 1.0, 2.0)]
+        assert counts[0] < counts[1] < counts[2] <= 2 * len(learning)
+    if "weight" in fields:
+        light, full = (make(use(name, weight=weight), learning).w for weight in (0.25, 1.0))
+        np.testing.assert_allclose(light, full / 4)
+
+
+@pytest.mark.parametrize(("name", "objective"), CASES)
+def test_synthetic_classes_are_classes(name: str, objective: str) -> None:
+    w = worlds.world(objective)
+    made = make(use(name), worlds.parts(w, K)[0])
+    assert made.y is not None
+    if w.task.classes:
+        assert set(made.y.tolist()) <= set(range(len(w.task.classes)))
+
+
+# -- cheaters
+
+
+@pytest.mark.parametrize(
+    ("stem", "match"),
+    [
+        ("real_numbers", "not synthetic"),
+        ("strange_parents", "no learning row"),
+        ("writes_to_its_rows", "read-only|were changed"),
+    ],
+)
+def test_a_cheating_augmenter_is_caught(stem: str, match: str) -> None:
+    learning = worlds.parts(worlds.world("squared"), K)[0]
+    with pytest.raises((AssertionError, ValueError), match=match):
+        check_new_rows(worlds.leaky("augment", stem), learning)
+
+
+def test_the_design_refuses_real_row_numbers_too() -> None:
+    w = worlds.world("squared")
+    spec = worlds.design_spec(K, augment=(worlds.leaky("augment", "real_numbers"),))
+    with pytest.raises(ValueError, match="not synthetic"):
+        build(spec, w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
+
+
+def test_an_augmenter_that_remembers_is_caught() -> None:
+    with pytest.raises(AssertionError, match="a held y reaches"):
+        check_blind(worlds.leaky("augment", "hoards"), worlds.world("squared"))
