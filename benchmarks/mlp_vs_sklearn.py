@@ -65,7 +65,10 @@ def main() -> None:
 
 
 def read(name: str, rows: int, seed: int) -> Case:
-    """Return the set as designs: 25 % held, of the rest 10 % stop rows (as scikit-learn takes); whole groups where the set has groups."""
+    """Return the set as designs: 25 % held, of the rest 10 % stop rows (as scikit-learn takes).
+
+    Groups stay whole where the set has them.
+    """
     meta = json.loads((DATA / name / "meta.json").read_text("utf-8"))
     frame = pd.read_csv(DATA / name / "train.csv.gz")
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.running import Result, run
-from kit.views import check, differences, gc, ls, plan, stage, why
+from kit.views import check, differences, gc, ls, plan, show, stage, why
 
 __all__ = [
     "Opened",
@@ -15,6 +15,7 @@ __all__ = [
     "plan",
     "read_recipe",
     "run",
+    "show",
     "stage",
     "why",
 ]

@@ -177,9 +177,9 @@ def show(kind: str, name: str | None, debug: bool) -> None:
     """Show the parameters of a plug-in (KIND is its folder: models, features, ...), or the names of a kind."""
 
     def work() -> int:
-        from kit import report
+        from kit import api, report
 
-        report.show(kind, name)
+        report.show(api.show(kind, name), whole=name is not None)
         return 0
 
     _guarded(work, False, debug)

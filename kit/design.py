@@ -59,14 +59,16 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
     codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, _y(learn), learn.w)
     blocks = tuple(
-        _stack(own if (own := feature.own) is not None else feature(learn), [feature(s) for s in synthetic])
+        _stack(
+            own if (own := feature.own) is not None else feature(learn.blind()), [feature(s.blind()) for s in synthetic]
+        )
         for feature in learnt
     )
     rows = concat([learn, *synthetic])
     train = Design(blocks, codec.encode(_y(rows)), _weigh(spec, rows), rows.v)
     watched = None
     if stop is not None:
-        watched = Design(tuple(f(stop) for f in learnt), codec.encode(_y(stop)), stop.w, stop.v)
+        watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(_y(stop)), stop.w, stop.v)
     return Designs(train, watched, codec, learnt, len(learn))
 
 
@@ -117,10 +119,12 @@ def _weigh(spec: DesignSpec, rows: Rows) -> Floats:
     return rows.w * factor
 
 
-def _stack(block: Block, more: Sequence[Block]) -> Block:
-    if not more:
+def _block(feature: Learnt, learn: Rows, synthetic: Sequence[Rows]) -> Block:
+    """Return a feature of the learning rows (their own where it differs) with the synthetic rows below."""
+    block = feature.own if feature.own is not None else feature(learn)
+    if not synthetic:
         return block
-    return replace(block, x=np.concatenate([block.x, *(b.x for b in more)]))
+    return replace(block, x=np.concatenate([block.x, *(feature(s).x for s in synthetic)]))
 
 
 def _y(rows: Rows) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from kit.canon import key_of
 from kit.errors import KitError, Problem
-from kit.plan import Plan
+from kit.planning import Plan
 from kit.stage import Stage
 from kit.stages import run
 from kit.store import Store

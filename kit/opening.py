@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit import devices, facts, reader, strictyaml
-from kit import plan as planning
+from kit import devices, facts, planning, reader, strictyaml
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
-from kit.plan import Plan
+from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.stage import Stage
 from kit.store import Store

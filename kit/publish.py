@@ -18,7 +18,7 @@ from kit.canon import FORMAT, key_of
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.oof import Oof
-from kit.plan import Plan
+from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.scores import fold_scores, score
 from kit.stages import load_oof

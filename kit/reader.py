@@ -50,11 +50,7 @@ class _Reader(Checks):
         models = self._models(sets, augments, stop)
         blends = self._blends([m.name for m in models])
         self._data(data)
-        self.metric(top.get("metric"), ("metric",))
-        for i, extra in enumerate(top.get("also", ())):
-            self.metric(extra, ("also", i))
-        if top.get("evaluate", {"target": "train"}) != {"target": "train"}:
-            self.add("only the training distribution can be declared", ("evaluate",), allowed="{target: train}")
+        also = self._scoring(top)
         submit = self._submit(models, blends)
         columns = {k: p for k, v in self.map("columns").items() if (p := self._plug("features", v, ("columns", k)))}
         task = self.choice("task", ("regression", "binary", "multiclass"), None)
@@ -66,7 +62,7 @@ class _Reader(Checks):
             folder=folder,
             data=data,
             metric=top["metric"],
-            also=tuple(top.get("also", ())),
+            also=also,
             task=task,
             positive=top.get("positive"),
             split=split,
@@ -81,6 +77,20 @@ class _Reader(Checks):
         )
 
     # -- sections
+
+    def _scoring(self, top: Mapping[str, Any]) -> tuple[str, ...]:
+        """Check what is scored; return the secondary metrics."""
+        self.metric(top.get("metric"), ("metric",))
+        also = top.get("also", [])
+        also = [also] if isinstance(also, str) else also
+        if not isinstance(also, list):
+            self.add("also must be a list of metrics", ("also",), got=also)
+            also = []
+        for i, extra in enumerate(also):
+            self.metric(extra, ("also", i))
+        if top.get("evaluate", {"target": "train"}) != {"target": "train"}:
+            self.add("only the training distribution can be declared", ("evaluate",), allowed="{target: train}")
+        return tuple(also)
 
     def _data(self, data: DataSection) -> None:
         if (data.train is None) == (data.source is None):

@@ -66,7 +66,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def _load_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"kit_local_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"kit_local_{path.stem}_{fingerprint(path)}", path)
     if spec is None or spec.loader is None:
         raise RecipeError("the file is not a Python module", place=str(path))
     module = importlib.util.module_from_spec(spec)

@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from kit import describe, registry
 from kit.api import Result
+from kit.describe import Page
 from kit.engine import IN_WORKERS, Observer
-from kit.errors import RecipeError, nearest
 from kit.stage import Stage
 
 out = Console(highlight=False)
@@ -191,30 +190,20 @@ def check(found: Mapping[str, Any]) -> None:
         out.print(f"note: {note}", markup=False)
 
 
-def show(kind: str, name: str | None) -> None:
-    """Print the parameters of a plug-in, or the names of a kind.
-
-    Raises:
-        RecipeError: there is no such kind or plug-in.
-    """
-    folder = kind if kind in registry.KINDS else next((k for k, v in registry.KINDS.items() if v == kind), "")
-    if not folder:
-        raise RecipeError(
-            "unknown kind of plug-in", got=kind, allowed=registry.KINDS, next=nearest(kind, registry.KINDS)
-        )
-    if name is None:
-        for each in registry.names(folder):
-            out.print(f"{each:<18}{describe.page(folder, each).summary.split('. ')[0]}", markup=False, soft_wrap=True)
-        return
-    page = describe.page(folder, name)
-    out.print(f"{page.name}: {page.summary}", markup=False, soft_wrap=True)
-    table = _table("parameter", "type", "default", "search range", "what it is")
-    for entry in page.entries:
-        table.add_row(entry.name, entry.type, entry.default, entry.range, entry.doc)
-    if page.entries:
-        out.print(table)
-    if page.n_native:
-        out.print(f"and {page.n_native} native names and aliases of the library")
+def show(pages: Sequence[Page], *, whole: bool) -> None:
+    """Print plug-ins: a line each, or the whole page with its parameters."""
+    for page in pages:
+        if not whole:
+            out.print(f"{page.name:<18}{page.summary.split('. ')[0]}", markup=False, soft_wrap=True)
+            continue
+        out.print(f"{page.name}: {page.summary}", markup=False, soft_wrap=True)
+        table = _table("parameter", "type", "default", "search range", "what it is")
+        for entry in page.entries:
+            table.add_row(entry.name, entry.type, entry.default, entry.range, entry.doc)
+        if page.entries:
+            out.print(table)
+        if page.n_native:
+            out.print(f"and {page.n_native} native names and aliases of the library")
 
 
 def _table(*names: str) -> Table:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kit import devices, registry, scores
-from kit import plan as planning
+from kit import devices, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
 from kit.publish import Scene, publish

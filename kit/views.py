@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import registry, stages
+from kit import describe, registry, stages
 from kit.engine import states
-from kit.errors import KitError
+from kit.errors import KitError, RecipeError, nearest
 from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
-from kit.plan import Plan
+from kit.planning import Plan
 from kit.stage import Stage
 from kit.store import Store
 
@@ -114,6 +114,19 @@ def stage(key: str, root: str | Path = ".") -> Stage:
                 stages.run(found, store)
                 return found
     raise KitError("no recorded stage has this key", got=key, next="kit plan --json lists the keys of a recipe")
+
+
+def show(kind: str, name: str | None = None) -> list[describe.Page]:
+    """Return the pages of a kind's plug-ins (KIND is its folder or what it is called), or that of one of them.
+
+    Raises:
+        RecipeError: there is no such kind or plug-in.
+    """
+    folder = kind if kind in registry.KINDS else next((k for k, v in registry.KINDS.items() if v == kind), "")
+    if not folder:
+        hint = nearest(kind, registry.KINDS)
+        raise RecipeError("unknown kind of plug-in", got=kind, allowed=list(registry.KINDS), next=hint)
+    return [describe.page(folder, each) for each in ([name] if name else registry.names(folder))]
 
 
 def check(

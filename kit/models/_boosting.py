@@ -66,13 +66,6 @@ class BoosterParams(Params):
         return cls.NATIVE[name]
 
 
-def either(chosen: float | None, task: Task, regression: float, classification: float) -> float:
-    """Return the chosen value, or where it is None the default of the task."""
-    if chosen is not None:
-        return chosen
-    return regression if task.kind == "regression" else classification
-
-
 def objective_of(chosen: object, task: Task, own: str, allowed: Mapping[str, Sequence[str]]) -> str:
     """Return the library's objective: `own`, or the one given natively if its prediction fits the task.
 

@@ -18,13 +18,13 @@ from kit.models._trees import Constant, Trees, constant_of
 from kit.params import Tune
 from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
 
-LIBS = ("lightgbm",)
+LIBS: tuple[str, ...] = ("lightgbm",)
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax")
 STEPS = "n_estimators"
 STEP_GROWS = True
-DATA_PARAMS = ("max_bin", "native")
-DEVICES = ("cpu", "cuda")
+DATA_PARAMS: tuple[str, ...] = ("max_bin", "native")
+DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 1.0
 
 _OBJECTIVE = {"squared": "regression", "absolute": "regression_l1", "logloss": "binary", "softmax": "multiclass"}
@@ -44,7 +44,7 @@ _FROZEN = (
 
 
 class Params(boosting.BoosterParams):
-    """Parameters of LightGBM. Defaults: pytabkit's LGBM-TD, with a patience and a number of rounds of our own."""
+    """Parameters of LightGBM. Defaults: better, on our sets, than the library's own and than pytabkit's LGBM-TD."""
 
     NATIVE: ClassVar[Mapping[str, str]] = LIGHTGBM
     OWN: ClassVar[Mapping[str, str]] = {
@@ -79,19 +79,19 @@ class Params(boosting.BoosterParams):
 
     n_estimators: Annotated[int, Field(ge=1)] = 2000
     """Most rounds of boosting; as many as there are without stop rows."""
-    learning_rate: Annotated[float | None, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = None
-    """How much of each tree is added. None: 0.05 in regression, 0.04 in classification."""
+    learning_rate: Annotated[float, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = 0.03
+    """How much of each tree is added."""
     patience: Annotated[int, Field(ge=1)] = 100
     """A fit ends after this many rounds without a better stop loss."""
     depth: Annotated[int, Field(ge=-1)] = -1
     """Deepest level of a tree; -1 or 0 = no limit but `leaves`."""
-    leaves: Annotated[int | None, Field(ge=2, le=131072), Tune(2, 200, log=True)] = None
-    """Most leaves of a tree. None: 100 in regression, 50 in classification."""
+    leaves: Annotated[int, Field(ge=2, le=131072), Tune(2, 200, log=True)] = 24
+    """Most leaves of a tree."""
     min_leaf: Annotated[int | None, Field(ge=1), Tune(1, 64, log=True)] = None
-    """Fewest learning rows in a leaf. None: 3 in regression, 40 in classification, at most a tenth of the rows."""
-    subsample: Annotated[float | None, Field(gt=0, le=1), Tune(0.7, 1.0)] = None
-    """Share of the rows drawn anew for each tree. None: 0.7 in regression, 0.75 in classification."""
-    colsample: Annotated[float, Field(gt=0, le=1), Tune(0.4, 1.0)] = 1.0
+    """Fewest learning rows in a leaf. None: 10, but at most a tenth of the rows."""
+    subsample: Annotated[float, Field(gt=0, le=1), Tune(0.7, 1.0)] = 0.7
+    """Share of the rows drawn anew for each tree."""
+    colsample: Annotated[float, Field(gt=0, le=1), Tune(0.4, 1.0)] = 0.8
     """Share of the columns drawn for each tree."""
     l1: Annotated[float, Field(ge=0), Tune(1e-5, 1.0, log=True)] = 0.0
     """L1 penalty on leaf values."""
@@ -224,20 +224,18 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as LightGBM wants them; native ones last, so that they win."""
     native = dict(params.native)
     own = _OBJECTIVE[task.objective]
-    min_leaf = int(boosting.either(params.min_leaf, task, 3, 40))
-    if params.min_leaf is None:
-        min_leaf = max(1, min(min_leaf, data.train.num_data() // 10))
+    min_leaf = params.min_leaf or max(1, min(10, data.train.num_data() // 10))
     config = {
         **_data_config(params, run),
         "num_class": task.n_out,
         "metric": "None",
         "seed": int(run.rng.integers(2**31 - 1)),
-        "learning_rate": boosting.either(params.learning_rate, task, 0.05, 0.04),
+        "learning_rate": params.learning_rate,
         "max_depth": params.depth,
-        "num_leaves": int(boosting.either(params.leaves, task, 100, 50)),
+        "num_leaves": params.leaves,
         "min_data_in_leaf": min_leaf,
         "min_sum_hessian_in_leaf": 1e-7,
-        "bagging_fraction": boosting.either(params.subsample, task, 0.7, 0.75),
+        "bagging_fraction": params.subsample,
         "bagging_freq": 1,
         "feature_fraction": params.colsample,
         "lambda_l1": params.l1,

@@ -145,7 +145,7 @@ def test_the_block_is_what_its_type_says(name: str, objective: str, scope: str) 
 def test_nothing_is_missing_that_was_there(name: str, objective: str, scope: str) -> None:
     """Rows without a missing value get a block without one."""
     w = worlds.world(objective)
-    learning, held = worlds.parts(w, K)
+    _, held = worlds.parts(w, K)
     there = np.ones(len(held), np.bool_)
     for column in ("a", "c", "text"):
         there &= held.x[column] >= 0 if held.header[column].levels else ~np.isnan(held.x[column])

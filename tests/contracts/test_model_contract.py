@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import worlds
-from worlds import TASKS, World
+from worlds import TASKS, K, World, check_blind
 
 from kit import registry
 from kit.contracts import Fitted, Run
@@ -22,7 +22,6 @@ from kit.types import Design, Pred
 
 LEARNERS = registry.names("models")
 HONEST = ("cut", "refit", "fixed")
-K = 1
 
 
 def modules(name: str) -> Any:
@@ -39,21 +38,6 @@ STEPPED = [(name, o) for name, o in FIRST if modules(name).STEPS]
 
 
 # -- checks, which the cheaters below must fail
-
-
-def check_blind(spec: FitSpec, w: World, k: int = K) -> None:
-    """Fold k's predictions are the same bits whatever the y, w and v of the rows it holds.
-
-    The same process first fits a fold that learns from those rows, so that a plug-in that remembers is caught too.
-    """
-    seen = []
-    for case in (w, worlds.spoilt_world(w, k)):
-        worlds.run_fold(spec, case, k - 1)
-        seen.append(worlds.run_fold(spec, case, k))
-    assert worlds.same(seen[0].held, seen[1].held), "the held predictions depend on a held y"
-    assert worlds.same(seen[0].test, seen[1].test), "the test predictions depend on a held y"
-    assert seen[0].curve.tobytes() == seen[1].curve.tobytes() and seen[0].best_step == seen[1].best_step
-    assert np.isfinite(seen[0].held.mean).all()
 
 
 def check_moves_alone(spec: FitSpec, w: World, k: int = K) -> None:
@@ -105,7 +89,9 @@ def spec_of(case: Mapping[str, Any]) -> FitSpec:
         weights=worlds.plug("weights", case["weights"]) if case["weights"] else None,
         augment=(worlds.plug("augment", case["augment"]),) if case["augment"] else (),
     )
-    return worlds.fit_spec(worlds.learner(case["learner"]), case["objective"], case["stop"], design=design)
+    return worlds.fit_spec(
+        worlds.learner(case["learner"], case["objective"]), case["objective"], case["stop"], design=design
+    )
 
 
 @pytest.mark.parametrize("case", PAIRS, ids=worlds.label)
@@ -124,12 +110,12 @@ def test_held_rows_are_out_of_reach_in_every_combination(case: dict[str, Any]) -
 def test_starred_policies_are_not_blind(name: str, objective: str, stop: str) -> None:
     """What cards mark with a star does look at the held y: the check above can fail."""
     with pytest.raises(AssertionError):
-        check_blind(worlds.fit_spec(worlds.learner(name), objective, stop), worlds.world(objective))
+        check_blind(worlds.fit_spec(worlds.learner(name, objective), objective, stop), worlds.world(objective))
 
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_one_x_moves_one_prediction(name: str, objective: str) -> None:
-    check_moves_alone(worlds.fit_spec(worlds.learner(name), objective, "fixed"), worlds.world(objective))
+    check_moves_alone(worlds.fit_spec(worlds.learner(name, objective), objective, "fixed"), worlds.world(objective))
 
 
 def test_a_learner_that_remembers_is_caught() -> None:
@@ -168,17 +154,58 @@ def fit(use: Use, objective: str, made: Designs, data: Any = None, seed: int = 3
     return fitted
 
 
-def with_other_params(use: Use) -> Use:
-    """Return the learner with every tuned parameter elsewhere, but for those its data depends on."""
-    values: dict[str, Any] = {}
+def search_range(use: Use) -> dict[str, tuple[Any, ...]]:
+    """Return the ends (or choices) of the range of every parameter that is tuned."""
+    ranges: dict[str, tuple[Any, ...]] = {}
     for name, field in type(use.params).model_fields.items():
         tune = next((m for m in field.metadata if isinstance(m, Tune)), None)
-        if tune is None or name in (*worlds.module_of(use).DATA_PARAMS, worlds.module_of(use).STEPS):
-            continue
-        now = getattr(use.params, name)
-        options = tune.choices or tuple(type(now)(v) if isinstance(now, int) else v for v in (tune.low, tune.high))
-        values[name] = next((v for v in options if v != now), now)
-    return replace(use, params=type(use.params).model_validate({**use.params.model_dump(exclude={"native"}), **values}))
+        if tune is not None:
+            whole = "float" not in str(field.annotation)
+            ranges[name] = tune.choices or tuple(int(v) if whole else v for v in (tune.low, tune.high))
+    return ranges
+
+
+def with_params(use: Use, values: Mapping[str, Any]) -> Use:
+    given = {**use.params.model_dump(exclude={"native"}), **values}
+    return replace(use, params=type(use.params).model_validate(given))
+
+
+def with_other_params(use: Use) -> Use:
+    """Return the learner with every tuned parameter elsewhere, but for those its data depends on."""
+    kept = (*worlds.module_of(use).DATA_PARAMS, worlds.module_of(use).STEPS)
+    ranges = {name: ends for name, ends in search_range(use).items() if name not in kept}
+    return with_params(use, {n: next(v for v in ends if v != getattr(use.params, n)) for n, ends in ranges.items()})
+
+
+def check_search_range(name: str, objective: str) -> None:
+    """Every end of a search range can be fitted and cut back to its first steps: a tuner will go there."""
+    use = worlds.learner(name, objective, 12 if modules(name).STEP_GROWS else 3)
+    made, held = designs_of(objective)
+    assert made.stop is not None and made.stop.y is not None
+    # The more is learnt, the worse the stop rows are met.
+    classes = len(TASKS[objective].classes)
+    made = replace(made, stop=replace(made.stop, y=(made.stop.y + 1) % classes if classes else 12 - made.stop.y))
+    failed = {}
+    for param, ends in search_range(use).items():
+        for value in ends:
+            try:
+                pred = fit(with_params(use, {param: value}), objective, made).predict(held)
+                whole = np.isfinite(pred.mean).all() and (pred.std is None or (pred.std > 0).all())
+                failed |= {} if whole else {f"{param}={value}": "not finite"}
+            except Exception as error:
+                failed[f"{param}={value}"] = repr(error)[-90:]
+    assert not failed
+
+
+@pytest.mark.parametrize(("name", "objective"), FIRST)
+def test_the_search_range_can_be_fitted(name: str, objective: str) -> None:
+    check_search_range(name, objective)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "objective"), [case for case in CASES if case not in FIRST])
+def test_the_search_range_can_be_fitted_for_every_objective(name: str, objective: str) -> None:
+    check_search_range(name, objective)
 
 
 def check_reuse(use: Use, objective: str) -> None:
@@ -195,7 +222,7 @@ def check_reuse(use: Use, objective: str) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_reused_data_equal_fresh_data(name: str, objective: str) -> None:
-    check_reuse(worlds.learner(name), objective)
+    check_reuse(worlds.learner(name, objective), objective)
 
 
 def test_a_learner_that_wears_out_its_data_is_caught() -> None:
@@ -205,7 +232,7 @@ def test_a_learner_that_wears_out_its_data_is_caught() -> None:
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_threads_do_not_change_a_bit(name: str, objective: str) -> None:
-    spec = worlds.fit_spec(worlds.learner(name), objective)
+    spec = worlds.fit_spec(worlds.learner(name, objective), objective)
     one, two = (worlds.run_fold(spec, worlds.world(objective), threads=t) for t in (1, 2))
     assert worlds.same(one.held, two.held) and worlds.same(one.test, two.test)
     assert one.curve.tobytes() == two.curve.tobytes()
@@ -214,7 +241,7 @@ def test_threads_do_not_change_a_bit(name: str, objective: str) -> None:
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_saved_model_predicts_the_same_bits(name: str, objective: str, tmp_path: Path) -> None:
     made, held = designs_of(objective)
-    fitted = fit(worlds.learner(name), objective, made)
+    fitted = fit(worlds.learner(name, objective), objective, made)
     fitted.save(tmp_path)
     loaded = modules(name).load(tmp_path)
     assert worlds.same(fitted.predict(held), loaded.predict(held))
@@ -225,7 +252,7 @@ def test_a_saved_model_predicts_the_same_bits(name: str, objective: str, tmp_pat
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_batch_is_its_rows(name: str, objective: str) -> None:
     made, held = designs_of(objective)
-    fitted = fit(worlds.learner(name), objective, made)
+    fitted = fit(worlds.learner(name, objective), objective, made)
     whole = fitted.predict(held)
     pieces = [rows_of(held, np.arange(i, i + 1)) for i in range(5)] + [rows_of(held, np.arange(5, len(held)))]
     preds = [fitted.predict(piece) for piece in pieces]
@@ -242,7 +269,7 @@ def rows_of(design: Design, index: Any) -> Design:
 def test_a_prediction_has_the_shape_of_its_task(name: str, objective: str) -> None:
     task = TASKS[objective]
     made, held = designs_of(objective)
-    pred = fit(worlds.learner(name), objective, made).predict(held)
+    pred = fit(worlds.learner(name, objective), objective, made).predict(held)
     assert pred.mean.shape == (len(held), task.n_out) and np.isfinite(pred.mean).all()
     if pred.std is not None:
         assert (pred.std > 0).all() and np.isfinite(pred.std).all()
@@ -257,12 +284,12 @@ def test_a_prediction_has_the_shape_of_its_task(name: str, objective: str) -> No
 def test_the_seed_is_all_the_chance_there_is(name: str, objective: str) -> None:
     made, held = designs_of(objective)
     data = modules(name).prepare(
-        worlds.learner(name).params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(0))
+        worlds.learner(name, objective).params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(0))
     )
     rng = np.random.default_rng(3)
-    modules(name).fit(worlds.learner(name).params, TASKS[objective], data, Run(rng))
+    modules(name).fit(worlds.learner(name, objective).params, TASKS[objective], data, Run(rng))
     drawn = rng.bit_generator.state != np.random.default_rng(3).bit_generator.state
-    preds = [fit(worlds.learner(name), objective, made, seed=s).predict(held) for s in (3, 3, 4)]
+    preds = [fit(worlds.learner(name, objective), objective, made, seed=s).predict(held) for s in (3, 3, 4)]
     assert worlds.same(preds[0], preds[1])
     assert drawn or worlds.same(preds[0], preds[2]), "chance that does not come from run.rng"
     if modules(name).STEPS:
@@ -280,12 +307,13 @@ def mean_loss(objective: str, y: Any, pred: Pred) -> float:
 def test_it_beats_the_mean(name: str, objective: str) -> None:
     w = worlds.world(objective)
     learning, held = worlds.parts(w, K)
-    result = worlds.run_fold(worlds.fit_spec(worlds.learner(name, 40), objective), w, K)
+    result = worlds.run_fold(worlds.fit_spec(worlds.learner(name, objective, 40), objective), w, K)
     assert learning.y is not None and held.y is not None
     task = TASKS[objective]
     share = np.bincount(learning.y.astype(int)) / len(learning) if task.kind == "multiclass" else [learning.y.mean()]
     constant = Pred(np.tile(share, (len(held), 1)).astype(np.float32))
-    assert mean_loss(objective, held.y, result.held) < 0.85 * mean_loss(objective, held.y, constant)
+    reached, given = (mean_loss(objective, held.y, pred) for pred in (result.held, constant))
+    assert reached < 0.85 * given
 
 
 # -- steps
@@ -300,7 +328,7 @@ def test_watch_ends_a_fit(name: str, objective: str) -> None:
         seen.append((step, score))
         return step == 3
 
-    fitted = fit(worlds.learner(name), objective, made, watch=watch)
+    fitted = fit(worlds.learner(name, objective), objective, made, watch=watch)
     assert [step for step, _ in seen] == [1, 2, 3]
     assert fitted.curve.tolist() == [score for _, score in seen]
     assert 1 <= fitted.best_step <= 3
@@ -310,7 +338,7 @@ def test_watch_ends_a_fit(name: str, objective: str) -> None:
 @pytest.mark.parametrize("stop", [True, False])
 def test_given_steps_are_kept_to(name: str, objective: str, stop: bool) -> None:
     made, held = designs_of(objective, stop)
-    steps = [fit(worlds.learner(name), objective, made, steps=s) for s in (2, 4)]
+    steps = [fit(worlds.learner(name, objective), objective, made, steps=s) for s in (2, 4)]
     assert [f.best_step for f in steps] == [2, 4]
     assert not worlds.same(steps[0].predict(held), steps[1].predict(held))
     assert [len(f.curve) for f in steps] == ([2, 4] if stop else [0, 0])
@@ -319,7 +347,7 @@ def test_given_steps_are_kept_to(name: str, objective: str, stop: bool) -> None:
 @pytest.mark.parametrize(("name", "objective"), STEPPED)
 def test_the_best_step_is_the_least_of_the_curve(name: str, objective: str) -> None:
     made, _ = designs_of(objective)
-    fitted = fit(worlds.learner(name, 25), objective, made)
+    fitted = fit(worlds.learner(name, objective, 25), objective, made)
     assert fitted.best_step == int(np.argmin(fitted.curve)) + 1
 
 
@@ -328,7 +356,7 @@ def test_constants_are_declared(name: str) -> None:
     module = modules(name)
     assert set(module.TASKS) <= {"regression", "binary", "multiclass"} and module.TASKS
     assert objectives(name), "no objective fits its tasks"
-    fields = type(worlds.learner(name).params).model_fields
+    fields = type(worlds.learner(name, objectives(name)[0]).params).model_fields
     assert module.STEPS == "" or module.STEPS in fields
     assert set(module.DATA_PARAMS) <= set(fields) and "cpu" in module.DEVICES and module.COST > 0
     registry.versions(module.LIBS)

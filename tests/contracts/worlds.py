@@ -22,6 +22,9 @@ from kit.types import Array, Column, Folds, Ints, Pred, Rows, Task
 
 LEAKY = Path(__file__).parent / "leaky"
 SEED = 7
+K = 1
+"""The fold looked at."""
+
 FEW = 6
 """Steps of a fit that is only compared with another."""
 
@@ -37,7 +40,6 @@ _FILES = tempfile.TemporaryDirectory()
 atexit.register(_FILES.cleanup)
 
 EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "models": {"sklearn": {"estimator": "Ridge"}},
     "features": {
         "similarity": {"pairs": [["p", "q"]]},
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
@@ -45,6 +47,17 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "augment": {"jitter": {"columns": ["a", "p"]}, "mismatch": {"swap": ["c", "p"], "score": 1.0}},
 }
 """What a plug-in cannot do without, where it cannot be guessed from the types of its params."""
+
+
+ESTIMATORS = {
+    "squared": {"estimator": "ExtraTreesRegressor", "params": {"n_estimators": 12, "bootstrap": True}},
+    "absolute": {"estimator": "Ridge"},
+    "gaussian": {"estimator": "BayesianRidge"},
+    "logloss": {"estimator": "LogisticRegression"},
+    "softmax": {"estimator": "ExtraTreesClassifier", "params": {"n_estimators": 12}},
+}
+LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"sklearn": ESTIMATORS}
+"""What a learner cannot do without, by the objective it is fitted for."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +162,10 @@ def plug(kind: str, name: str, **given: Any) -> Use:
 def params_of(kind: str, name: str, module: Any, given: Mapping[str, Any]) -> Params:
     if name == "lookup":
         _write_lookup()
-    values = {**_guessed(module), **EXAMPLES.get(kind, {}).get(name, {})}
+    values = {**_guessed(module), **EXAMPLES.get(kind, {}).get(name, {}), **given}
     if any(v is None for v in values.values()):
         raise AssertionError(f"{kind}/{name}: write what it cannot do without into worlds.EXAMPLES: {values}")
-    made: Params = module.Params(**{**values, **given})
+    made: Params = module.Params(**values)
     return made
 
 
@@ -189,10 +202,11 @@ def module_of(use: Use) -> Any:
     return registry.load(use.kind, use.use)
 
 
-def learner(name: str, steps: int = FEW, **given: Any) -> Use:
+def learner(name: str, objective: str, steps: int = FEW, **given: Any) -> Use:
     """Return a learner that takes `steps` steps, if it takes any."""
     counted = registry.load("models", name).STEPS
-    return plug("models", name, **({counted: steps} if counted else {}), **given)
+    example = LEARNERS.get(name, {}).get(objective, {})
+    return plug("models", name, **{**example, **({counted: steps} if counted else {}), **given})
 
 
 # -- fits
@@ -258,6 +272,21 @@ def same(a: Pred, b: Pred) -> bool:
 
 def take(pred: Pred, index: Ints | Array) -> Pred:
     return Pred(pred.mean[index], None if pred.std is None else pred.std[index])
+
+
+def check_blind(spec: FitSpec, w: World, k: int = K) -> None:
+    """Fold k's predictions are the same bits whatever the y, w and v of the rows it holds.
+
+    The same process first fits a fold that learns from those rows, so that a plug-in that remembers is caught too.
+    """
+    seen = []
+    for case in (w, spoilt_world(w, k)):
+        run_fold(spec, case, k - 1)
+        seen.append(run_fold(spec, case, k))
+    assert same(seen[0].held, seen[1].held), "the held predictions depend on a held y"
+    assert same(seen[0].test, seen[1].test), "the test predictions depend on a held y"
+    assert seen[0].curve.tobytes() == seen[1].curve.tobytes() and seen[0].best_step == seen[1].best_step
+    assert np.isfinite(seen[0].held.mean).all()
 
 
 # -- pairwise cover

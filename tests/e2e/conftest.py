@@ -18,7 +18,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from kit import api, running
+import kit.api
+import kit.running
 from kit.cli import main
 from kit.workers import Slot, Workers, _work
 
@@ -136,7 +137,16 @@ class Toy:
 
     def spawn(self, *options: str, recipe: str = "r.yaml") -> subprocess.Popen[str]:
         """Start the real command in a process group of its own."""
-        command = [sys.executable, "-m", "kit.cli", "run", str(self.folder / recipe), "--root", str(self.root), *options]
+        command = [
+            sys.executable,
+            "-m",
+            "kit.cli",
+            "run",
+            str(self.folder / recipe),
+            "--root",
+            str(self.root),
+            *options,
+        ]
         env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True
@@ -177,7 +187,7 @@ def numbers(seed: int, n: int) -> dict[str, Any]:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """A competition of 120 training and 40 test rows with the recipe RECIPE."""
-    monkeypatch.setattr(running, "Workers", InlineWorkers)
+    monkeypatch.setattr(kit.running, "Workers", InlineWorkers)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     made = Toy(tmp_path)
     train, test = pl.DataFrame(numbers(1, 120)), pl.DataFrame(numbers(2, 40)).drop("y")

@@ -95,7 +95,9 @@ def test_a_renamed_recipe_shows_its_results_under_the_new_name(toy):
 
 def test_a_renamed_computed_column_refits_nothing(toy):
     shade(toy)
-    text = toy.edit(("features:\n", LOOKUP + "features:\n"), ("[numeric, category]", "[numeric, {use: vector, columns: [shade]}]")).read_text()
+    text = toy.edit(
+        ("features:\n", LOOKUP + "features:\n"), ("[numeric, category]", "[numeric, {use: vector, columns: [shade]}]")
+    ).read_text()
     first = toy.run()
     assert first.stages == counts(15, 0)
     toy.edit(("shade", "tint"), text=text)
@@ -122,7 +124,9 @@ def test_another_metric_of_the_same_objective_fits_nothing(toy):
 
 def test_another_model_is_fitted_alone(toy):
     toy.run()
-    toy.edit(("blend:", "  c: {use: lightgbm, params: {n_estimators: 3}, stop: fixed}\nblend:"), ("[a, b]", "[a, b, c]"))
+    toy.edit(
+        ("blend:", "  c: {use: lightgbm, params: {n_estimators: 3}, stop: fixed}\nblend:"), ("[a, b]", "[a, b, c]")
+    )
     assert toy.ran() == [*fits("c"), *END]
 
 
@@ -177,7 +181,12 @@ def test_data_count_by_what_is_used_of_them(toy):
 
 
 def test_set_equals_editing(toy):
-    sets = ["--set", "models.a.params.n_estimators=6", "--set", "models.b={use: lightgbm, stop: fixed, params: {n_estimators: 4}}"]
+    sets = [
+        "--set",
+        "models.a.params.n_estimators=6",
+        "--set",
+        "models.b={use: lightgbm, stop: fixed, params: {n_estimators: 4}}",
+    ]
     first = toy.run(*sets)
     toy.edit(("n_estimators: 5", "n_estimators: 6"), ("n_estimators: 8", "n_estimators: 4"))
     again = toy.run()

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 MODEL = "models: {m: {use: lightgbm, params: {n_estimators: 5}, stop: fixed}}\n"
-TWO = "data: {train: train.csv, test: test.csv, id: id, target: y%s}\nmetric: %s\nsplit: {folds: 3, use: kfold}\n" + MODEL
+TWO = (
+    "data: {train: train.csv, test: test.csv, id: id, target: y%s}\nmetric: %s\nsplit: {folds: 3, use: kfold}\n" + MODEL
+)
 
 CARD = {
     *("format", "recipe", "model", "params", "metric", "score", "fold_scores", "curves", "best_steps", "importances"),
@@ -56,7 +58,10 @@ def test_files_of_a_regression(toy):
         score = float(np.sqrt(((frame["y"] - frame["pred"].cast(pl.Float64)) ** 2).mean()))
         listed = {**value["models"], **value["blends"]}[name]
         assert listed["score"] == pytest.approx(score, rel=1e-6)
-        per_fold = [float(np.sqrt(((f["y"] - f["pred"].cast(pl.Float64)) ** 2).mean())) for f in frame.partition_by("fold", maintain_order=False)]
+        per_fold = [
+            float(np.sqrt(((f["y"] - f["pred"].cast(pl.Float64)) ** 2).mean()))
+            for f in frame.partition_by("fold", maintain_order=False)
+        ]
         assert sorted(listed["fold_scores"]) == pytest.approx(sorted(per_fold), rel=1e-6)
         assert toy.oof(name, "folds").equals(frame.select("id", "fold"))
         made = toy.oof(name, "test")
@@ -211,7 +216,9 @@ def test_a_time_split_has_a_warm_up(toy):
 
 def test_columns_with_a_role_are_no_features(toy):
     train = pl.read_csv(toy.folder / "train.csv")
-    train.with_columns(g=pl.Series(np.arange(120) // 6), w=pl.Series(np.arange(120) % 3 + 1.0)).write_csv(toy.folder / "train.csv")
+    train.with_columns(g=pl.Series(np.arange(120) // 6), w=pl.Series(np.arange(120) % 3 + 1.0)).write_csv(
+        toy.folder / "train.csv"
+    )
     toy.edit(("target: y", "target: y, groups: g, weight: w, drop: [x3]"), ("use: kfold", "use: group"))
     done = toy.run()
     frame = toy.oof("a")
@@ -248,7 +255,7 @@ def test_class_columns_of_a_sample_may_end_in_the_class(toy):
 
 
 def test_a_metric_of_labels_submits_labels_in_the_spelling_of_the_sample(toy):
-    train, test = labelled(toy, ["False", "True"])
+    _, test = labelled(toy, ["False", "True"])
     for style in ("TRUE", "True", "true"):
         other = {"TRUE": "FALSE", "True": "False", "true": "false"}[style]
         sample(toy, pl.DataFrame({"id": test["id"], "y": [other] * 40}))
@@ -260,7 +267,7 @@ def test_a_metric_of_labels_submits_labels_in_the_spelling_of_the_sample(toy):
 
 
 def test_text_labels_are_submitted_as_the_training_data_spell_them(toy):
-    train, test = labelled(toy, ["low", "mid", "high"])
+    _, test = labelled(toy, ["low", "mid", "high"])
     sample(toy, pl.DataFrame({"id": test["id"], "answer": "low"}))
     toy.write(TWO % (", sample: sample.csv", "accuracy"))
     lines = submission(toy.run())
@@ -345,6 +352,9 @@ def test_a_rounded_blend_submits_whole_numbers(toy):
 
 
 def test_cards_are_json_that_every_reader_takes(toy):
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
     toy.run()
     for path in toy.root.glob("oof/r/*/card.json"):
-        json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in {path}"))
+        assert json.loads(path.read_text(), parse_constant=refuse)

@@ -153,6 +153,6 @@ print(json.dumps([line["name"] for line in listed]))
 
 def test_every_module_can_be_imported_first():
     code = "import importlib, sys; importlib.import_module(sys.argv[1])"
-    for name in ("kit.running", "kit.plan", "kit.stage", "kit.publish", "kit.engine"):
+    for name in ("kit.running", "kit.planning", "kit.stage", "kit.publish", "kit.engine"):
         done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=False)
         assert done.returncode == 0, name + done.stderr

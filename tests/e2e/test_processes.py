@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +62,8 @@ def todo_of(toy) -> set[str]:
 
 
 def kill(process) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
@@ -74,10 +77,8 @@ def survive(toy, wait_for, moments: list[float], jobs: list[int]) -> None:
     finished: set[str] = set()
     for moment, n in zip(moments, jobs, strict=True):
         process = toy.spawn("--json", "--jobs", str(n))
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(moment)
-        except Exception:
-            pass
         below = workers_of(process.pid)
         kill(process)
         until(lambda below=below: not any(map(is_alive, below)), 20)

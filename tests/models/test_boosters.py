@@ -122,7 +122,9 @@ def test_fit_learns_stops_and_repeats(name: str, objective: str, tmp_path: Path)
     # The curve is the loss of what predict says on the stop rows, new categories included; the best step is its best.
     assert model.best_step == int(np.argmin(model.curve)) + 1
     assert len(model.curve) in (60, model.best_step + 10)
-    np.testing.assert_allclose(loss(task, stop, model.predict(blind(stop))), model.curve[model.best_step - 1], rtol=1e-5)
+    np.testing.assert_allclose(
+        loss(task, stop, model.predict(blind(stop))), model.curve[model.best_step - 1], rtol=1e-5
+    )
     # Reused data, two threads, a second load: the same bits.
     other = m.Params(**{**params, "learning_rate": 0.3})
     m.fit(other, task, data, run())
@@ -200,7 +202,9 @@ def test_tiny_and_degenerate_data(name: str, objective: str, tmp_path: Path, cap
         assert mean[:, [0, 2]].max() < 0.05
     flat = replace(train, blocks=(Block(("k",), np.full((20, 1), 3, np.float32)),))
     constant = fitted(name, task, flat, None).predict(blind(flat)).mean
-    share = np.average(train.y == 1, weights=train.w) if objective == "softmax" else np.average(train.y, weights=train.w)
+    share = (
+        np.average(train.y == 1, weights=train.w) if objective == "softmax" else np.average(train.y, weights=train.w)
+    )
     np.testing.assert_allclose(constant[0, 1 if objective == "softmax" else 0], share, rtol=1e-5)
     assert capfd.readouterr() == ("", "")
 
@@ -208,7 +212,11 @@ def test_tiny_and_degenerate_data(name: str, objective: str, tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("name", "given", "native"),
     [
-        ("lightgbm", {"eta": 0.2, "num_leaf": 9, "path_smooth": 1.5, "subsample_freq": 2}, {"path_smooth": 1.5, "bagging_freq": 2}),
+        (
+            "lightgbm",
+            {"eta": 0.2, "num_leaf": 9, "path_smooth": 1.5, "subsample_freq": 2},
+            {"path_smooth": 1.5, "bagging_freq": 2},
+        ),
         ("xgboost", {"eta": 0.2, "max_leaves": 9, "min_split_loss": 0.5}, {"gamma": 0.5}),
         ("catboost", {"eta": 0.2, "max_depth": 5, "min_child_samples": 9}, {"min_data_in_leaf": 9}),
     ],

@@ -1,0 +1,127 @@
+"""What kit.fold and kit.design hand to plug-ins: spies note it, and none is handed what could leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import worlds
+from worlds import K, check_blind
+
+from kit.design import Use
+from kit.types import NO_PARENT, Rows
+
+
+def spied(use: Use) -> Any:
+    """Return the module with its notes wiped."""
+    module = worlds.module_of(use)
+    for notes in vars(module).values():
+        if isinstance(notes, list):
+            notes.clear()
+    return module
+
+
+def run(stop: str = "cut", model: Use | None = None, **design: Any) -> Any:
+    spec = worlds.fit_spec(
+        model or worlds.learner("lightgbm", "squared"), "squared", stop, design=worlds.design_spec(K, **design)
+    )
+    return worlds.run_fold(spec, worlds.world("squared"))
+
+
+def held_rows() -> Rows:
+    return worlds.parts(worlds.world("squared"), K)[1]
+
+
+@pytest.mark.parametrize("stop", ["cut", "refit", "fixed"])
+def test_a_learner_gets_learning_rows_and_predicts_without_y(stop: str) -> None:
+    spy = worlds.leaky("models", "answers_with_y")
+    module = spied(spy)
+    result = run(stop, spy)
+    held, learnt = held_rows(), worlds.parts(worlds.world("squared"), K)[0]
+    assert held.y is not None and learnt.y is not None
+    assert module.PREDICTED and all(design.y is None for design in module.PREDICTED)
+    assert not np.array_equal(result.held.mean[:, 0], held.y.astype(np.float32))
+    for design in module.LEARNT:
+        assert set(design.y) <= set(learnt.y) and not set(design.y) & (set(held.y) - set(learnt.y))
+        for array in (design.y, design.w, design.v):
+            assert lowest(array).shape[0] <= len(learnt), "an array that leads to the held rows"
+    check_blind(worlds.fit_spec(spy, "squared", stop), worlds.world("squared"))
+
+
+def lowest(array: Any) -> Any:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def test_a_feature_of_row_scope_learns_from_no_row() -> None:
+    spy = worlds.leaky("features", "reads_y")
+    module = spied(spy)
+    run(features=(worlds.plug("features", "numeric"), spy))
+    assert len(module.LEARNT_FROM) == 1
+    rows = module.LEARNT_FROM[0]
+    assert len(rows) == 0 and rows.y is None and not list(rows.x)
+
+
+@pytest.mark.parametrize("stop", ["cut", "refit", "fixed", "held"])
+def test_a_feature_is_called_without_y(stop: str) -> None:
+    """On learning, synthetic and stop rows too: a call that could read y would be a feature that is the target."""
+    spy = worlds.leaky("features", "reads_y")
+    module = spied(spy)
+    run(stop, features=(worlds.plug("features", "numeric"), spy), augment=(worlds.plug("augment", "jitter"),))
+    assert len(module.CALLED_ON) >= 3
+    assert all(rows.y is None for rows in module.CALLED_ON)
+
+
+@pytest.mark.parametrize(("scope", "n"), [("table", 174), ("fold", 67)])
+def test_a_feature_sees_what_its_scope_says(scope: str, n: int) -> None:
+    spy = worlds.leaky("features", "notes_rows", scope=scope)
+    module = spied(spy)
+    run(features=(worlds.plug("features", "numeric"), spy), augment=(worlds.plug("augment", "jitter"),))
+    (rows,) = module.LEARNT_FROM
+    assert len(rows) == n and (rows.row >= 0).all()
+    if scope == "table":
+        assert rows.y is None and rows.group is None and rows.time is None
+        assert (rows.w == 1).all() and (rows.v == 1).all()
+    else:
+        assert not np.isin(held_rows().row, rows.row).any()
+
+
+def test_augmenters_weights_and_codecs_get_learning_rows() -> None:
+    spies = {kind: worlds.leaky(kind, "notes") for kind in ("augment", "weights", "codecs")}
+    modules = {kind: spied(use) for kind, use in spies.items()}
+    run("refit", augment=(spies["augment"],), weights=spies["weights"], codec=spies["codecs"])
+    learning, held = worlds.parts(worlds.world("squared"), K)
+    for rows in modules["augment"].SEEN + modules["weights"].SEEN:
+        real = rows.row[rows.row >= 0]
+        assert len(real) and np.isin(real, learning.row).all() and not np.isin(held.row, rows.row).any()
+        assert np.isin(rows.parents[rows.parents != NO_PARENT], learning.row).all()
+    assert [len(y) for y in modules["codecs"].SEEN] == [67, 100], "the codec learns on real learning rows only"
+    assert [len(rows) for rows in modules["weights"].SEEN] == [2 * 67, 2 * 100]
+    assert all(np.isin(y, learning.y).all() for y in modules["codecs"].SEEN)
+
+
+@pytest.mark.parametrize("split", ["group", "time"])
+def test_stop_rows_obey_the_splitter(split: str) -> None:
+    """The rows a fit stops on share no group with, and come after, those it learns from."""
+    from kit.fold import fit_fold
+
+    spy = worlds.leaky("features", "notes_rows", scope="fold")
+    module = spied(spy)
+    w = worlds.world("squared", groups=split == "group")
+    spec = worlds.fit_spec(
+        worlds.learner("lightgbm", "squared"),
+        "squared",
+        design=worlds.design_spec(K, features=(worlds.plug("features", "numeric"), spy)),
+        split=worlds.plug("splits", split, folds=3),
+    )
+    fit_fold(spec, w.train, w.test, w.folds, worlds.fresh)
+    (learn,) = module.LEARNT_FROM
+    learning = worlds.parts(w, K)[0]
+    stops = next(rows for rows in module.CALLED_ON if not np.isin(rows.row, learn.row).any())
+    assert np.isin(stops.row, learning.row).all() and len(stops)
+    if split == "group":
+        assert not np.intersect1d(stops.group, learn.group).size
+    else:
+        assert learn.time is not None and stops.time is not None and learn.time.max() < stops.time.min()

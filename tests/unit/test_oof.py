@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kit.oof import Oof, average
+
+
+def oof(**changes):
+    fold = np.array([[0, 1, -1, 0], [1, 0, 0, 1]], np.int16)
+    pred = np.arange(8.0, dtype=np.float32).reshape(2, 4, 1)
+    pred[0, 2] = np.nan
+    made = {"fold": fold, "y": np.zeros(4), "pred": pred, "test": np.ones((4, 3, 1), np.float32)}
+    return Oof(**{**made, **changes})
+
+
+def test_only_rows_held_in_every_repeat_are_scored():
+    assert oof().scored.tolist() == [True, True, False, True]
+    pooled = oof().pooled().mean[:, 0]
+    np.testing.assert_array_equal(pooled, [2.0, 3.0, np.nan, 5.0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"y": np.zeros(5)},
+        {"pred": np.zeros((2, 5, 1), np.float32)},
+        {"test": np.zeros((3, 1), np.float32)},
+        {"std": np.ones((2, 4), np.float32)},
+    ],
+)
+def test_shapes_are_checked(changes):
+    with pytest.raises(ValueError, match=r"must|together"):
+        oof(**changes)
+
+
+def test_averages_of_means_and_variances():
+    rng = np.random.default_rng(0)
+    mean, std = rng.normal(size=(3, 5, 1)).astype(np.float32), rng.uniform(0.5, 2, (3, 5)).astype(np.float32)
+    plain, mixed = average(mean, std), average(mean, std, spread=True)
+    np.testing.assert_allclose(plain.mean, mean.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(plain.std, np.sqrt((std**2).mean(axis=0)), rtol=1e-6)
+    np.testing.assert_array_equal(mixed.mean, plain.mean)
+    # The variance of a mixture of normals, by its moments.
+    second = (std**2 + mean[:, :, 0] ** 2).mean(axis=0)
+    np.testing.assert_allclose(mixed.std, np.sqrt(second - mean.mean(axis=0)[:, 0] ** 2), rtol=1e-4)
+    assert average(mean, None).std is None
+
+
+def test_an_average_does_not_hang_on_the_order():
+    rng = np.random.default_rng(1)
+    mean = rng.normal(size=(5, 1000, 1)).astype(np.float32)
+    np.testing.assert_allclose(average(mean, None).mean, average(mean[::-1], None).mean, rtol=1e-6)
+
+
+def test_test_rows_are_averaged_over_fold_models():
+    test = np.arange(12.0, dtype=np.float32).reshape(4, 3, 1)
+    np.testing.assert_array_equal(oof(test=test).test_mean().mean[:, 0], [4.5, 5.5, 6.5])

@@ -1,0 +1,182 @@
+"""The plan is pure: made of a recipe and facts, without a file or a fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import kit.api
+from kit import planning
+from kit.errors import RecipeError
+from kit.facts import Facts
+from kit.sample import Layout
+from kit.types import Column, Task
+
+RECIPE = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+seed: 3
+features:
+  base: [numeric, category]
+models:
+  a: {use: lightgbm, features: base}
+  b: {use: xgboost, features: base, seeds: 2}
+blend:
+  m: {use: mean, from: [a, b]}
+"""
+
+FACTS = Facts(
+    table_key="7ab1e",
+    rows_key="4035",
+    content={"x1": "1" * 32, "x2": "2" * 32, "c": "3" * 32, "id": "4" * 32, "y": "5" * 32},
+    submitted="5" * 32,
+    n_train=100,
+    n_test=10,
+    header={"x1": Column("numeric"), "x2": Column("numeric"), "c": Column("category"), "t": Column("text"), "id": Column("numeric"), "y": Column("numeric")},
+    free=("x1", "x2", "c", "t"),
+    task=Task("regression"),
+    id_name="id",
+    target="y",
+    digests={"y": "a", "w": "b", "v": "b"},
+    sample=Layout(("id", "y"), 0, "value", (0,)),
+    folds_key="f01d5",
+    n_folds=3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    def compile_(*changes: tuple[str, str], facts: Facts = FACTS, keep: bool = False, sets=()):
+        text = RECIPE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "r.yaml"
+        path.write_text(text)
+        return planning.compile(kit.api.read_recipe(path, sets), facts, "cpu", keep)
+
+    return compile_
+
+
+def refits(before, after) -> set[str]:
+    """Return the models with a fit whose key is new."""
+    known = {s.key for s in before.stages}
+    return {str(s.local["model"]) for s in after.stages if s.verb == "fit" and s.key not in known}
+
+
+def test_a_stage_comes_after_its_inputs_and_has_a_key_of_its_own(compiled):
+    plan = compiled()
+    seen: set[str] = set()
+    for stage in plan.stages:
+        assert set(stage.inputs) <= seen, stage.name
+        seen.add(stage.key)
+    assert len(seen) == len(plan.stages) == 3 + 4 + (6 + 1) + 1 + 1
+    assert plan.of(plan.oofs["m"]).inputs == (plan.oofs["a"], plan.oofs["b"])
+    assert plan.of(str(plan.submit)).inputs == (plan.oofs["m"],)
+
+
+def test_the_grain_is_model_fold_and_seed(compiled):
+    fits = [s for s in compiled().stages if s.verb == "fit"]
+    grain = {(s.local["model"], s.ingredients["fold"], s.ingredients["seed_index"]) for s in fits}
+    assert grain == {("a", k, 0) for k in range(3)} | {("b", k, s) for k in range(3) for s in range(2)}
+
+
+def test_more_seeds_keep_the_seeds_there_are(compiled):
+    before, after = compiled(), compiled(("seeds: 2", "seeds: 3"))
+    known = {s.key for s in before.stages}
+    assert len([s for s in after.stages if s.verb == "fit" and s.key not in known]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "models"),
+    [
+        (("features: base}", "features: base, params: {depth: 4}}"), {"a"}),
+        (("features: base}", "features: base, params: {path_smooth: 1}}"), {"a"}),
+        (("features: base}", "features: base, stop: cut}"), {"a"}),
+        (("features: base}", "features: numeric}"), {"a"}),
+        (("features: base}", "features: base, weights: label_frequency}"), {"a"}),
+        (("features: base}", "features: base, target_transform: log1p}"), {"a"}),
+        (("seed: 3", "seed: 4"), {"a", "b"}),
+        (("seed: 3", "seed: 3\nstop: fixed"), {"a", "b"}),
+        (("seed: 3", "seed: 3\ntarget_transform: log1p"), {"a", "b"}),
+        (("[numeric, category]", "[category, numeric]"), {"a", "b"}),
+        (("seed: 3", "seed: 3\nsplit: {use: kfold, folds: 7}"), {"a", "b"}),
+        (("metric: rmse", "metric: rmsle"), {"a", "b"}),
+        (("metric: rmse", "metric: rmse\nalso: [mae]"), set()),
+        (("use: mean", "use: nnls"), set()),
+        (("seed: 3", "seed: 3\nmissing: drop"), set()),
+        (("features: base}", "features: base, params: {depth: -1}}"), set()),
+    ],
+)
+def test_what_shapes_a_fit_is_in_its_key(compiled, change, models):
+    assert refits(compiled(), compiled(change)) == models
+
+
+@pytest.mark.parametrize(
+    ("change", "models"),
+    [
+        ({"content": {**FACTS.content, "x1": "9" * 32}}, {"a", "b"}),
+        ({"content": {**FACTS.content, "id": "9" * 32}}, set()),
+        ({"digests": {**FACTS.digests, "y": "z"}}, {"a", "b"}),
+        ({"digests": {**FACTS.digests, "v": "z"}}, {"a", "b"}),
+        ({"folds_key": "other"}, {"a", "b"}),
+        ({"task": Task("regression", "absolute")}, {"a", "b"}),
+        ({"rows_key": "other", "table_key": "other"}, set()),
+        ({"submitted": "other"}, set()),
+        ({"sample": Layout(("key", "z"), 0, "value", (0,))}, set()),
+    ],
+)
+def test_what_of_the_data_shapes_a_fit_is_in_its_key(compiled, change, models):
+    assert refits(compiled(), compiled(facts=replace(FACTS, **change))) == models
+
+
+def test_equal_models_share_their_fits(compiled):
+    plan = compiled(("  b: {use: xgboost, features: base, seeds: 2}", "  b: {use: lightgbm, features: base}"))
+    assert plan.oofs["a"] == plan.oofs["b"]
+    assert len([s for s in plan.stages if s.verb == "fit"]) == 3
+
+
+def test_keeping_models_changes_no_key(compiled):
+    plain, kept = compiled(), compiled(keep=True)
+    assert [s.key for s in plain.stages] == [s.key for s in kept.stages]
+    assert {s.verb for s in kept.stages if s.needs} == {"fit"}
+
+
+def test_no_test_rows_no_submission(compiled):
+    assert compiled(facts=replace(FACTS, n_test=0)).submit is None
+
+
+def test_a_bare_feature_takes_all_free_columns_of_its_kinds(compiled):
+    made = next(s for s in compiled().stages if s.verb == "fit").ingredients
+    columns = {f["use"]: f["params"]["columns"] for f in made["design"]["features"]}
+    assert columns == {"numeric": ["x1", "x2"], "category": ["c"]}
+    assert set(made["x"]) == {"x1", "x2", "c"}
+
+
+def test_a_bare_feature_without_columns_is_left_out(compiled):
+    facts = replace(FACTS, free=("x1",))
+    made = next(s for s in compiled(facts=facts).stages if s.verb == "fit").ingredients
+    assert [f["use"] for f in made["design"]["features"]] == ["numeric"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "rule"),
+    [
+        ([], replace(FACTS, free=("t",)), "left without a feature column"),
+        ([("[numeric, category]", "[{use: numeric, columns: [y]}]")], FACTS, "the target column cannot be used here"),
+        ([("[numeric, category]", "[{use: numeric, columns: [id]}]")], FACTS, "the id column cannot be used here"),
+        ([("[numeric, category]", "[{use: numeric, columns: [x3]}]")], FACTS, "unknown column in numeric"),
+        ([("[numeric, category]", "[{use: numeric, columns: [c]}]")], FACTS, "numeric takes"),
+        ([("seed: 3", "columns:\n  v: {use: target_mean, columns: [c]}\nseed: 3")], FACTS, "learns from y and cannot stand under columns"),
+        ([], replace(FACTS, task=Task("regression", "gaussian")), "lightgbm cannot train for gaussian"),
+        ([("use: mean", "use: clip"), ("from: [a, b]", "from: a")], replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "clip does not fit a binary task"),
+        ([("features: base}", "features: base, target_transform: log1p}")], replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "target_transform log1p does not fit"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_planned_is_refused_with_its_line(compiled, changes, facts, rule):
+    with pytest.raises(RecipeError, match=rule) as caught:
+        compiled(*changes, facts=facts)
+    place = caught.value.problems[0].place
+    assert Path(place.rpartition(":")[0]).name == "r.yaml"

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kit import sample
+from kit.errors import DataError
+from kit.types import Task
+
+BINARY = Task("binary", "logloss", ("no", "yes"), "yes")
+THREE = Task("multiclass", "softmax", ("a", "b", "c"))
+NUMBER = Task("regression")
+
+
+@dataclass(frozen=True)
+class Fake:
+    """As much of a recipe as a layout reads."""
+
+    metric: str
+    data: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(id="id", target="y"))
+
+
+@pytest.fixture
+def laid(tmp_path):
+    def lay(task: Task, metric: str, ids: list, columns: dict | str | None, id_name: str | None = "id"):
+        path = None
+        if columns is not None:
+            path = tmp_path / "sample.csv"
+            path.write_text(columns) if isinstance(columns, str) else pl.DataFrame(columns).write_csv(path)
+        recipe = Fake(metric, SimpleNamespace(id=id_name, target="y"))
+        return sample.layout(recipe, task, pl.Series(id_name or "row", ids), path)  # type: ignore[arg-type]
+
+    return lay
+
+
+def written(laid_, task, mean, labels=None) -> list[str]:
+    layout, order, ids = laid_
+    restored = sample.from_meta(json.loads(json.dumps(layout.as_dict())))
+    assert restored == layout
+    return sample.write(restored, task, order, ids, np.asarray(mean, np.float32), labels).decode().splitlines()
+
+
+def test_without_a_sample_the_target_names_the_columns(laid):
+    assert written(laid(NUMBER, "rmse", [7, 8], None), NUMBER, [[0.5], [1.5]]) == ["id,y", "7,0.5", "8,1.5"]
+    lines = written(laid(THREE, "logloss", [7], None), THREE, [[0.25, 0.5, 0.25]])
+    assert lines == ["id,y_a,y_b,y_c", "7,0.25,0.5,0.25"]
+    lines = written(laid(BINARY, "accuracy", [7, 8], None), BINARY, [[0.4], [0.6]], np.array([0.0, 1.0]))
+    assert lines == ["id,y", "7,no", "8,yes"]
+
+
+def test_lines_follow_the_ids_of_the_sample(laid):
+    lines = written(laid(NUMBER, "rmse", [7, 8, 9], {"id": [9, 7, 8], "z": [0, 0, 0]}), NUMBER, [[1], [2], [3]])
+    assert lines == ["id,z", "9,3.0", "7,1.0", "8,2.0"]
+
+
+def test_the_id_column_may_stand_anywhere(laid):
+    lines = written(laid(NUMBER, "rmse", [7, 8], {"y": [0, 0], "id": [8, 7]}), NUMBER, [[1], [2]])
+    assert lines == ["y,id", "2.0,8", "1.0,7"]
+
+
+def test_ids_are_written_as_the_sample_spells_them(laid):
+    lines = written(laid(NUMBER, "rmse", ["007", "x,y"], 'id,y\n"x,y",0\n007,0\n'), NUMBER, [[1], [2]])
+    assert lines == ["id,y", '"x,y",2.0', "007,1.0"]
+
+
+def test_without_an_id_rows_are_matched_by_place(laid):
+    lines = written(laid(NUMBER, "rmse", [20, 21], "Id,y\n500,0\n400,0\n", None), NUMBER, [[1], [2]])
+    assert lines == ["Id,y", "500,1.0", "400,2.0"]
+    with pytest.raises(DataError, match="differ in rows"):
+        laid(NUMBER, "rmse", [20, 21], "Id,y\n500,0\n", None)
+
+
+@pytest.mark.parametrize("columns", [("c", "a", "b"), ("Status_c", "Status_a", "Status_b")])
+def test_class_columns_in_any_order(laid, columns):
+    lines = written(
+        laid(THREE, "logloss", [7], {"id": [7], **{name: [0] for name in columns}}), THREE, [[0.125, 0.25, 0.625]]
+    )
+    assert lines == ["id," + ",".join(columns), "7,0.625,0.125,0.25"]
+
+
+def test_a_class_whose_name_ends_another_is_told_apart(laid):
+    task = Task("multiclass", "softmax", ("L", "C_L", "D"))
+    lines = written(
+        laid(task, "logloss", [7], {"id": [7], "S_D": [0], "S_C_L": [0], "S_L": [0]}), task, [[0.125, 0.25, 0.625]]
+    )
+    assert lines == ["id,S_D,S_C_L,S_L", "7,0.625,0.25,0.125"]
+
+
+def test_numeric_classes_match_columns_of_their_number(laid):
+    task = Task("multiclass", "softmax", (0, 1, 2))
+    lines = written(
+        laid(task, "logloss", [7], {"id": [7], "class_2": [0], "class_1": [0], "class_0": [0]}),
+        task,
+        [[0.125, 0.25, 0.625]],
+    )
+    assert lines[1] == "7,0.625,0.25,0.125"
+
+
+def test_two_columns_of_a_binary_task(laid):
+    lines = written(laid(BINARY, "auc", [7], {"id": [7], "no": [0], "yes": [0]}), BINARY, [[0.75]])
+    assert lines == ["id,no,yes", "7,0.25,0.75"]
+    turned = Task("binary", "logloss", ("no", "yes"), "no")
+    lines = written(laid(turned, "auc", [7], {"id": [7], "no": [0], "yes": [0]}), turned, [[0.75]])
+    assert lines == ["id,no,yes", "7,0.75,0.25"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "example", "spelt"),
+    [
+        ((False, True), "TRUE", ("FALSE", "TRUE")),
+        ((False, True), "True", ("False", "True")),
+        ((False, True), "false", ("false", "true")),
+        ((0, 1), "0.0", ("0.0", "1")),
+        ((1, 2), "2", ("1", "2")),
+        (("No", "Yes"), "NO", ("NO", "Yes")),
+        (("no", "yes"), "maybe", ("no", "yes")),
+    ],
+)
+def test_labels_are_spelt_as_the_sample_does(laid, classes, example, spelt):
+    task = Task("binary", "logloss", classes, classes[1])
+    layout, _, _ = laid(task, "accuracy", [7, 8], f"id,y\n7,{example}\n8,{example}\n")
+    assert layout.spelling == spelt
+    lines = written((layout, np.arange(2), pl.Series("id", ["7", "8"])), task, [[0], [1]], np.array([0.0, 1.0]))
+    assert lines == ["id,y", f"7,{spelt[0]}", f"8,{spelt[1]}"]
+
+
+def test_labels_of_many_classes(laid):
+    made = laid(THREE, "accuracy", [7, 8, 9], {"id": [7, 8, 9], "y": ["A", "A", "A"]})
+    lines = written(made, THREE, np.zeros((3, 3)), np.array([2.0, 0.0, 1.0]))
+    assert lines == ["id,y", "7,c", "8,A", "9,b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        ({"id": [7, 8], "y": [0, 0], "z": [0, 0]}, "one column beside the id"),
+        ({"key": [7, 8], "y": [0, 0]}, "lacks the id column"),
+        ({"id": [7], "y": [0]}, "ids of sample and test differ"),
+        ({"id": [7, 8, 9], "y": [0, 0, 0]}, "ids of sample and test differ"),
+        ({"id": [7, 7], "y": [0, 0]}, "ids of sample and test differ"),
+    ],
+)
+def test_samples_that_do_not_fit(laid, columns, rule):
+    with pytest.raises(DataError, match=rule):
+        laid(NUMBER, "rmse", [7, 8], columns)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import pytest
+
+from kit.canon import key_of
+from kit.errors import FitError
+from kit.store import STALE_SECONDS, Store
+
+MADE = {"verb": "test", "n": 1}
+KEY = key_of(MADE)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def put(store: Store, key: str = KEY, value: float = 1.0):
+    return store.commit(key, {"x": np.full((3, 2), value), "text": b"bytes"}, {"about": "it"}, MADE)
+
+
+def test_what_is_committed_can_be_opened(store):
+    assert not store.has(KEY)
+    stored = put(store)
+    assert store.has(KEY)
+    assert store.check(KEY)
+    again = Store(store.root.parent).open(KEY)
+    for one in (stored, again):
+        assert one.meta == {"about": "it"}
+        assert one.ingredients == MADE
+        assert "x" in one
+        assert "y" not in one
+        np.testing.assert_array_equal(one.array("x"), np.ones((3, 2)))
+        assert one.blob("text") == b"bytes"
+    mapped = again.array("x", mmap=True)
+    assert isinstance(mapped, np.memmap)
+    assert not mapped.flags.writeable
+    assert store.keys() == [KEY]
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_an_absent_object_is_refused(store):
+    with pytest.raises(FitError, match="a stored result is gone"):
+        store.open(KEY)
+    assert not store.check(KEY)
+    assert store.keys() == []
+
+
+def test_the_first_of_two_equal_commits_wins(store):
+    put(store, value=1.0)
+    put(store, value=2.0)
+    assert store.open(KEY).array("x")[0, 0] == 1.0
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_a_commit_replaces_a_damaged_object(store):
+    put(store).path("x").write_bytes(b"short")
+    assert put(store, value=3.0).array("x")[0, 0] == 3.0
+
+
+def test_files_of_a_folder_are_taken_in(store, tmp_path):
+    folder = tmp_path / "model"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "deep" / "b.txt").write_text("b")
+    stored = store.commit(KEY, {"x": np.ones(1)}, {}, MADE, folder)
+    assert stored.blob("model/a.txt") == b"a"
+    assert stored.blob("model/deep/b.txt") == b"b"
+    assert store.has(KEY, ("model",))
+    assert not store.has(KEY, ("other",))
+
+
+def test_a_commit_with_more_files_replaces_one_that_lacks_them(store, tmp_path):
+    put(store)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    store.commit(KEY, {"x": np.ones((3, 2)), "text": b"bytes"}, {}, MADE, folder)
+    assert store.has(KEY, ("model",))
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "grown", "lost", "manifest lost", "manifest cut", "manifest altered", "a newer format"]
+)
+def test_damage_that_shows_makes_a_miss_with_a_warning(store, damage, caplog):
+    stored = put(store)
+    path, manifest = stored.path("x"), stored.folder / "manifest.json"
+    text = manifest.read_text()
+    actions = {
+        "cut": lambda: path.write_bytes(path.read_bytes()[:-1]),
+        "grown": lambda: path.write_bytes(path.read_bytes() + b"0"),
+        "lost": path.unlink,
+        "manifest lost": manifest.unlink,
+        "manifest cut": lambda: manifest.write_text(text[:-5]),
+        "manifest altered": lambda: manifest.write_text(text.replace("about", "obout")),
+        "a newer format": lambda: manifest.write_text(json.dumps({**json.loads(text), "format": 99})),
+    }
+    actions[damage]()
+    with caplog.at_level(logging.WARNING):
+        assert not store.has(KEY)
+    assert f"stored result {KEY[:12]} is damaged" in caplog.text
+    assert store.keys() == []
+    caplog.clear()
+    assert not store.has(KEY)
+    assert caplog.text == ""
+    assert put(store).array("x").shape == (3, 2)
+
+
+def test_a_flipped_bit_is_found_by_check(store, caplog):
+    path = put(store).path("x")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    assert store.has(KEY)
+    assert not store.check(KEY)
+    assert "damaged" in caplog.text
+    assert not store.has(KEY)
+
+
+def test_gc_removes_what_is_not_kept_and_old_rests(store):
+    other = key_of({"n": 2})
+    put(store)
+    put(store, other)
+    old, young = store.temporary(), store.temporary()
+    os.utime(old, (time.time() - STALE_SECONDS - 9,) * 2)
+    count, size = store.gc([KEY], dry=True)
+    assert count == 1
+    assert size > 100
+    assert store.has(other)
+    assert store.gc([KEY]) == (count, size)
+    assert store.keys() == [KEY]
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_a_full_disk_is_a_failure_in_words(store, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(FitError, match="a result could not be written"):
+        put(store)
+    assert not store.has(KEY)
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def _fill(root: str, n: int) -> None:
+    store = Store(root)  # type: ignore[arg-type]
+    for i in range(n):
+        key = key_of({"i": i})
+        store.commit(key, {"x": np.full(50, i)}, {}, {"i": i})
+        assert store.open(key).array("x")[0] == i
+
+
+def test_processes_share_a_store(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_fill, args=(tmp_path, 60)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [p.exitcode for p in processes] == [0, 0, 0]
+    store = Store(tmp_path)
+    keys = store.keys()
+    assert len(keys) == 60
+    assert all(map(store.check, keys))
+    assert list((store.root / "tmp").iterdir()) == []
