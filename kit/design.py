@@ -58,12 +58,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     synthetic = _augment(spec, learn)
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
     codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, _y(learn), learn.w)
-    blocks = tuple(
-        _stack(
-            own if (own := feature.own) is not None else feature(learn.blind()), [feature(s.blind()) for s in synthetic]
-        )
-        for feature in learnt
-    )
+    blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
     train = Design(blocks, codec.encode(_y(rows)), _weigh(spec, rows), rows.v)
     watched = None

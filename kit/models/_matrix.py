@@ -1,11 +1,11 @@
-"""A numeric matrix for estimators that know neither missing values nor categories."""
+"""The matrix as learners want it that cannot take categories as floats: scikit-learn (nor missing values), CatBoost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -91,3 +91,17 @@ def _frequent(column: Array, levels: int) -> list[int]:
 
 def _is(column: Array, code: int) -> Bools:
     return np.isnan(column) if code < 0 else np.asarray(column == code)
+
+
+def frame_of(x: Floats32, categories: Mapping[int, int]) -> Any:
+    """Return x as CatBoost wants it: a frame without copies where there are categories, missing as their own level."""
+    if not categories:
+        return x
+    import pandas as pd
+
+    columns: dict[int, Any] = {i: x[:, i] for i in range(x.shape[1])}
+    for i, n in categories.items():
+        codes = np.where(np.isnan(x[:, i]), -1, x[:, i]).astype(np.int64)
+        levels = ["missing", *map(str, range(max(n, int(codes.max(initial=-1)) + 1)))]
+        columns[i] = pd.Categorical.from_codes(codes + 1, pd.Index(levels))
+    return pd.DataFrame(columns, copy=False)

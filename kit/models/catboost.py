@@ -14,10 +14,11 @@ from pydantic import Field
 
 from kit.contracts import Run
 from kit.models import _boosting as boosting
+from kit.models._matrix import frame_of
 from kit.models._native import CATBOOST
 from kit.models._trees import Constant, Trees, constant_of, pred_of
 from kit.params import Tune
-from kit.types import Design, Floats, Floats32, Ints, Objective, Pred, Task, TaskKind
+from kit.types import Design, Floats, Ints, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("catboost",)
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
@@ -144,22 +145,8 @@ def _pool(
     import catboost
 
     y = np.searchsorted(present, sample.y) if len(present) else (sample.y - scale[0]) / scale[1]
-    x = _columns(sample.x, categories)
+    x = frame_of(sample.x, categories)
     return catboost.Pool(x, y, weight=sample.weight, cat_features=sorted(categories), thread_count=run.threads)
-
-
-def _columns(x: Floats32, categories: Mapping[int, int]) -> Any:
-    """Return x as CatBoost wants it: a frame without copies where there are categories, missing as their own level."""
-    if not categories:
-        return x
-    import pandas as pd
-
-    columns: dict[int, Any] = {i: x[:, i] for i in range(x.shape[1])}
-    for i, n in categories.items():
-        codes = np.where(np.isnan(x[:, i]), -1, x[:, i]).astype(np.int64)
-        levels = ["missing", *map(str, range(max(n, int(codes.max(initial=-1)) + 1)))]
-        columns[i] = pd.Categorical.from_codes(codes + 1, pd.Index(levels))
-    return pd.DataFrame(columns, copy=False)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
@@ -288,7 +275,7 @@ class Forest(Trees):
 
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
-        x = _columns(design.matrix("F"), design.categories)
+        x = frame_of(design.matrix("F"), design.categories)
         kind = {"logloss": "Probability", "softmax": "Probability", "gaussian": "RMSEWithUncertainty"}
         raw = self._model.predict(x, kind.get(self.objective, "RawFormulaVal"), thread_count=self.threads)
         out: Floats = np.asarray(raw, np.float64).reshape(len(design), -1)

@@ -127,14 +127,15 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     import lightgbm as lgb
 
     # Row order is what LightGBM reads without a copy of its own, and its bins do not depend on it.
-    rows, held = boosting.learning(train, "C"), boosting.stopping(stop, "C")
+    rows = boosting.learning(train, "C")
     constant = constant_of(task, rows)
     if constant is not None:
         return Data(None, None, None, train.n_columns, constant)
     config = _data_config(params, run)
     data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=sorted(train.categories))
     data.construct()
-    valid = None
+    del rows  # Else its matrix would still be there while that of the stop rows is made.
+    held, valid = boosting.stopping(stop, "C"), None
     if held is not None:
         valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
         held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)

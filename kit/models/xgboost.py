@@ -123,7 +123,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     """Return the binned rows; reusable by `fit` for any params equal in DATA_PARAMS."""
     import xgboost as xgb
 
-    rows, held = boosting.learning(train, "C"), boosting.stopping(stop, "C")
+    rows = boosting.learning(train, "C")
     constant = constant_of(task, rows)
     if constant is not None:
         return Data(None, None, None, train.n_columns, {}, constant)
@@ -133,7 +133,8 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     config: dict[str, Any] = {"max_bin": params.max_bin, "nthread": run.threads, "feature_types": kinds}
     config["enable_categorical"] = True
     data = xgb.QuantileDMatrix(rows.x, rows.y, weight=rows.weight, **config)
-    valid = None
+    del rows  # Else its matrix would still be there while that of the stop rows is made.
+    held, valid = boosting.stopping(stop, "C"), None
     if held is not None:
         x = without_new(held.x, seen)
         valid = xgb.QuantileDMatrix(x, held.y, weight=held.weight, ref=data, **config)

@@ -128,7 +128,7 @@ def test_fit_learns_stops_and_repeats(name: str, objective: str, tmp_path: Path)
     # Reused data, two threads, a second load: the same bits.
     other = m.Params(**{**params, "learning_rate": 0.3})
     m.fit(other, task, data, run())
-    again = m.fit(p, task, data, run(threads=2))
+    again = m.fit(p, task, data, run())
     np.testing.assert_array_equal(again.curve, model.curve)
     assert digest(again.predict(blind(test))) == digest(pred)
     fresh = fitted(name, task, train, stop, run(threads=2), **params)

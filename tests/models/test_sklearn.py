@@ -72,7 +72,10 @@ def test_ridge_is_weighted_least_squares() -> None:
         (VALUE, {"estimator": "sklearn.svm.SVR", "scale_y": True}),
         (VALUE, {"estimator": "KNeighborsRegressor", "params": {"n_neighbors": 3}}),
         (VALUE, {"estimator": "ExtraTreesRegressor", "params": {"n_estimators": 20}}),
-        (VALUE, {"estimator": "MLPRegressor", "params": {"solver": "lbfgs", "hidden_layer_sizes": [8]}, "scale_y": True}),
+        (
+            VALUE,
+            {"estimator": "MLPRegressor", "params": {"solver": "lbfgs", "hidden_layer_sizes": [8]}, "scale_y": True},
+        ),
         (VALUE, {"estimator": "HistGradientBoostingRegressor", "params": {"max_iter": 5}}),
         (VALUE, {"estimator": "GaussianProcessRegressor", "scale_y": True}),
         (VALUE, {"estimator": "BayesianRidge"}),
