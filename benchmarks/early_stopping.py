@@ -32,9 +32,7 @@ SETS = (
 MODELS = {"lgbm": "lightgbm", "xgb": "xgboost", "cat": "catboost", "mlp": "hetero_mlp"}
 POLICIES = {
     "cut": {"use": "cut"},
-    "cut10": {"use": "cut", "folds": 10},
     "refit": {"use": "refit"},
-    "refit10": {"use": "refit", "folds": 10},
     "fixed": {"use": "fixed"},
 }
 FIXED_ROUNDS = 300
@@ -72,7 +70,7 @@ def holdout_score(folder: Path, model: str, metric: str, truth: pl.Series) -> fl
 def one(name: str, seed: int, args: argparse.Namespace) -> list[dict]:
     folder = Path(args.root) / f"{name}-{seed}"
     base, hold = cut(name, seed, args.rows, folder)
-    split = {"use": "kfold" if base["metric"] in ("rmse", "mae", "rmsle") else "stratified", "folds": 4}
+    split = {"use": "kfold" if base["metric"] in ("rmse", "mae", "rmsle") else "stratified", "folds": 3}
     models = {}
     for policy, stop in POLICIES.items():
         for short, use in MODELS.items():
@@ -95,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", default="/tmp/kit-stop")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--rows", type=int, default=2500)
+    parser.add_argument("--rows", type=int, default=1200)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     args = parser.parse_args()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+STARTED = time.monotonic()
+"""When this process began: what --time-limit is counted from."""
 
 SET = click.option("--set", "set_", multiple=True, metavar="a.b=c", help="Change one value of the recipe.")
 ROOT = click.option("--root", default=".", show_default=True, help="Where .kit, oof and submissions lie.")
@@ -45,7 +49,7 @@ def run(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any) ->
                 set=options["set_"],
                 only=options["only"],
                 jobs=options["jobs"],
-                time_limit=options["time_limit"],
+                time_limit=_left(options["time_limit"]),
                 root=options["root"],
                 keep_models=options["keep_models"],
                 observer=observer,
@@ -199,6 +203,11 @@ def stage(key: str, root: str, debug: bool) -> None:
         return 0
 
     _guarded(work, False, debug)
+
+
+def _left(time_limit: float | None) -> float | None:
+    """Return what is left of a time limit that counts from the start of the process."""
+    return None if time_limit is None else time_limit - (time.monotonic() - STARTED)
 
 
 def _guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:

@@ -121,7 +121,10 @@ class Learnt(Protocol):
 
 
 class FeatureModule(Protocol[P]):
-    """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects."""
+    """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects.
+
+    ACCEPTS: the kinds of columns it takes by name; the plan refuses others before anything is run.
+    """
 
     @property
     def Params(self) -> type[AnyParams]:
@@ -130,6 +133,7 @@ class FeatureModule(Protocol[P]):
     LIBS: tuple[str, ...]
     SCOPE: Scope
     KINDS: tuple[str, ...]
+    ACCEPTS: tuple[str, ...]
 
     def learn(self, params: P, task: Task, rows: Rows, rng: np.random.Generator) -> Learnt:
         """Return the learnt feature. Rows: none but the header (row), all without y (table), learning rows (fold)."""

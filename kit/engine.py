@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kit.canon import key_of
@@ -61,7 +61,8 @@ class Observer:
 def states(plan: Plan, store: Store, only: Callable[[Stage], bool] = lambda stage: True) -> dict[str, State]:
     """Return what would happen to each stage, by key.
 
-    A stage runs if its result is missing and something needs it: it is an end of the plan or feeds a stage that runs.
+    A stage runs if its result is missing and something needs it: it is an end of the plan, feeds a stage that runs, or
+    is a fit whose model is to be kept.
     `only` says which fits may run; what needs others that are not there is blocked.
     """
     there = {s.key: store.has(s.key, s.needs) for s in plan.stages}
@@ -69,7 +70,7 @@ def states(plan: Plan, store: Store, only: Callable[[Stage], bool] = lambda stag
     needed: set[str] = set()
     found: dict[str, State] = {}
     for stage in reversed(plan.stages):
-        wanted = stage.key in ends or stage.key in needed
+        wanted = stage.key in ends or stage.key in needed or bool(stage.needs)
         missing = not there[stage.key] and wanted
         found[stage.key] = "run" if missing else "reuse"
         if missing:
@@ -264,7 +265,9 @@ def explain(stage: Stage, error: BaseException) -> Failure:
     """Return the failure of a stage in words: the user's error as it is, a death by its signal, a bug by its place."""
     again = f"kit stage {stage.key[:12]} runs this fit alone; the same command again runs what is missing"
     if isinstance(error, KitError):
-        return Failure(stage, error.problems[0])
+        problem = error.problems[0]
+        place = f"{stage.name}: {problem.place}" if problem.place else stage.name
+        return Failure(stage, replace(problem, place=place, next=problem.next or again))
     trace = str(getattr(error, "traceback", "") or "")
     exitcode: Any = getattr(error, "exitcode", None)
     if exitcode is not None:

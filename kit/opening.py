@@ -70,14 +70,15 @@ def check_only(recipe: Recipe, only: Sequence[str]) -> None:
             raise RecipeError("unknown model", place="--only", got=name, allowed=known, next=nearest(name, known))
 
 
-def remember(opened: Opened) -> None:
-    """Record the stages of the last run, for `why`, `gc` and `stage`."""
+def remember(opened: Opened, final: Opened | None = None) -> None:
+    """Record the stages of the last run, for `why`, `gc` and `stage`; `final`: the smaller recipe it ended with."""
+    found = [*opened.plan.stages, *(final.plan.stages if final else ())]
     folder = opened.store.root / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     record = {
-        "last": last_keys(opened) | {s.name: s.key for s in opened.plan.stages if opened.store.has(s.key)},
-        "keep": [s.key for s in opened.plan.stages],
-        "stages": [s.to_json() for s in opened.plan.stages if s.ingredients.get("verb") == s.verb and s.local],
+        "last": last_keys(opened) | {s.name: s.key for s in found if opened.store.has(s.key)},
+        "keep": sorted({s.key for s in found}),
+        "stages": [s.to_json() for s in found if s.local],
     }
     temp = opened.store.temporary()
     (temp / "record.json").write_text(json.dumps(record), "utf-8")

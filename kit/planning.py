@@ -120,7 +120,7 @@ class _Compiler:
             for s in range(model.seeds):
                 made = {**base, "verb": "fit", "fold": k, "seed_index": s}
                 made |= {"curves": curves} if curves else {}
-                name = f"fit {model.name} fold {k}" + (f" seed {s}" if model.seeds > 1 else "")
+                name = f"fit {model.name} fold {k} seed {s}"
                 seeds.append(self._add(name, made, [*inputs, *curves], files=files, model=model.name))
             fits.append(seeds)
         made = {"verb": "oof", "fits": fits, "folds": folds_key, "task": _task(self.facts.task)}

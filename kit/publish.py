@@ -63,13 +63,12 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             "names": [scene.recipe.name, name, sorted(scene.plan.names.items()), _sources(scene, name)],
             "missing": scene.missing if _is_blend(scene, name) else (),
             "truncated": scene.truncated,
-            "models": any(s.needs for s in scene.plan.stages),
         }
     )
     target = scene.folder / name
     with scene.lock():
         old = read_card(target)
-        if old is not None and old.get("mark") == mark and _complete(target):
+        if old is not None and old.get("mark") == mark and _complete(target, models=_keeps(scene, key)):
             return old
         card = _card(scene, name, key, mark)
         temp = scene.store.temporary()
@@ -87,8 +86,14 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def _complete(folder: Path) -> bool:
-    return all((folder / f"{name}.parquet").is_file() for name in ("oof", "folds"))
+def _complete(folder: Path, *, models: bool) -> bool:
+    files = all((folder / f"{name}.parquet").is_file() for name in ("oof", "folds"))
+    return files and (not models or (folder / "models").is_dir())
+
+
+def _keeps(scene: Scene, key: str) -> bool:
+    """Return whether the models behind an OOF are to be kept."""
+    return any(scene.plan.of(fit).needs for seeds in scene.plan.of(key).ingredients.get("fits", []) for fit in seeds)
 
 
 def _is_blend(scene: Scene, name: str) -> bool:
@@ -216,12 +221,14 @@ def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> No
 
 
 def _copy_models(scene: Scene, name: str, folder: Path) -> None:
-    """Copy kept models to models/fold<k>-seed<s>/."""
+    """Copy the models there are to models/fold<k>-seed<s>/."""
     stage = scene.plan.of(scene.plan.oofs[name])
     for k, seeds in enumerate(stage.ingredients.get("fits", [])):
         for s, key in enumerate(seeds):
+            if not scene.store.has(key, needs=("model",)):
+                continue
             stored = scene.store.open(key)
-            for file in (f for f in stored.files if f.startswith("model/") and scene.plan.of(key).needs):
+            for file in (f for f in stored.files if f.startswith("model/")):
                 target = folder / "models" / f"fold{k}-seed{s}" / file.removeprefix("model/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(stored.path(file), target)

@@ -16,7 +16,7 @@ from kit.contracts import Metric
 from kit.errors import RecipeError, nearest
 
 KINDS = {
-    "models": "model",
+    "models": "learner",
     "features": "feature",
     "augment": "augmenter",
     "weights": "weighting",

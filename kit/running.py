@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,6 @@ from kit.workers import Workers
 
 CELLS_FOR_THREADS = 5_000_000
 """Cells of a table from which a second thread per fit pays; below, threads wait for each other more than they work."""
-
-STARTED = time.monotonic()
-"""When this process began to import kit: what a time limit is counted from."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,13 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
 ) -> Result:
     """Carry out a recipe and return its scores and where its submission lies.
 
+    `time_limit` is in seconds from this call.
+
     Raises:
         KitError: the recipe or the data breaks a rule. Failed fits do not raise; they stand in `Result.failures`.
     """
     began = time.monotonic()
-    deadline = None if time_limit is None else STARTED + time_limit
+    deadline = None if time_limit is None else began + time_limit
     opened = open_recipe(path, set, root, keep_models)
     check_only(opened.recipe, only)
     opened = _mended(opened, path, set, keep_models, only)
@@ -74,7 +73,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     cards = {name: publish(scene, name) for name, key in final.plan.oofs.items() if final.store.has(key)}
     source = final.recipe.submit
     path_of = submit(scene, cards) if source in cards else None
-    remember(final)
+    remember(opened, final)
     return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
 
 
@@ -153,12 +152,7 @@ def _result(
     submission: Path | None,
     seconds: float,
 ) -> Result:
-    planned = {s.key: s for plan in (opened.plan, scene.plan) for s in plan.stages}
-    made = set(outcome.ran) | {s.key for s in opened.plan.stages if s.verb in opened.facts.made}
-    absent = {key for key in planned if key not in made and not scene.store.has(key)}
-    failed = {key for key in absent if _was_wanted(key, planned, outcome, absent)}
-    blocked = absent - failed
-    counts = {"run": len(made), "reused": len(planned) - len(made) - len(failed) - len(blocked), "failed": len(failed)}
+    counts = _counts(opened, scene, outcome)
     shown = {
         name: {
             "score": card["score"],
@@ -183,12 +177,21 @@ def _result(
     )
 
 
-def _was_wanted(key: str, planned: Mapping[str, Stage], outcome: Outcome, absent: Iterable[str]) -> bool:
-    """Return whether an absent stage failed, was cut, or waits for one that did (--only leaves out others)."""
+def _counts(opened: Opened, scene: Scene, outcome: Outcome) -> dict[str, int]:
+    """Return how many of the planned stages ran, were reused and failed; what --only leaves out is in none of them.
+
+    A blend remade of fewer models stands for the planned one of its name.
+    """
+    final = {s.name: s.key for s in scene.plan.stages}
     lost = {f.stage.key for f in outcome.failed} | {s.key for s in outcome.cut}
-    grown = True
-    while grown:
-        more = {k for k in absent if k not in lost and lost.intersection(planned[k].inputs)}
-        grown = bool(more)
-        lost |= more
-    return key in lost
+    counts = {"run": 0, "reused": 0, "failed": 0}
+    for stage in opened.plan.stages:
+        key = final.get(stage.name, stage.key)
+        if key in outcome.ran or stage.verb in opened.facts.made:
+            counts["run"] += 1
+        elif scene.store.has(key):
+            counts["reused"] += 1
+        elif key in lost or lost.intersection(stage.inputs):
+            lost.add(stage.key)
+            counts["failed"] += 1
+    return counts

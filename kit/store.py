@@ -177,17 +177,16 @@ class Store:
     def _install(self, key: str, temp: Path, needs: Iterable[str]) -> None:
         target = self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(3):
+        for attempt in range(3):
             try:
                 temp.rename(target)
                 return
             except OSError:
                 if self.has(key, needs):
                     return
-                if not target.exists():
+                if attempt == 2:
                     raise
                 self._trash(target)
-        raise FitError("a result could not be put into the store", place=str(target), next="run the same command again")
 
     def _trash(self, folder: Path) -> None:
         grave = self._tmp / f"trash-{uuid.uuid4().hex}"

@@ -77,8 +77,13 @@ def _begin(threads: int) -> None:
     """Set up a worker: thread numbers before any library reads them, silence on Ctrl-C, death with the parent."""
     import signal
 
+    from threadpoolctl import threadpool_limits
+
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
+    os.environ["OMP_WAIT_POLICY"] = "passive"  # a spinning thread takes the core of the other worker
+    threadpool_limits(threads)  # numpy is loaded by now and reads no variable any more
+    os.dup2(2, 1)  # what a library prints must not mix with the JSON on stdout
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("kit").setLevel(logging.ERROR)
     if sys.platform == "linux":

@@ -16,6 +16,7 @@ from kit.types import Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("category",)
+ACCEPTS: tuple[str, ...] = ("category", "text")
 
 MAX_LEVELS = 2**24
 """float32 holds whole numbers exactly up to here."""
@@ -53,7 +54,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> C
         RecipeError: a named column holds neither categories nor texts.
         DataError: a column has more levels than float32 can number.
     """
-    check_columns("category", params.columns, rows.header, ("category", "text"))
+    check_columns("category", params.columns, rows.header, ACCEPTS)
     n_levels = tuple(len(rows.header[name].levels) for name in params.columns)
     for name, n in zip(params.columns, n_levels, strict=True):
         if n > MAX_LEVELS:

@@ -18,6 +18,7 @@ from kit.types import Array, Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
+ACCEPTS: tuple[str, ...] = ("category", "text")
 
 
 class Params(base.Params):
@@ -54,7 +55,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
         RecipeError: `key` holds neither categories nor texts.
         DataError: the files do not belong together, or a level has no vector.
     """
-    check_columns("lookup", [params.key], rows.header, ("category", "text"))
+    check_columns("lookup", [params.key], rows.header, ACCEPTS)
     names, vectors = _read_names(Path(params.names)), _read_vectors(Path(params.vectors))
     if len(names) != len(vectors):
         got = f"{len(names)} names and {len(vectors)} vectors"

@@ -15,6 +15,7 @@ from kit.types import Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("numeric",)
+ACCEPTS: tuple[str, ...] = ("numeric", "date")
 
 
 class Params(base.Params):
@@ -51,5 +52,5 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> N
     Raises:
         RecipeError: a named column is not numeric.
     """
-    check_columns("numeric", params.columns, rows.header, ("numeric", "date"))
+    check_columns("numeric", params.columns, rows.header, ACCEPTS)
     return Numeric(tuple(str(name) for name in params.columns))

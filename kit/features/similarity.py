@@ -18,6 +18,7 @@ from kit.types import Block, Floats, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
+ACCEPTS: tuple[str, ...] = ("vector",)
 
 Kind = Literal["cosine", "dot", "l1", "l2", "difference", "product"]
 ELEMENTWISE = ("difference", "product")
@@ -80,7 +81,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> S
         RecipeError: a named column holds no vectors, or those of a pair differ in width.
     """
     pairs = tuple((str(left), str(right)) for left, right in params.pairs)
-    check_columns("similarity", (name for pair in pairs for name in pair), rows.header, ("vector",))
+    check_columns("similarity", (name for pair in pairs for name in pair), rows.header, ACCEPTS)
     for left, right in pairs:
         a, b = rows.header[left].width, rows.header[right].width
         if a != b:

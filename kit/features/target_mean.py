@@ -18,6 +18,7 @@ from kit.types import Array, Block, Floats, Floats32, Ints, Rows, Task, require
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "fold"
 KINDS: tuple[str, ...] = ("category",)
+ACCEPTS: tuple[str, ...] = ("category", "text")
 
 
 class Params(base.Params):
@@ -62,7 +63,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> T
         RecipeError: a named column holds neither categories nor texts.
         DataError: the learning rows cannot be cut in two.
     """
-    check_columns("target_mean", params.columns, rows.header, ("category", "text"))
+    check_columns("target_mean", params.columns, rows.header, ACCEPTS)
     require(rows.y is not None, "target_mean learns from y")
     columns = tuple(str(name) for name in params.columns)
     codes, n_levels = [rows.x[name] for name in columns], [len(rows.header[name].levels) for name in columns]

@@ -15,6 +15,7 @@ from kit.types import Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("vector",)
+ACCEPTS: tuple[str, ...] = ("vector",)
 
 
 class Params(base.Params):
@@ -51,5 +52,5 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> V
     Raises:
         RecipeError: a named column holds no vectors.
     """
-    check_columns("vector", params.columns, rows.header, KINDS)
+    check_columns("vector", params.columns, rows.header, ACCEPTS)
     return Vector(tuple(str(name) for name in params.columns), tuple(rows.header[n].width for n in params.columns))

@@ -88,11 +88,11 @@ def test_a_damaged_fit_is_a_miss_when_it_is_read(toy, clean, caplog):
     expected, _, _ = clean
     toy.run()
     keys = {s["name"]: s["key"] for s in toy.plan()}
-    flip(toy.objects()[keys["fit a fold 1"]])
+    flip(toy.objects()[keys["fit a fold 1 seed 0"]])
     shutil.rmtree(toy.objects()[keys["oof a"]])
     shutil.rmtree(toy.objects()[keys["submit"]])
     done = toy.run()
-    assert keys["fit a fold 1"][:12] in caplog.text
+    assert keys["fit a fold 1 seed 0"][:12] in caplog.text
     assert done.stages == {"run": 3, "reused": 11, "failed": 0}
     assert done.submitted == expected
 

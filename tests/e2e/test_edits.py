@@ -17,7 +17,7 @@ LOOKUP = "columns:\n  shade: {use: lookup, key: c, names: names.json, vectors: v
 
 
 def fits(model: str, folds: int = 3) -> list[str]:
-    return [*(f"fit {model} fold {k}" for k in range(folds)), f"oof {model}"]
+    return [*(f"fit {model} fold {k} seed 0" for k in range(folds)), f"oof {model}"]
 
 
 def counts(run: int, reused: int, failed: int = 0) -> dict[str, int]:
@@ -283,7 +283,7 @@ def test_why_names_the_ingredient_that_changed(toy):
     done = toy.kit("why", str(toy.folder / "r.yaml"), "--json")
     because = {s["name"]: s["because"] for s in done.json["stages"]}
     assert list(because) == [*fits("a"), *END]
-    assert because["fit a fold 0"] == ["model.params.n_estimators: 5 -> 6"]
+    assert because["fit a fold 0 seed 0"] == ["model.params.n_estimators: 5 -> 6"]
 
 
 def test_gc_keeps_what_the_last_run_of_each_recipe_uses(toy):

@@ -23,8 +23,8 @@ def test_a_fit_that_raises_is_told_in_place_and_the_rest_goes_on(toy):
     assert done.json["submission"] is None
     assert done.json["truncated"] is False
     for fold in range(3):
-        assert f"fit b fold {fold}" in done.err
-    assert f"kit stage {keys['fit b fold 0'][:12]}" in done.err
+        assert f"fit b fold {fold} seed 0" in done.err
+    assert f"kit stage {keys['fit b fold 0 seed 0'][:12]}" in done.err
     assert "gamma" in done.err
     assert "Traceback" not in done.err + done.out
     assert not (toy.root / "oof" / "r" / "final").exists()
@@ -91,7 +91,7 @@ def test_kit_stage_runs_a_failed_fit_alone(toy):
     toy.run(ends=3)
     keys = {s["name"]: s["key"] for s in toy.plan()}
     with pytest.raises(Exception, match="gamma"):
-        toy.kit("stage", keys["fit b fold 0"][:12])
+        toy.kit("stage", keys["fit b fold 0 seed 0"][:12])
     toy.write()
     toy.edit(("n_estimators: 5", "n_estimators: 6"))
     toy.plan()

@@ -124,7 +124,7 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     toy.edit(("n_estimators: 8", "n_estimators: 4000"))
     key = {s["name"]: s["key"] for s in toy.plan()}
     process = toy.spawn("--json", "--jobs", "1")
-    until(lambda: key["fit a fold 0"] in toy.objects())
+    until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
     time.sleep(0.3)
     (worker,) = workers_of(process.pid)
     os.kill(worker, signal.SIGKILL)
@@ -136,10 +136,10 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     assert done.json["blends"] == {}
     assert done.json["submission"] is None
     assert done.err.count("the worker process died") == 1
-    for word in ("fit b fold 0", "killed", f"kit stage {key['fit b fold 0'][:12]}"):
+    for word in ("fit b fold 0", "killed", f"kit stage {key['fit b fold 0 seed 0'][:12]}"):
         assert word in done.err
     assert "Traceback" not in done.err
-    alone = toy.kit("stage", key["fit b fold 0"][:12])
+    alone = toy.kit("stage", key["fit b fold 0 seed 0"][:12])
     assert alone.code == 0
     assert "fit b fold 0" in alone.out
     ended = toy.run()
@@ -170,7 +170,7 @@ def test_a_keyboard_interrupt_keeps_finished_fits(toy):
     toy.edit(ENDLESS)
     key = {s["name"]: s["key"] for s in toy.plan()}
     process = toy.spawn("--json", "--jobs", "1")
-    until(lambda: key["fit a fold 0"] in toy.objects())
+    until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
     below = workers_of(process.pid)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -179,4 +179,4 @@ def test_a_keyboard_interrupt_keeps_finished_fits(toy):
     assert "finished fits are kept" in err
     assert "Traceback" not in err
     until(lambda: not any(map(is_alive, below)), 20)
-    assert {s["name"]: s["state"] for s in toy.plan()}["fit a fold 0"] == "reuse"
+    assert {s["name"]: s["state"] for s in toy.plan()}["fit a fold 0 seed 0"] == "reuse"
