@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from kit import registry
 from kit.errors import Problem, RecipeError, nearest
+from kit.mistakes import mistakes
 from kit.strictyaml import Document
+from kit.wording import At
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 RESERVED = ("_history", "_tuning", "blends")
-
-At = tuple[str | int, ...]
-"""A place in a document: its keys from the top."""
 
 
 class Checks:
@@ -27,14 +26,21 @@ class Checks:
         self.document = document
         self.problems: list[Problem] = []
 
+    def in_order(self) -> list[Problem]:
+        """Return the problems once each, by line; those without a line come last."""
+        return sorted(dict.fromkeys(self.problems), key=self._line)
+
+    def _line(self, problem: Problem) -> tuple[bool, int]:
+        line = problem.place.removeprefix(f"{self.document.path}:").partition(":")[0]
+        return (False, int(line)) if line.isdigit() else (True, 0)
+
     def validated(self, cls: type[Any], value: Any, at: At) -> Any | None:
         """Return the value as `cls` takes it, or None after noting every problem of it."""
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            for detail in error.errors():
-                path = (*at, *(p for p in detail["loc"] if not str(p).startswith(("function-", "tagged-"))))
-                self.add(_in_words(detail), path, got=detail.get("input"))
+            for mistake in mistakes(cls, value, error):
+                self.add(mistake.rule, (*at, *mistake.path), got=mistake.got, next=mistake.next)
             return None
 
     def section(self, cls: type[Any], value: Any, at: At) -> Any | None:
@@ -56,6 +62,21 @@ class Checks:
             return {}
         return value
 
+    def lost(self, key: str, known: Iterable[str]) -> bool:
+        """Return whether a top-level section cannot be read, so that what refers to it cannot be judged."""
+        top = self.document.value
+        if key in top:
+            return not isinstance(top[key], Mapping)
+        return any(nearest(str(other), known) == nearest(key, [key]) for other in top if other not in known)
+
+    def strings(self, value: Any, at: At, what: str) -> list[str] | None:
+        """Return the list of a name or a list of names, or None after noting that it is neither."""
+        names = [value] if isinstance(value, str) else value
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return names
+        self.add(f"{at[-1]} must be the name of {what}, or a list of names", at, got=value)
+        return None
+
     def known(self, value: Mapping[str, Any], known: Sequence[str], at: At) -> None:
         """Note every key that is not known."""
         for key in value:
@@ -65,21 +86,25 @@ class Checks:
     def metric(self, value: Any, at: At) -> None:
         """Note a metric that does not exist."""
         known = registry.names("metrics")
-        if value not in known:
-            rule = "a recipe needs a metric" if value is None else "unknown metric"
-            self.add(rule, at, got=value, allowed=known, near=(str(value), known))
+        if value is None:
+            self.add("a recipe needs a metric", at, allowed=known, next="metric: rmse")
+        elif value not in known:
+            self.add("unknown metric", at, got=value, allowed=known, near=(str(value), known))
 
     def name(self, value: Any, at: At) -> None:
         """Note a name that cannot be one."""
         if not isinstance(value, str) or not NAME.match(value):
-            self.add("a name has small letters, digits, _ and - and starts with a letter or digit", at, got=value)
+            better = re.sub(r"[^a-z0-9_]+", "-", str(value).lower()).strip("-_")
+            hint = f"write '{better}'" if better and better != value else ""
+            rule = "a name has small letters, digits, _ and - and starts with a letter or digit"
+            self.add(rule, at, got=value, next=hint)
         elif value in RESERVED:
-            self.add("this name is reserved", at, got=value)
+            self.add("this name is reserved", at, got=value, next="choose another name")
 
     def count(self, value: Any, at: At) -> int:
         """Return a positive whole number, 1 after noting what is none."""
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.add("must be a positive whole number", at, got=value)
+            self.add(f"{at[-1]} must be a positive whole number", at, got=value)
             return 1
         return value
 
@@ -107,18 +132,13 @@ class Checks:
         near: tuple[str, Any] | None = None,
         next: str = "",
     ) -> None:
-        """Note a problem at a place of the document."""
+        """Note a problem at a place of the document; `next` is said where nothing is near."""
         hint = nearest(near[0], list(near[1])) if near else ""
         error = RecipeError(
             rule,
             place=self.document.place(at),
             got="" if got is None else got,
             allowed=allowed if isinstance(allowed, str) else list(allowed),
-            next=next or hint,
+            next=hint or next,
         )
         self.problems.append(replace(error.problems[0], excerpt=self.document.excerpt(at)))
-
-
-def _in_words(detail: Mapping[str, Any]) -> str:
-    message = str(detail["msg"])
-    return message.removeprefix("Value error, ")[:1].lower() + message.removeprefix("Value error, ")[1:]

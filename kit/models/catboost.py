@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from kit.contracts import Run
+from kit.errors import FitError
 from kit.models import _boosting as boosting
 from kit.models._matrix import frame_of
 from kit.models._native import CATBOOST
@@ -31,13 +32,8 @@ COST = 3.0
 
 Grow = Literal["SymmetricTree", "Depthwise", "Lossguide"]
 
-_OBJECTIVE = {
-    "squared": "RMSE",
-    "absolute": "MAE",
-    "logloss": "Logloss",
-    "softmax": "MultiClass",
-    "gaussian": "RMSEWithUncertainty",
-}
+_OBJECTIVE = {"squared": "RMSE", "absolute": "MAE", "logloss": "Logloss", "softmax": "MultiClass"}
+_OBJECTIVE |= {"gaussian": "RMSEWithUncertainty"}
 # Losses whose raw prediction is not the value itself (Poisson, Tweedie) are left out: CatBoost would stop on the log.
 _FITS = {
     "regression": ("RMSE", "MAE", "Quantile", "Expectile", "Huber", "LogCosh", "Lq", "MAPE"),
@@ -94,11 +90,11 @@ class Params(boosting.BoosterParams):
     colsample: Annotated[float, Field(gt=0, le=1), Tune(0.85, 1.0)] = 1.0
     """Share of the columns drawn for each level."""
     l2: Annotated[float, Field(ge=0), Tune(1e-4, 5.0, log=True)] = 3.0
-    """L2 penalty on leaf values."""
+    """L2 penalty on leaf values; at least 0.1 for the gaussian objective, which has no solution without."""
     random_strength: Annotated[float, Field(ge=0)] = 1.0
     """Noise in the score of splits."""
     leaf_steps: Annotated[int, Field(ge=1), Tune(1, 20, log=True)] = 1
-    """Newton steps per leaf value; an absolute loss has none to make."""
+    """Newton steps per leaf value; an absolute loss has none to make, the gaussian objective makes one."""
     onehot: Annotated[int, Field(ge=0), Tune(8, 100, log=True)] = 15
     """A column with at most this many categories is one-hot encoded."""
     model_size: Annotated[float, Field(ge=0), Tune(0.1, 1.5, log=True)] = 0.5
@@ -154,6 +150,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
 
     Raises:
         RecipeError: a native objective does not fit the task.
+        FitError: the library found no solution.
     """
     import catboost
 
@@ -164,10 +161,13 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     follower = _Follower(monitor, _OBJECTIVE[task.objective], float(np.log(data.scale[1])))
     # CatBoost has no callbacks on the GPU: there its own patience ends the fit and the curve is read afterwards.
     live = run.device == "cpu"
-    model.fit(data.train, eval_set=data.valid, callbacks=[follower] if live else None)
+    try:
+        model.fit(data.train, eval_set=data.valid, callbacks=[follower] if live else None)
+    except catboost.CatBoostError as error:
+        raise FitError("CatBoost gave up", got=str(error).splitlines()[0], next="raise l2, or lower depth") from error
     if not live:
         follower.replay(model.get_evals_result(), model.tree_count_)
-    if 0 < monitor.best_step < model.tree_count_:
+    if 0 < monitor.best_step < model.tree_count_ and params.grow == "SymmetricTree":  # it cannot cut other trees
         model.shrink(monitor.best_step)
     return Forest(
         _bytes(model),
@@ -230,6 +230,8 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
         config.setdefault("subsample", params.subsample)
     if loss.split(":")[0] not in ("MAE", "MAPE", "Quantile"):
         config.setdefault("leaf_estimation_iterations", params.leaf_steps)
+    if task.objective == "gaussian":
+        config |= {"leaf_estimation_iterations": 1, "l2_leaf_reg": max(float(config["l2_leaf_reg"]), 0.1)}
     if params.ctr_complexity is not None:
         config["max_ctr_complexity"] = params.ctr_complexity
     return {**config, **_device(params, data, run)}
@@ -277,11 +279,12 @@ class Forest(Trees):
         """Return the prediction (on the encoded scale) for a design whose y is None."""
         x = frame_of(design.matrix("F"), design.categories)
         kind = {"logloss": "Probability", "softmax": "Probability", "gaussian": "RMSEWithUncertainty"}
-        raw = self._model.predict(x, kind.get(self.objective, "RawFormulaVal"), thread_count=self.threads)
+        wanted = kind.get(self.objective, "RawFormulaVal")
+        raw = self._model.predict(x, wanted, ntree_end=self.best_step, thread_count=self.threads)
         out: Floats = np.asarray(raw, np.float64).reshape(len(design), -1)
         if self.objective == "gaussian":
             mean, sd = self.facts["scale"]
-            return pred_of(mean + sd * out[:, :1], sd * np.sqrt(out[:, 1]))
+            return pred_of(mean + sd * out[:, :1], sd * np.sqrt(np.maximum(out[:, 1], 1e-8)))
         if self.objective == "logloss":
             return pred_of(out[:, 1:])
         if self.objective == "softmax":

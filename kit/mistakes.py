@@ -1,0 +1,126 @@
+"""Values that a schema refuses, in the words of a person: which parameter, what it must be, what stood there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from kit.params import Params
+
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
+}
+"""First word of an error's type -> what was wanted."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One refused value: `path` leads to it from what was validated."""
+
+    path: tuple[str | int, ...]
+    rule: str
+    got: Any = None
+    next: str = ""
+
+
+def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -> Iterator[Mistake]:
+    """Yield what is wrong with a value of `cls`: one mistake for each place, whatever the schema says of it."""
+    wanted: dict[tuple[str | int, ...], list[str]] = {}
+    found: dict[tuple[str | int, ...], Mapping[str, Any]] = {}
+    for detail in error.errors():
+        path = _path(cls, value, detail)
+        words = _must(detail)
+        if words not in wanted.setdefault(path, []):
+            wanted[path].append(words)
+        found.setdefault(path, detail)
+    for path, detail in found.items():
+        if not path:
+            yield _of_several(value, detail)
+        elif detail["type"] == "missing":
+            yield Mistake(path[:-1], f"{_name(path)} must be given", next=f"add `{path[-1]}: ...`")
+        else:
+            rule = f"{_name(path)} must be {' or '.join(wanted[path])}"
+            yield Mistake(path, rule, detail.get("input"), _default(cls, path))
+
+
+def _path(cls: type[Any], value: Any, detail: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return the part of a location that stands in the recipe; names of union members and of `native` do not."""
+    path: tuple[str | int, ...] = ()
+    at = value
+    for part in detail["loc"]:
+        if part == "native" and not path and isinstance(at, Mapping) and part not in at:
+            continue
+        step = _spelt(cls, part, at) if not path else part
+        if isinstance(at, Mapping) and step in at or isinstance(at, list | tuple) and isinstance(step, int):
+            path, at = (*path, step), at[step]
+        elif detail["type"] == "missing" and part == detail["loc"][-1]:
+            path = (*path, step)
+        else:
+            break
+    return path
+
+
+def _spelt(cls: type[Any], part: str | int, value: Any) -> str | int:
+    """Return the name under which the recipe wrote a parameter: its own or that of the library."""
+    aliases = getattr(cls, "NATIVE", {})
+    if not isinstance(value, Mapping) or part in value:
+        return part
+    own = getattr(cls, "OWN", {})
+    return next((k for k in value if k in aliases and part in (aliases[k], own.get(aliases[k]))), part)
+
+
+def _must(detail: Mapping[str, Any]) -> str:
+    kind, context = str(detail["type"]), detail.get("ctx", {})
+    if kind in _BOUNDS:
+        word, key = _BOUNDS[kind]
+        return f"{word} {context[key]}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}".replace(" or ", ", ").replace("'", "")
+    if kind in ("too_short", "string_too_short"):
+        return f"of at least {context['min_length']}"
+    known = _TYPES.get(kind.partition("_")[0])
+    return known or _plain(detail).removeprefix("input should be ")
+
+
+def _plain(detail: Mapping[str, Any]) -> str:
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _of_several(value: Mapping[str, Any], detail: Mapping[str, Any]) -> Mistake:
+    """Return the mistake of a rule over several parameters; only those it speaks of are shown."""
+    message = _plain(detail)
+    named = [name for name in dict.fromkeys(re.findall(r"\w+", message)) if name in value]
+    got = value[named[0]] if len(named) == 1 else ", ".join(f"{name}: {value[name]}" for name in named)
+    return Mistake((named[0],) if named else (), message, got if named else None)
+
+
+def _name(path: tuple[str | int, ...]) -> str:
+    """Return the name of a parameter or of an item of it."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _default(cls: type[Any], path: tuple[str | int, ...]) -> str:
+    """Return the advice to leave a parameter out, where it has a default that says something."""
+    field = cls.model_fields.get(path[0])
+    if field is None or not issubclass(cls, Params) or field.default is None or field.is_required():
+        return ""
+    return f"leave it out for the default, {field.default}" if isinstance(field.default, int | float | str) else ""
