@@ -23,7 +23,7 @@ import polars as pl
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from bare import EPOCHS, ROUNDS
+from bare import PARAMS, ROUNDS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "california_housing"
 LEARNERS = ("lightgbm", "xgboost", "catboost", "hetero_mlp")
@@ -35,10 +35,8 @@ def write(folder: Path, frame: pl.DataFrame, test: pl.DataFrame, learners: tuple
     fold = np.random.default_rng(0).permutation(len(frame)) % 5
     frame.with_columns(pl.Series("fold", fold)).write_csv(folder / "train.csv")
     test.write_csv(folder / "test.csv")
-    models = {
-        name: {"use": name, "params": {"epochs": EPOCHS} if name == "hetero_mlp" else {"n_estimators": ROUNDS}}
-        for name in learners
-    }
+    rounds = {name: {} if name == "hetero_mlp" else {"n_estimators": ROUNDS} for name in learners}
+    models = {name: {"use": name, "params": PARAMS[name] | rounds[name]} for name in learners}
     recipe = {
         "name": "overhead",
         "data": {"train": "train.csv", "test": "test.csv", "id": "id", "target": "y"},

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import csvfile, folding, infer, labels, sample, table
+from kit import csvfile, folding, infer, labels, roles, sample, table
 from kit.canon import digest_file, fingerprint, key_of
 from kit.errors import DataError, nearest
-from kit.recipe import DataSection, Recipe
+from kit.recipe import Recipe
 from kit.store import Store, Stored
 from kit.types import Array, Column, Task
+from kit.wording import At, placed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,25 +50,23 @@ class Facts:
     made: tuple[str, ...] = ()
 
 
-def locate(name: str, recipe: Recipe) -> Path:
-    """Return an input file, looked up in the recipe's folder, then in the current directory.
+def locate(name: str, recipe: Recipe, at: At) -> Path:
+    """Return an input file, looked up in the recipe's folder, then in the current directory; `at`: who names it.
 
     Raises:
         DataError: it is in neither.
     """
-    for base in (recipe.folder, Path.cwd()):
+    bases = list(dict.fromkeys((recipe.folder.resolve(), Path.cwd())))
+    for base in bases:
         path = base / name
         if path.is_file():
             return path
     folder = (recipe.folder / name).parent
     beside = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    raise DataError(
-        "the file does not exist",
-        place=f"{recipe.document.path}: {name}",
-        got=name,
-        allowed=f"a path in {recipe.folder} or {Path.cwd()}",
-        next=nearest(Path(name).name, beside) or "check the path; it starts at the recipe's folder",
-    )
+    allowed = f"a path in {' or '.join(map(str, bases))}"
+    advice = nearest(Path(name).name, beside) or "check the path; it starts at the recipe's folder"
+    error = DataError("the file does not exist", got=name, allowed=allowed, next=advice)
+    raise placed(error, recipe.document, at)
 
 
 def gather(recipe: Recipe, store: Store) -> Facts:
@@ -91,12 +90,12 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     folds, fresh = folding.folds(recipe, store, table_key, rows_key)
     made += ["folds"] if fresh else []
     header = {n: Column(c["kind"], (), c["width"]) for n, c in stored.meta["header"].items()}
-    roles = {data.target, data.id, data.groups, data.weight, *_split_columns(recipe)}
-    free = tuple(n for n in header if n not in roles | set(data.drop) and n not in stored.meta["missing_in_test"])
+    taken = {data.target, data.id, data.groups, data.weight, *_split_columns(recipe)}
+    free = tuple(n for n in header if n not in taken | set(data.drop) and n not in stored.meta["missing_in_test"])
     return Facts(
         table_key=table_key,
         rows_key=rows_key,
-        content={name: _digest(stored, f"x/{name}", f"levels/{name}") for name in header},
+        content={name: _digest(stored, f"x/{name}", f"levels/{name}", kind=c.kind) for name, c in header.items()},
         submitted=_digest(rows, "order", "ids/submit"),
         n_train=stored.meta["n_train"],
         n_test=stored.meta["n_test"],
@@ -113,9 +112,12 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     )
 
 
-def _digest(stored: Stored, *names: str) -> str:
-    """Return 32 hex digits of the content of some files of an object; absent ones count as such."""
-    parts = [stored.files[name]["sha256"] if name in stored else "" for name in names]
+def _digest(stored: Stored, *names: str, kind: str = "") -> str:
+    """Return 32 hex digits of the content of some files of an object, absent ones count as such, and of a kind.
+
+    A date and a number may be the same bytes and still be treated otherwise.
+    """
+    parts = [kind] + [stored.files[name]["sha256"] if name in stored else "" for name in names]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 
@@ -124,9 +126,9 @@ def _table_ingredients(recipe: Recipe) -> dict[str, object]:
     code = [fingerprint(Path(str(m.__file__))) for m in (table, infer, csvfile)]
     source: dict[str, object] = {"source": data.source}
     if data.train is not None:
-        source = {"train": digest_file(locate(data.train, recipe))}
+        source = {"train": digest_file(locate(data.train, recipe, ("data", "train")))}
     if data.test is not None:
-        source["test"] = digest_file(locate(data.test, recipe))
+        source["test"] = digest_file(locate(data.test, recipe, ("data", "test")))
     if data.holdout is not None:
         source["holdout"] = [data.holdout, recipe.seed]
     kept = [data.target, data.id]
@@ -137,9 +139,9 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
     data = recipe.data
     return {
         "verb": "rows",
-        "code": [fingerprint(Path(str(m.__file__))) for m in (sample, labels)],
+        "code": [fingerprint(Path(str(m.__file__))) for m in (sample, labels, roles)],
         "table": table_key,
-        "sample": digest_file(locate(data.sample, recipe)) if data.sample else None,
+        "sample": digest_file(locate(data.sample, recipe, ("data", "sample"))) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
         "task": [recipe.task, recipe.positive, recipe.metric],
     }
@@ -159,7 +161,9 @@ def _make_table(recipe: Recipe, store: Store, key: str) -> None:
     for name in (*data.drop, *_split_columns(recipe)):
         _require_column(name, train.columns, "drop" if name in data.drop else "split", recipe)
     if test is not None and data.id is not None and data.id not in test.columns:
-        raise DataError("the test file lacks the id column", place="data.test", got=list(test.columns), allowed=data.id)
+        rule, advice = "the test file lacks the id column", "check data.id, or rename the column of the test file"
+        error = DataError(rule, got=f"columns {', '.join(test.columns)}", allowed=f"a column {data.id}", next=advice)
+        raise placed(error, recipe.document, ("data", "test"))
     built = infer.build(train, test, keep=[data.target, *([data.id] if data.id else [])])
     files: dict[str, Array | bytes] = {f"x/{name}": array for name, array in built.x.items()}
     for name, column in built.header.items():
@@ -183,24 +187,28 @@ def _make_table(recipe: Recipe, store: Store, key: str) -> None:
 def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     data = recipe.data
     if data.source is not None:
-        train = table.source(data.source)
+        try:
+            train = table.source(data.source)
+        except DataError as error:
+            raise placed(error, recipe.document, ("data", "source")) from error
     else:
-        train = table.read(locate(str(data.train), recipe), data.nulls)
+        train = table.read(locate(str(data.train), recipe, ("data", "train")), data.nulls)
     if data.holdout is not None:
-        return table.holdout(train, data.holdout, recipe.seed, data.target)
-    test = table.read(locate(data.test, recipe), data.nulls) if data.test is not None else None
+        try:
+            return table.holdout(train, data.holdout, recipe.seed, data.target)
+        except DataError as error:
+            raise placed(error, recipe.document, ("data", "holdout")) from error
+    test = table.read(locate(data.test, recipe, ("data", "test")), data.nulls) if data.test is not None else None
     return train, test
 
 
 def _require_column(name: str | None, known: list[str], role: str, recipe: Recipe) -> None:
     if name is not None and name not in known:
-        raise DataError(
-            f"the {role} column is not in the training data",
-            place=recipe.document.place(("data", role)),
-            got=name,
-            allowed=known,
-            next=nearest(name, known) or "kit check prints the columns",
-        )
+        at: At = ("split", "column") if role == "split" else ("data", role)
+        named = "column to drop" if role == "drop" else f"{role} column"
+        advice = nearest(name, known) or "name one of the columns there are"
+        error = DataError(f"the {named} is not in the training data", got=name, allowed=known, next=advice)
+        raise placed(error, recipe.document, at)
 
 
 def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str, object]) -> None:
@@ -209,12 +217,12 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     n, t = stored.meta["n_train"], stored.meta["n_test"]
     target = table.series_from_arrow(stored.blob(f"train/{data.target}"))
     task, y = labels.encode(target, recipe)
-    arrays: dict[str, Array] = {"y": y, "w": _weights(stored, data, n)}
+    arrays: dict[str, Array] = {"y": y, "w": roles.weights(stored, recipe)}
     arrays["v"] = arrays["w"]
-    arrays |= _group_and_time(stored, data)
-    ids = {part: _ids(stored, data, part, size) for part, size in (("train", n), ("test", t))}
+    arrays |= roles.group_and_time(stored, recipe)
+    ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}
     blobs = {f"ids/{part}": table.series_to_arrow(series) for part, series in ids.items() if series is not None}
-    path = locate(data.sample, recipe) if data.sample else None
+    path = locate(data.sample, recipe, ("data", "sample")) if data.sample else None
     layout, order, written = sample.layout(recipe, task, ids["test"], path)
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
@@ -224,70 +232,3 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     if written is not None:
         blobs["ids/submit"] = table.series_to_arrow(written)
     store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
-
-
-def _ids(stored: Stored, data: DataSection, part: str, size: int) -> pl.Series | None:
-    """Return the ids of the train or test rows: the id column, or row numbers (test continues after train)."""
-    import polars as pl
-
-    if part == "test" and size == 0:
-        return None
-    if data.id is None:
-        start = 0 if part == "train" else stored.meta["n_train"]
-        return pl.Series("row", np.arange(start, start + size))
-    ids = table.series_from_arrow(stored.blob(f"{part}/{data.id}"))
-    if ids.null_count():
-        raise DataError(f"{part} rows without an id", place=f"column {data.id}", got=f"{ids.null_count()} nulls")
-    repeated = ids.filter(ids.is_duplicated())
-    if len(repeated):
-        raise DataError(
-            f"an id stands twice in {part}",
-            place=f"column {data.id}",
-            got=f"{repeated.n_unique()} ids, the first {repeated[0]!r}",
-            allowed="one row per id",
-            next="name another id column, or leave data.id out to number the rows",
-        )
-    return ids
-
-
-def _weights(stored: Stored, data: DataSection, n: int) -> Array:
-    if data.weight is None:
-        return np.ones(n)
-    if stored.meta["header"][data.weight]["kind"] != "numeric":
-        raise DataError("row weights must be numbers", place=f"column {data.weight}")
-    w = np.asarray(stored.array(f"x/{data.weight}")[:n], np.float64)
-    if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        worst = w[~(np.isfinite(w) & (w >= 0))]
-        raise DataError(
-            "row weights must be finite and not negative, with a positive sum",
-            place=f"column {data.weight}",
-            got=f"{len(worst)} others, the first {worst[:1].tolist()}",
-        )
-    return w
-
-
-def _group_and_time(stored: Stored, data: DataSection) -> dict[str, Array]:
-    n = stored.meta["n_train"]
-    found: dict[str, Array] = {}
-    if data.groups is not None:
-        values = stored.array(f"x/{data.groups}")[:n]
-        _refuse_nulls(values, data.groups, "group")
-        found["group"] = np.unique(values, return_inverse=True)[1].astype(np.int64)
-    if data.time is not None:
-        if stored.meta["header"][data.time]["kind"] not in ("numeric", "date"):
-            raise DataError("times must be numbers or dates", place=f"column {data.time}")
-        values = np.asarray(stored.array(f"x/{data.time}")[:n], np.float64)
-        _refuse_nulls(values, data.time, "time")
-        found["time"] = values
-    return found
-
-
-def _refuse_nulls(values: Array, name: str, role: str) -> None:
-    empty = np.isnan(values) if values.dtype.kind == "f" else values < 0
-    if empty.any():
-        raise DataError(
-            f"rows without a {role}",
-            place=f"column {name}",
-            got=f"{int(empty.sum())} nulls, the first in row {int(np.argmax(empty))}",
-            next="fill them or drop the rows",
-        )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kit import registry, rows
 from kit.canon import key_of, stream
-from kit.errors import DataError, RecipeError
+from kit.errors import DataError, KitError, RecipeError
 from kit.params import Params
 from kit.recipe import Recipe
 from kit.store import Store, Stored
 from kit.types import Array, Folds, Task
+from kit.wording import placed
 
 ROLES = {"group": "groups", "time": "time"}
 """What a splitter needs -> the recipe's word for the column."""
@@ -71,17 +73,15 @@ def _check(recipe: Recipe, facts: Stored) -> None:
     module = registry.load("splits", recipe.split.use)
     for need in module.NEEDS:
         if need not in facts.meta["digests"]:
-            raise RecipeError(
-                f"the {recipe.split.use} split needs the column of {ROLES[need]}",
-                place=recipe.document.place(("split",)),
-                next=f"split: {{use: {recipe.split.use}, {ROLES[need]}: <column>}}",
-            )
+            rule = f"the {recipe.split.use} split needs the column of {ROLES[need]}"
+            advice = f"split: {{use: {recipe.split.use}, {ROLES[need]}: <column>}}"
+            raise placed(RecipeError(rule, next=advice), recipe.document, ("split",))
     if recipe.repeats > 1 and not module.RANDOM:
-        raise RecipeError(
-            f"repeats of the {recipe.split.use} split would all be the same",
-            place=recipe.document.place(("split", "repeats")),
-            got=recipe.repeats,
-        )
+        drawn = [name for name in registry.names("splits") if registry.load("splits", name).RANDOM]
+        rule = f"repeats of the {recipe.split.use} split would all be the same"
+        advice = f"leave out repeats; splits that draw at random: {', '.join(drawn)}"
+        error = RecipeError(rule, got=f"repeats: {recipe.repeats}", next=advice)
+        raise placed(error, recipe.document, ("split", "repeats"))
 
 
 def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table_key: str, rows_key: str) -> Stored:
@@ -91,7 +91,12 @@ def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table
     for repeat in range(recipe.repeats):
         rng = stream(recipe.seed, "split", repeat)
         module = registry.load("splits", recipe.split.use)
-        assigned.append(module.assign(recipe.split.params, task_of(made["task"]), train, rng))
+        try:
+            assigned.append(module.assign(recipe.split.params, task_of(made["task"]), train, rng))
+        except KitError as error:
+            advice = "choose fewer folds or another split"
+            error.problems = tuple(replace(p, next=p.next or advice) for p in error.problems)
+            raise placed(error, recipe.document, ("split",)) from error
     held = np.stack([a.held for a in assigned]).astype(np.int16)
     arrays: dict[str, Array | bytes] = {"held": held}
     if assigned[0].train is not None:
@@ -99,5 +104,6 @@ def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table
     try:
         found = Folds(held, int(held.max()) + 1, arrays.get("learns"))  # type: ignore[arg-type]
     except ValueError as error:
-        raise DataError("the split cannot be used", place=recipe.document.place(("split",)), got=str(error)) from error
+        rule, advice = "the split cannot be used", "choose other folds, or another splitter"
+        raise placed(DataError(rule, got=str(error), next=advice), recipe.document, ("split",)) from error
     return store.commit(key, arrays, {"n_folds": found.n_folds, "n": len(found)}, made)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit import registry
-from kit.errors import DataError, RecipeError
+from kit.errors import DataError, RecipeError, nearest
 from kit.recipe import Recipe
 from kit.types import Floats, Label, Objective, Task
+from kit.wording import column_of, placed, plural, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +21,8 @@ MOST_CLASSES = 1_000
 FEW_NUMBERS = 30
 """A metric that fits numbers and classes alike gets classes up to this many distinct whole numbers."""
 
+_KINDS = {"regression": "a number", "binary": "one of two classes", "multiclass": "one of several classes"}
+
 
 def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:
     """Return the task and y (n,) float64 as `Task` says.
@@ -28,29 +31,27 @@ def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:
         DataError: nulls, a single class, text where numbers are needed, too many classes.
         RecipeError: the metric or `positive` does not fit the target.
     """
-    place = f"column {target.name}"
+    place = column_of(recipe, target.name)
     if target.null_count():
-        at = int(target.is_null().arg_max() or 0)
-        raise DataError(
-            "training rows without a target",
-            place=place,
-            got=f"{target.null_count()} nulls, the first in row {at}",
-            next="drop those rows or mend the file",
-        )
+        got = rows_of(recipe, target.is_null().to_numpy(), "without a value")
+        raise DataError("training rows without a target", place=place, got=got, next="drop those rows or fill them")
     kind = _kind(target, recipe)
     if kind == "regression":
-        return Task("regression", _objective(recipe, kind)), _numbers(target, place)
+        return Task("regression", _objective(recipe, kind)), _numbers(target, recipe)
     classes: tuple[Label, ...] = tuple(target.unique().sort().to_list())
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise DataError(
-            "the target has too few or too many classes",
+            f"the target has too {'few' if len(classes) < 2 else 'many'} classes",
             place=place,
-            got=f"{len(classes)} distinct values",
+            got=plural(len(classes), "distinct value") + (f": {classes[0]}" if len(classes) == 1 else ""),
             allowed=f"2 to {MOST_CLASSES}",
-            next="task: regression, where it is a number",
+            next=_next_for_classes(target),
         )
     if (recipe.task == "binary") != (len(classes) == 2) and recipe.task in ("binary", "multiclass"):
-        raise DataError(f"task: {recipe.task} does not fit the target", place=place, got=f"{len(classes)} classes")
+        fits = "binary" if len(classes) == 2 else "multiclass"
+        rule = f"task: {recipe.task} does not fit the target {target.name}"
+        error = RecipeError(rule, got=f"{len(classes)} classes", next=f"task: {fits}, or leave it out")
+        raise placed(error, recipe.document, ("task",))
     codes = target.replace_strict(list(classes), list(range(len(classes))))
     y = codes.to_numpy().astype(np.float64)
     if len(classes) > 2:
@@ -81,15 +82,28 @@ def _kind(target: pl.Series, recipe: Recipe) -> str:
         whole = bool((target == target.round()).all()) and n_classes <= FEW_NUMBERS
         classes = "binary" if n_classes == 2 else "multiclass"
         kind = classes if whole and classes in allowed else "regression"
-    if kind not in allowed:
-        raise RecipeError(
-            f"the metric {recipe.metric} does not fit a {kind} target",
-            place=recipe.document.place(("metric",)),
-            got=f"{target.dtype} with {n_classes} distinct values",
-            allowed=", ".join(allowed),
-            next="name another metric, or `task:`",
-        )
+    fractional = numeric and not bool((target == target.round()).all())
+    if kind not in allowed or (kind != "regression" and recipe.task is None and fractional):
+        raise _misfit(target, recipe, "regression" if fractional and recipe.task is None else str(kind))
     return str(kind)
+
+
+def _misfit(target: pl.Series, recipe: Recipe, kind: str) -> RecipeError:
+    """Return the error that the metric does not fit the target, with what would mend it."""
+    names = registry.names("metrics")
+    fits = [name for name in names if kind in registry.load("metrics", name).TASKS]
+    allowed = registry.load("metrics", recipe.metric).TASKS
+    rule = f"the metric {recipe.metric} does not fit the target {target.name}, which is {_KINDS[kind]}"
+    advice = f"metric: {fits[0]}"
+    if recipe.task is not None:
+        advice += ", or leave `task` out"
+    elif kind == "regression":
+        advice += f", or task: {_classes(target)} where each number is a class"
+    elif "regression" in allowed:
+        advice += "; if it should be numbers, mend those that are not"
+    content = "numbers with fractions" if kind == "regression" and recipe.task is None else _content(target)
+    got = f"{content}, {plural(target.n_unique(), 'distinct value')}"
+    return placed(RecipeError(rule, got=got, allowed=fits, next=advice), recipe.document, ("metric",))
 
 
 def _objective(recipe: Recipe, kind: str) -> Objective:
@@ -97,14 +111,36 @@ def _objective(recipe: Recipe, kind: str) -> Objective:
     return objective
 
 
-def _numbers(target: pl.Series, place: str) -> Floats:
+def _numbers(target: pl.Series, recipe: Recipe) -> Floats:
+    place = column_of(recipe, target.name)
     if not target.dtype.is_numeric():
-        raise DataError("a regression target must be numbers", place=place, got=str(target.dtype))
+        rule, got = "a regression target must be numbers", _content(target)
+        raise DataError(rule, place=place, got=got, next="mend what is no number, or name a metric of classes")
     y = target.to_numpy().astype(np.float64)
-    if not np.isfinite(y).all():
-        at = int(np.argmin(np.isfinite(y)))
-        raise DataError("the target must be finite", place=place, got=f"{y[at]} in row {at}")
+    wrong = ~np.isfinite(y)
+    if wrong.any():
+        got = rows_of(recipe, wrong, "infinite")
+        raise DataError("the target must be finite", place=place, got=got, next="drop those rows or mend them")
     return y
+
+
+def _content(target: pl.Series) -> str:
+    """Return what a column holds, in a word."""
+    kinds = {"String": "text", "Boolean": "true and false"}
+    return "numbers" if target.dtype.is_numeric() else kinds.get(str(target.dtype), str(target.dtype))
+
+
+def _classes(target: pl.Series) -> str:
+    return "binary" if target.n_unique() == 2 else "multiclass"
+
+
+def _next_for_classes(target: pl.Series) -> str:
+    """Return what to do about a target that has one class or very many."""
+    if target.n_unique() < 2:
+        return "a target with one value needs no model; check data.target"
+    if not target.dtype.is_numeric():
+        return "check data.target: this looks like an id or a text"
+    return "a metric of numbers, such as rmse, if these are numbers and not classes"
 
 
 def _positive(recipe: Recipe, classes: tuple[Label, ...]) -> Label:
@@ -113,9 +149,7 @@ def _positive(recipe: Recipe, classes: tuple[Label, ...]) -> Label:
     for label in classes:
         if label == recipe.positive or str(label) == str(recipe.positive):
             return label
-    raise RecipeError(
-        "positive is not a class of the target",
-        place=recipe.document.place(("positive",)),
-        got=recipe.positive,
-        allowed=[str(c) for c in classes],
-    )
+    names = [str(c) for c in classes]
+    rule, advice = "positive is not a class of the target", nearest(str(recipe.positive), names)
+    error = RecipeError(rule, got=recipe.positive, allowed=names, next=advice or f"positive: {names[-1]}")
+    raise placed(error, recipe.document, ("positive",))

@@ -51,25 +51,25 @@ def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -
         if words not in wanted.setdefault(path, []):
             wanted[path].append(words)
         found.setdefault(path, detail)
-    for path, detail in found.items():
+    for path, first in found.items():
         if not path:
-            yield _of_several(value, detail)
-        elif detail["type"] == "missing":
+            yield _of_several(value, first)
+        elif first["type"] == "missing":
             yield Mistake(path[:-1], f"{_name(path)} must be given", next=f"add `{path[-1]}: ...`")
         else:
             rule = f"{_name(path)} must be {' or '.join(wanted[path])}"
-            yield Mistake(path, rule, detail.get("input"), _default(cls, path))
+            yield Mistake(path, rule, first.get("input"), _default(cls, path))
 
 
 def _path(cls: type[Any], value: Any, detail: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return the part of a location that stands in the recipe; names of union members and of `native` do not."""
     path: tuple[str | int, ...] = ()
-    at = value
+    at: Any = value
     for part in detail["loc"]:
         if part == "native" and not path and isinstance(at, Mapping) and part not in at:
             continue
-        step = _spelt(cls, part, at) if not path else part
-        if isinstance(at, Mapping) and step in at or isinstance(at, list | tuple) and isinstance(step, int):
+        step: Any = _spelt(cls, part, at) if not path else part
+        if (isinstance(at, Mapping) and step in at) or (isinstance(at, list | tuple) and isinstance(step, int)):
             path, at = (*path, step), at[step]
         elif detail["type"] == "missing" and part == detail["loc"][-1]:
             path = (*path, step)

@@ -66,7 +66,7 @@ class Checks:
         """Return whether a top-level section cannot be read, so that what refers to it cannot be judged."""
         top = self.document.value
         if key in top:
-            return not isinstance(top[key], Mapping)
+            return top[key] is not None and not isinstance(top[key], Mapping)
         return any(nearest(str(other), known) == nearest(key, [key]) for other in top if other not in known)
 
     def strings(self, value: Any, at: At, what: str) -> list[str] | None:
@@ -74,7 +74,7 @@ class Checks:
         names = [value] if isinstance(value, str) else value
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             return names
-        self.add(f"{at[-1]} must be the name of {what}, or a list of names", at, got=value)
+        self.add(f"{at[-1]} must be the name of {what}, or a list of names", at, got=value, next=f"{at[-1]}: <name>")
         return None
 
     def known(self, value: Mapping[str, Any], known: Sequence[str], at: At) -> None:

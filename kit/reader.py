@@ -51,8 +51,7 @@ class _Reader(Checks):
         stop = self._stop(top.get("stop", {}), ("stop",))
         models = self._models(sets, augments, stop)
         blends = self._blends()
-        if given is not None:
-            self._data(data)
+        self._data(given)
         also = self._scoring(top)
         submit = self._submit(blends)
         columns = {k: p for k, v in self.map("columns").items() if (p := self._plug("features", v, ("columns", k)))}
@@ -98,7 +97,9 @@ class _Reader(Checks):
         self.add("positive must be one class of the target", ("positive",), got=value, next="positive: <class>")
         return None
 
-    def _data(self, data: DataSection) -> None:
+    def _data(self, data: DataSection | None) -> None:
+        if data is None:
+            return
         if (data.train is None) == (data.source is None):
             self.add("data needs either a train file or a source", ("data",), next="data: {train: train.csv, ...}")
         if data.test is not None and data.holdout is not None:
@@ -179,10 +180,11 @@ class _Reader(Checks):
 
     def _blends(self) -> tuple[Blend, ...]:
         models = list(self._section("models"))
-        found = self._section("blend") if self.lost("blend", TOP_LEVEL) else self.map("blend")
+        found = self.map("blend")
         if not found and len(models) > 1 and "blend" not in self.document.value:
             found = {"blend": {"use": "hill_climb"}}
-        known, blends = list(models), []
+        known = list(models)
+        blends: list[Blend] = []
         for name, entry in found.items():
             at = ("blend", name)
             self.name(name, at)
@@ -202,9 +204,9 @@ class _Reader(Checks):
             self.add("a blend is a mapping or a stacker's name", at, got=value, allowed=stackers, next="{use: mean}")
             return None
         plug = self._plug("stackers", {k: v for k, v in value.items() if k != "from"}, at)
-        at = (*at, "from")
+        here = (*at, "from")
         models = list(self._section("models"))
-        sources = self.strings(value.get("from", models), at, "a model or blend")
+        sources = self.strings(value.get("from", models), here, "a model or blend")
         if sources is None:
             return None
         for source in sources:
@@ -212,14 +214,14 @@ class _Reader(Checks):
                 late = source in blends and source != name
                 next = f"write {source} before {name}" if late else "name a model, or a blend above this one"
                 near = None if late else (source, known)
-                self.add("unknown source", at, got=source, allowed=known, near=near, next=next)
+                self.add("unknown source", here, got=source, allowed=known, near=near, next=next)
         if plug is None:
             return None
         least, most = registry.load("stackers", plug.use).SOURCES
         if not least <= len(sources) <= most and (models or "from" in value):
             count = f"exactly {plural(least, 'source')}" if least == most else f"at least {plural(least, 'source')}"
             got = f"{len(sources)}: {', '.join(sources)}" if sources else "none"
-            self.add(f"{plug.use} takes {count}", at, got=got, next=f"from: {(sources or models)[0]}")
+            self.add(f"{plug.use} takes {count}", here, got=got, next=f"from: {(sources or models)[0]}")
         return Blend(name, plug, tuple(sources))
 
     def _submit(self, blends: Sequence[Blend]) -> str | None:
@@ -228,9 +230,8 @@ class _Reader(Checks):
         known = [*models, *(mixed or (b.name for b in blends))]
         lost = self.lost("models", TOP_LEVEL) or self.lost("blend", TOP_LEVEL)
         if section.from_ is not None and section.from_ not in known and not lost:
-            near = (section.from_, known)
-            rule, next = "unknown model or blend", "name a model or a blend"
-            self.add(rule, ("submit", "from"), got=section.from_, allowed=known, near=near, next=next)
+            near = (str(section.from_), known)
+            self.add("unknown model or blend", ("submit", "from"), section.from_, known, near, "name one of these")
         return section.from_ or (known[-1] if known else None)
 
     def _section(self, key: str) -> Mapping[str, Any]:
@@ -267,8 +268,8 @@ class _Reader(Checks):
         value = {"use": value} if isinstance(value, str) else value
         if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
             got = value.get("use") if isinstance(value, Mapping) else value
-            known = registry.names(kind)
-            self.add(f"a {registry.KINDS[kind]} is named by `use`", at, got=got, allowed=known, next="use: <name>")
+            names = registry.names(kind)
+            self.add(f"a {registry.KINDS[kind]} is named by `use`", at, got=got, allowed=names, next="use: <name>")
             return None
         use = str(value["use"])
         try:

@@ -13,6 +13,7 @@ from kit.folding import dump
 from kit.params import Params
 from kit.recipe import Plug, Recipe
 from kit.stage import map_refs
+from kit.wording import placed
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Resolver:
             return alias
 
         def file(name: str) -> str:
-            path = locate(name, self.recipe)
+            path = locate(name, self.recipe, plug.at)
             digest = digest_file(path)
             needs.files[digest] = str(path.resolve())
             return digest
@@ -74,30 +75,45 @@ class Resolver:
         return replace(plug, params=type(plug.params).model_validate({**_given(plug.params), "columns": names}))
 
     def _check_column(self, name: str, plug: Plug, *, feature: bool) -> None:
+        error = self._misused(name, plug, feature) or (self._of_wrong_kind(name, plug) if feature else None)
+        if error is not None:
+            raise placed(error, self.recipe.document, (*plug.at, "columns"))
+
+    def _misused(self, name: str, plug: Plug, feature: bool) -> RecipeError | None:
+        """Return what is wrong with a column's name or role, None where nothing is."""
         facts, data = self.facts, self.recipe.data
-        roles = {data.target: "the target", data.id: "the id", data.groups: "the groups", data.weight: "the weight"}
-        roles |= {str(getattr(self.recipe.split.params, "column", None)): "the fold"}
+        roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight"}
+        roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
         refused = {data.target, data.id} if not feature else set(roles)
         known = [*facts.free, *self.aliases]
+        near = nearest(name, known)
         if name in refused:
-            raise RecipeError(
-                f"{roles[name]} column cannot be used here", place=self.recipe.document.place(plug.at), got=name
-            )
+            rule = f"the {roles[name]} column cannot be used here"
+            return RecipeError(rule, got=name, allowed=known, next="leave it out")
         if name not in facts.header and name not in self.aliases:
-            raise RecipeError(
-                f"unknown column in {plug.use}",
-                place=self.recipe.document.place(plug.at),
-                got=name,
-                allowed=known,
-                next=nearest(name, known) or "kit check prints the columns",
-            )
-        if feature and name not in known:
-            raise RecipeError(
-                "the test file lacks this column, or it is dropped",
-                place=self.recipe.document.place(plug.at),
-                got=name,
-                allowed=known,
-            )
+            next = near or "kit check prints the columns"
+            return RecipeError(f"unknown column in {plug.use}", got=name, allowed=known, next=next)
+        if not feature or name in known:
+            return None
+        if name in data.drop:
+            return RecipeError("this column is dropped", got=name, allowed=known, next="take it out of data.drop")
+        advice = "leave it out, or add it to the test file"
+        return RecipeError("the test file lacks this column", got=name, allowed=known, next=advice)
+
+    def _of_wrong_kind(self, name: str, plug: Plug) -> RecipeError | None:
+        """Return what is wrong with a column's kind, None where nothing is; a computed column holds vectors."""
+        kinds = {alias: "vector" for alias in self.aliases} | {n: self.facts.header[n].kind for n in self.facts.free}
+        accepts = getattr(registry.load(plug.kind, plug.use), "ACCEPTS", ())
+        if not accepts or kinds[name] in accepts:
+            return None
+        fit = [n for n, kind in kinds.items() if kind in accepts]
+        others = [n for n in registry.names("features") if kinds[name] in registry.load("features", n).ACCEPTS]
+        return RecipeError(
+            f"{plug.use} takes {' and '.join(accepts)} columns",
+            got=f"{name}, a {kinds[name]} column",
+            allowed=fit or f"there is no {' or '.join(accepts)} column",
+            next=f"features that take it: {', '.join(others)}" if others else "leave it out",
+        )
 
 
 def code_of(plug: Plug) -> str:

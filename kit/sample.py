@@ -13,6 +13,7 @@ from kit import registry, table
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.types import Array, Floats32, Ints, Label, Task
+from kit.wording import plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,7 +59,11 @@ def layout(
     id_at = raw.columns.index(id_name) if id_name in raw.columns else 0
     if id_name not in raw.columns and recipe.data.id is not None:
         raise DataError(
-            "the sample lacks the id column", place=place, got=raw.columns, allowed=id_name, next="check data.id"
+            "the sample lacks the id column",
+            place=place,
+            got=f"columns {', '.join(raw.columns)}",
+            allowed=f"a column {id_name}",
+            next="check data.id, or rename the column of the sample",
         )
     values = [c for i, c in enumerate(raw.columns) if i != id_at]
     outputs = _outputs(values, task, shows, recipe.data.target, place)
@@ -87,16 +92,18 @@ def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: 
             raise DataError(
                 "the sample must have one column beside the id",
                 place=place,
-                got=list(values),
-                allowed=f"the id and {target}",
-                next="a metric of probabilities (logloss, auc) fills one column per class",
+                got=", ".join(values) or "none",
+                allowed=f"the id and one column, as {target}",
+                next=_next_for_columns(task),
             )
         return (0,)
     found = []
     for name in values:
         matches = [i for i, c in enumerate(task.classes) if str(c) == name]
-        matches = matches or [i for i, c in enumerate(task.classes) if name.endswith(f"_{c}")]
-        if len(matches) != 1:
+        ending = [i for i, c in enumerate(task.classes) if name.endswith(f"_{c}")]
+        # S_C_L ends in the classes L and C_L: the longer one is meant.
+        matches = matches or sorted(ending, key=lambda i: -len(str(task.classes[i])))[:1]
+        if not matches:
             raise DataError(
                 "a column of the sample is no class",
                 place=f"{place}: column {name}",
@@ -106,7 +113,13 @@ def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: 
             )
         found += matches
     if sorted(found) != list(range(len(task.classes))):
-        raise DataError("the sample must show each class once", place=place, got=list(values), allowed=task.classes)
+        raise DataError(
+            "the sample must show each class once",
+            place=place,
+            got=list(values),
+            allowed=[str(c) for c in task.classes],
+            next="one column per class, and no other beside the id",
+        )
     return tuple(found)
 
 
@@ -114,7 +127,13 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
     """Return the test row of each line of the sample, matched by id, and the ids as the sample writes them."""
     if by_place:
         if len(sample_ids) != len(ids):
-            raise DataError("sample and test differ in rows", place=place, got=len(sample_ids), allowed=f"{len(ids)}")
+            raise DataError(
+                "sample and test differ in rows",
+                place=place,
+                got=plural(len(sample_ids), "row"),
+                allowed=plural(len(ids), "row"),
+                next="check data.sample, or declare data.id to match rows by id",
+            )
         return np.arange(len(ids)), sample_ids
     import polars as pl
 
@@ -126,11 +145,25 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
         raise DataError(
             "the ids of sample and test differ",
             place=place,
-            got=f"{len(lost)} ids that test lacks {lost[:3]}, {len(extra)} of test that it lacks {sorted(extra)[:3]}",
+            got=_differing(lost, sorted(extra)) or f"{len(wanted)} lines, some ids more than once",
             allowed=f"the {len(ids)} ids of test, once each",
             next="check data.id, data.test and data.sample",
         )
     return np.array([row_of[i] for i in wanted], np.int64), sample_ids
+
+
+def _next_for_columns(task: Task) -> str:
+    if task.kind == "regression":
+        return "remove the other columns from the sample"
+    return "a metric of probabilities (logloss, auc) fills one column per class"
+
+
+def _differing(lost: Sequence[str], extra: Sequence[str]) -> str:
+    """Return what ids the sample has beyond test, and test beyond the sample."""
+    parts = [(lost, "not in test"), (extra, "of test not in the sample")]
+    return ", ".join(
+        f"{plural(len(ids), 'id')} {where} ({', '.join(map(str, ids[:3]))})" for ids, where in parts if ids
+    )
 
 
 def _spell(label: Label) -> str:

@@ -117,12 +117,12 @@ def stage(key: str, root: str | Path = ".") -> Stage:
 
 
 def show(kind: str, name: str | None = None) -> list[describe.Page]:
-    """Return the pages of a kind's plug-ins (KIND is its folder or what it is called), or that of one of them.
+    """Return the pages of a kind's plug-ins (KIND is its folder, with or without the s), or that of one of them.
 
     Raises:
         RecipeError: there is no such kind or plug-in.
     """
-    folder = kind if kind in registry.KINDS else next((k for k, v in registry.KINDS.items() if v == kind), "")
+    folder = next((k for k, word in registry.KINDS.items() if kind in (k, k.removesuffix("s"), word)), "")
     if not folder:
         hint = nearest(kind, registry.KINDS)
         raise RecipeError("unknown kind of plug-in", got=kind, allowed=list(registry.KINDS), next=hint)

@@ -40,7 +40,7 @@ def rows_of(recipe: Recipe, wrong: Array, what: str) -> str:
     count, first = int(wrong.sum()), int(np.argmax(wrong)) + 1
     counted = "training row" if recipe.data.holdout is not None else "data row"
     where = f"in {counted} {first}" if count == 1 else f"the first in {counted} {first}"
-    return f"{count} {what}, {where} (row 1 is the first after the header)"
+    return f"{count} {what}, {where} (counted from 1, without the header)"
 
 
 def plural(count: int, noun: str) -> str:

@@ -22,15 +22,19 @@ from kit.stage import Stage
 from kit.stages import run
 from kit.store import Store
 
+APART = sys.platform != "linux"
+"""Whether torch and the boosters must not share a process: elsewhere than on Linux each brings an OpenMP of its own."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass
 class Slot:
-    """One worker process. `design`: what the last fit left in its memory."""
+    """One worker process. `design`: what the last fit left in its memory. `runtime`: what its libraries run on."""
 
     pool: Any
     design: str = ""
+    runtime: str = ""
     stage: Stage | None = None
     future: Future[None] | None = None
     began: float = field(default_factory=time.monotonic)
@@ -46,11 +50,7 @@ class Workers:
 
     def __init__(self, jobs: int, root: Path, threads: int = 1) -> None:
         self._root, self._threads = str(root), threads
-        context = multiprocessing.get_context("spawn")
-        self.slots = [
-            Slot(ProcessPool(max_workers=1, context=context, initializer=_begin, initargs=[threads]))
-            for _ in range(jobs)
-        ]
+        self.slots = [Slot(self._pool()) for _ in range(jobs)]
 
     def __enter__(self) -> Workers:
         return self
@@ -62,9 +62,19 @@ class Workers:
             slot.pool.join()
 
     def start(self, slot: Slot, stage: Stage) -> None:
-        """Hand a stage to a free slot."""
+        """Hand a stage to a free slot, in a new process where the old one's libraries would not go with its own."""
+        runtime = "torch" if "torch" in stage.ingredients.get("libs", {}) else "openmp"
+        if APART and slot.runtime not in ("", runtime):
+            slot.pool.stop()
+            slot.pool.join()
+            slot.pool = self._pool()
+        slot.runtime = runtime
         slot.stage, slot.began = stage, time.monotonic()
         slot.future = slot.pool.schedule(_work, args=(stage.to_json(), self._root, self._threads))
+
+    def _pool(self) -> Any:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPool(max_workers=1, context=context, initializer=_begin, initargs=[self._threads])
 
     def end(self, slot: Slot) -> None:
         """End the task of a slot, its process with it; the next task gets a new process."""

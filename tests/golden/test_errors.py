@@ -87,6 +87,15 @@ CASES: dict[str, dict[str, object]] = {
     "a sample without the id": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"key": [21, 22, 23], "y": [0.0] * 3}},
     "a sample of two columns": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"id": [21, 22, 23], "y": [0.0] * 3, "z": [0.0] * 3}},
     "a sample that lacks a class": {"swap": ("rmse", "logloss"), "then": ("target: y", "target: y, sample: sample.csv"), "train": {"y": ["a", "b", "c"] * 4}, "sample": {"id": [21, 22, 23], "a": [0.0] * 3, "d": [0.0] * 3}},
+    "a target of fractions under a metric of classes": {"swap": ("rmse", "logloss")},
+    "infinite targets": {"train": {"y": [0.5, float("inf"), *[v / 4 for v in range(10)]]}},
+    "a number where a category is wanted": {"swap": ("[numeric, category]", "[{use: target_mean, columns: [x1]}]")},
+    "a list where a name is wanted": {"swap": ("features: base", "features: 5")},
+    "a parameter left out": {"swap": ("[numeric, category]", "[{use: lookup, key: c, names: n.json}]")},
+    "a missing file of a feature": {"swap": ("[numeric, category]", "[{use: lookup, key: c, names: n.json, vectors: v.npy}]")},
+    "a dropped column": {"swap": ("[numeric, category]", "[{use: numeric, columns: [x1]}]"), "then": ("target: y", "target: y, drop: [x1]")},
+    "a test file without the id": {"swap": ("id: id", "id: key"), "train": {"key": list(range(12))}},
+    "text as weights": {"swap": ("target: y", "target: y, weight: c")},
     "negative weights": {"swap": ("target: y", "target: y, weight: x1"), "train": {"x1": [-1.0, *[0.5] * 11]}},
     "a column test lacks": {"swap": ("[numeric, category]", "[{use: numeric, columns: [x1, late]}]"), "train": {"late": [0.5] * 12}},
     "an unknown --set": {"args": ["--set", "models.a.parms.n_estimators=3"]},
@@ -150,8 +159,8 @@ def test_the_text_of_an_error(name, golden, tmp_path, monkeypatch):
     assert text == golden[name]
 
 
-SEVERAL = {"several at once": 3, "an unknown section": 2}
-"""Cases of more than one mistake; a misspelt `models:` is an unknown key and leaves the recipe without a model."""
+SEVERAL = {"several at once": 3}
+"""Cases of more than one mistake."""
 
 
 def problems_of(text: str) -> list[list[str]]:
@@ -170,7 +179,7 @@ def test_one_mistake_is_one_problem_of_a_few_lines_with_a_place(name):
     assert len(problems) == SEVERAL.get(name, 1)
     for lines in problems:
         assert len(lines) <= 8
-        assert lines[0].startswith(("<folder>/", "--", "column ", "sample.csv: ", "data.test: "))
+        assert lines[0].startswith(("<folder>/", "--", "train.csv: column ", "sample.csv: "))
 
 
 def test_every_text_has_its_case():

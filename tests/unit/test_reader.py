@@ -130,6 +130,24 @@ submit: {from: nothing}
     assert {line for line, _ in found} == {"1", "2", "3", "4", "5", "6", "8", "10", "11", "13", "14"}
 
 
+def test_one_metric_beside_the_first_needs_no_list(read):
+    assert read(BASE + "also: mae\n").also == ("mae",)
+
+
+def test_what_refers_to_a_section_that_cannot_be_read_is_not_judged(read):
+    text = BASE.replace("models:", "model:") + "blend:\n  m: {use: mean, from: [a]}\nsubmit: {from: m}\n"
+    assert rules(read, text) == [("3", "unknown key")]
+    text = BASE.replace("a: lightgbm", "a: {use: lightgbm, features: base}") + "features: [numeric]\n"
+    assert rules(read, text) == [("5", "features must be a mapping of names")]
+
+
+def test_a_blend_comes_after_what_it_blends(read):
+    with pytest.raises(RecipeError) as caught:
+        read(BASE + "blend:\n  m: {use: mean, from: [n]}\n  n: {use: mean, from: [a]}\n")
+    (problem,) = caught.value.problems
+    assert problem.next == "write n before m"
+
+
 def test_a_mistake_in_a_model_is_no_mistake_of_its_blend(read):
     text = (
         BASE.replace("a: lightgbm", "a: {use: lightgbm, params: {n_estimators: 0}}")
@@ -147,6 +165,27 @@ def test_a_bad_value_is_told_with_the_name_of_its_parameter(read):
 
 
 @pytest.mark.parametrize(
+    ("params", "rule", "got"),
+    [
+        ("{n_estimators: many}", "n_estimators must be a whole number", "many"),
+        ("{n_estimators: 1.5}", "n_estimators must be a whole number", "1.5"),
+        ("{num_iterations: 0}", "num_iterations must be at least 1", "0"),
+        ("{learning_rate: 2}", "learning_rate must be at most 1", "2"),
+        ("{extra_trees: perhaps}", "extra_trees must be true or false", "perhaps"),
+        ("{path_smooth: {a: 1}}", "path_smooth must be true or false or", "{'a': 1}"),
+        ("{nthread: 5, depth: 4}", "nthread is not yours to set", "5"),
+        ("{leaves: 4, num_leaves: 5}", "leaves is given twice", "leaves: 4, num_leaves: 5"),
+    ],
+)
+def test_a_bad_parameter_is_one_problem_in_words(read, params, rule, got):
+    with pytest.raises(RecipeError) as caught:
+        read(BASE.replace("a: lightgbm", f"a: {{use: lightgbm, params: {params}}}"))
+    (problem,) = caught.value.problems
+    assert problem.rule.startswith(rule)
+    assert problem.got == got
+
+
+@pytest.mark.parametrize(
     ("extra", "rule"),
     [
         ("seed: 1.5\n", "seed must be a whole number"),
@@ -161,8 +200,8 @@ def test_a_bad_value_is_told_with_the_name_of_its_parameter(read):
         ("blend:\n  m: {use: mean, from: [n]}\n  n: {use: mean, from: [a]}\n", "unknown source"),
         ("blend:\n  m: {from: [a]}\n", "is named by `use`"),
         ("submit: a\n", "submit must be a mapping"),
-        ("columns:\n  v: {use: lookup, key: c}\n", "field required"),
-        ("also: mae\n", "also must be a list"),
+        ("columns:\n  v: {use: lookup, key: c}\n", "names must be given"),
+        ("also: 3\n", "also must be the name of a metric, or a list of names"),
     ],
 )
 def test_rules_of_sections(read, extra, rule):

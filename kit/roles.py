@@ -1,0 +1,97 @@
+"""The columns with a role: ids, weights, groups and times, checked and as numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kit import table
+from kit.errors import DataError
+from kit.recipe import Recipe
+from kit.store import Stored
+from kit.types import Array
+from kit.wording import column_of, plural, rows_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def ids(stored: Stored, recipe: Recipe, part: str, size: int) -> pl.Series | None:
+    """Return the ids of the train or test rows: the id column, or row numbers (test continues after train).
+
+    Raises:
+        DataError: an id is missing or stands twice.
+    """
+    import polars as pl
+
+    name = recipe.data.id
+    if part == "test" and size == 0:
+        return None
+    if name is None:
+        start = 0 if part == "train" else stored.meta["n_train"]
+        return pl.Series("row", np.arange(start, start + size))
+    found = table.series_from_arrow(stored.blob(f"{part}/{name}"))
+    place, advice = column_of(recipe, name, part), "name another id column, or leave data.id out to number the rows"
+    if found.null_count():
+        got = rows_of(recipe, found.is_null().to_numpy(), "without an id")
+        raise DataError(f"{part} rows without an id", place=place, got=got, next=f"fill them, {advice}")
+    repeated = found.is_duplicated()
+    if repeated.any():
+        values = found.filter(repeated)
+        got = f"{plural(values.n_unique(), 'id')} more than once: {', '.join(map(str, values.unique().sort()[:3]))}"
+        raise DataError(f"an id stands twice in {part}", place=place, got=got, allowed="one row per id", next=advice)
+    return found
+
+
+def weights(stored: Stored, recipe: Recipe) -> Array:
+    """Return (n,) float64, the weights of the training rows.
+
+    Raises:
+        DataError: they are no numbers, or none that can weigh.
+    """
+    name, n = recipe.data.weight, stored.meta["n_train"]
+    if name is None:
+        return np.ones(n)
+    place, advice = column_of(recipe, name), "mend the column, or leave data.weight out"
+    kind = stored.meta["header"][name]["kind"]
+    if kind != "numeric":
+        raise DataError("row weights must be numbers", place=place, got=f"a {kind} column", next=advice)
+    w = np.asarray(stored.array(f"x/{name}")[:n], np.float64)
+    for wrong, what in ((~np.isfinite(w), "missing or infinite"), (w < 0, "negative")):
+        if wrong.any():
+            got = rows_of(recipe, wrong, what)
+            raise DataError("row weights must be finite and not negative", place=place, got=got, next=advice)
+    if not w.sum() > 0:
+        raise DataError("row weights must have a positive sum", place=place, got="all are 0", next=advice)
+    return w
+
+
+def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
+    """Return `group` (n,) int64 and `time` (n,) float64 of the training rows, each where it is declared.
+
+    Raises:
+        DataError: a row has none, or times are no numbers.
+    """
+    data, n = recipe.data, stored.meta["n_train"]
+    found: dict[str, Array] = {}
+    if data.groups is not None:
+        values = stored.array(f"x/{data.groups}")[:n]
+        _refuse_nulls(values, data.groups, "group", recipe)
+        found["group"] = np.unique(values, return_inverse=True)[1].astype(np.int64)
+    if data.time is not None:
+        kind = stored.meta["header"][data.time]["kind"]
+        if kind not in ("numeric", "date"):
+            place, advice = column_of(recipe, data.time), "write times as numbers or as dates like 2024-12-31"
+            raise DataError("times must be numbers or dates", place=place, got=f"a {kind} column", next=advice)
+        values = np.asarray(stored.array(f"x/{data.time}")[:n], np.float64)
+        _refuse_nulls(values, data.time, "time", recipe)
+        found["time"] = values
+    return found
+
+
+def _refuse_nulls(values: Array, name: str, role: str, recipe: Recipe) -> None:
+    empty = np.isnan(values) if values.dtype.kind == "f" else values < 0
+    if empty.any():
+        got = rows_of(recipe, empty, f"without a {role}")
+        raise DataError(f"rows without a {role}", place=column_of(recipe, name), got=got, next="fill or drop them")
