@@ -121,7 +121,7 @@ def test_two_runs_at_once_in_one_folder(toy, wait_for):
 
 def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     """The worker dies in the middle of its fit: that fit fails and is named, all others are made."""
-    toy.edit(("n_estimators: 8", "n_estimators: 4000"))
+    toy.edit(("n_estimators: 8", "n_estimators: 15000"))
     key = {s["name"]: s["key"] for s in toy.plan()}
     process = toy.spawn("--json", "--jobs", "1")
     until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
