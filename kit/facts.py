@@ -90,7 +90,7 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     folds, fresh = folding.folds(recipe, store, table_key, rows_key)
     made += ["folds"] if fresh else []
     header = {n: Column(c["kind"], (), c["width"]) for n, c in stored.meta["header"].items()}
-    taken = {data.target, data.id, data.groups, data.weight, *_split_columns(recipe)}
+    taken = {data.target, data.id, data.groups, data.weight, data.time, *_split_columns(recipe)}
     free = tuple(n for n in header if n not in taken | set(data.drop) and n not in stored.meta["missing_in_test"])
     return Facts(
         table_key=table_key,

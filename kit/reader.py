@@ -272,6 +272,10 @@ class _Reader(Checks):
             self.add(f"a {registry.KINDS[kind]} is named by `use`", at, got=got, allowed=names, next="use: <name>")
             return None
         use = str(value["use"])
+        if use.endswith(".py"):
+            advice = "put the file into the folder of its kind in kit/, where it is a plug-in by its name"
+            self.add("a recipe may not run code of its own", (*at, "use"), use, registry.names(kind), next=advice)
+            return None
         try:
             cls: type[Params] = registry.load(kind, use).Params
         except RecipeError as error:

@@ -83,6 +83,7 @@ class Resolver:
         """Return what is wrong with a column's name or role, None where nothing is."""
         facts, data = self.facts, self.recipe.data
         roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight"}
+        roles |= {data.time: "time"}
         roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
         refused = {data.target, data.id} if not feature else set(roles)
         known = [*facts.free, *self.aliases]
@@ -102,11 +103,11 @@ class Resolver:
 
     def _of_wrong_kind(self, name: str, plug: Plug) -> RecipeError | None:
         """Return what is wrong with a column's kind, None where nothing is; a computed column holds vectors."""
-        kinds = {alias: "vector" for alias in self.aliases} | {n: self.facts.header[n].kind for n in self.facts.free}
+        kinds = {n: column.kind for n, column in self.facts.header.items()} | dict.fromkeys(self.aliases, "vector")
         accepts = getattr(registry.load(plug.kind, plug.use), "ACCEPTS", ())
         if not accepts or kinds[name] in accepts:
             return None
-        fit = [n for n, kind in kinds.items() if kind in accepts]
+        fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         others = [n for n in registry.names("features") if kinds[name] in registry.load("features", n).ACCEPTS]
         return RecipeError(
             f"{plug.use} takes {' and '.join(accepts)} columns",

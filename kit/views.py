@@ -86,9 +86,7 @@ def ls(root: str | Path = ".") -> list[dict[str, Any]]:
         if path.parent.parent.name == "_history" or path.parent.name.startswith("_"):
             continue
         card = json.loads(path.read_text("utf-8"))
-        cards.append(
-            {k: card.get(k) for k in ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")}
-        )
+        cards.append({name: card.get(name) for name in LISTED})
     return sorted(cards, key=_rank)
 
 
