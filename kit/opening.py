@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.stage import Stage
 from kit.store import Store
+from kit.strictyaml import Document
 
 Sets = Sequence[str] | Mapping[str, Any]
 """Changes of a recipe: "a.b=c" texts, or a mapping of dotted names to values."""
@@ -38,8 +39,20 @@ def read_recipe(path: str | Path, set: Sets = ()) -> Recipe:
         RecipeError: with every problem and its line.
     """
     texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
-    document = strictyaml.apply_sets(strictyaml.load(Path(path)), texts)
+    document = strictyaml.apply_sets(_in_full(strictyaml.load(Path(path))), texts)
     return reader.read(document, Path(path).resolve().parent)
+
+
+def _in_full(document: Document) -> Document:
+    """Return the document with `lgbm: lightgbm` written as `lgbm: {use: lightgbm}`, where --set can go on."""
+    value = dict(document.value)
+    for section in ("models", "blend"):
+        if isinstance(entries := value.get(section), Mapping):
+            value[section] = {k: {"use": v} if isinstance(v, str) else v for k, v in entries.items()}
+    for section in ("split", "stop"):
+        if isinstance(short := value.get(section), str):
+            value[section] = {"use": short}
+    return replace(document, value=value)
 
 
 def open_recipe(

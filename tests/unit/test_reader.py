@@ -258,3 +258,9 @@ def test_a_recipe_without_its_failed_models(read):
     assert smaller.submit == "o"
     none = recipe.without(["a", "b"])
     assert (none.models, none.blends, none.submit) == ((), (), None)
+
+
+def test_a_short_form_can_be_set_below(read):
+    recipe = read(BASE + "split: stratified\n", "models.a.params.leaves=5", "split.folds=4", "models.a.stop=cut")
+    assert (recipe.models[0].plug.params.leaves, recipe.models[0].stop.use) == (5, "cut")
+    assert (recipe.split.use, recipe.split.params.folds) == ("stratified", 4)
