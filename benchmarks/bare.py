@@ -6,13 +6,14 @@ carries out every SHARES-th fit (a fit is a fold and a learner), beginning with 
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-ROUNDS = 500
+ROUNDS = int(os.environ.get("BARE_ROUNDS", "500"))
 EPOCHS = 16
 PARAMS = {
     "lightgbm": {"learning_rate": 0.03, "leaves": 63, "min_leaf": 10, "subsample": 0.7, "colsample": 0.8},

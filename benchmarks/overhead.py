@@ -139,6 +139,7 @@ def _read(path: Path) -> str:
 
 def memory() -> None:
     """Print the peak memory of a kit worker and of the bare script at 1M x 100, for each booster."""
+    os.environ["BARE_ROUNDS"] = "5"
     n, d = 1_000_000, 100
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n + n // 4, d)).astype(np.float32)
