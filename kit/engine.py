@@ -136,7 +136,7 @@ def execute(
     heavy = [s for s in todo if s.verb in IN_WORKERS]
     if heavy:
         with workers() as pool:
-            _Heavy(store, pool, clock, observer, outcome).run(heavy)
+            _Heavy(pool, clock, observer, outcome).run(heavy)
     lost = {f.stage.key for f in outcome.failed} | {s.key for s in outcome.cut}
     for stage in (s for s in todo if s.verb not in IN_WORKERS):
         if lost.intersection(stage.inputs):
@@ -159,8 +159,8 @@ def execute(
 class _Heavy:
     """Hands the fits to the workers until all are done, failed or out of time."""
 
-    def __init__(self, store: Store, pool: Workers, clock: Clock, observer: Observer, outcome: Outcome) -> None:
-        self.store, self.pool, self.clock, self.observer, self.outcome = store, pool, clock, observer, outcome
+    def __init__(self, pool: Workers, clock: Clock, observer: Observer, outcome: Outcome) -> None:
+        self.pool, self.clock, self.observer, self.outcome = pool, clock, observer, outcome
         self.left: list[Stage] = []
         self.open: set[str] = set()
 
@@ -173,7 +173,7 @@ class _Heavy:
             self._hand_out()
             busy = [slot for slot in self.pool.slots if slot.busy]
             if not busy:
-                self._give_up()
+                self.left = []  # what is left waits for inputs that failed or were cut
                 break
             wait([slot.future for slot in busy if slot.future], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for slot in busy:
@@ -245,10 +245,6 @@ class _Heavy:
             if not self.clock.fits(model, len(mine), len(self.pool.slots)):
                 self.outcome.cut += mine
                 self.left = [s for s in self.left if _model(s) != model]
-
-    def _give_up(self) -> None:
-        """Drop stages whose inputs failed or were cut."""
-        self.left = []
 
 
 def design_of(stage: Stage) -> str:

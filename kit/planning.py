@@ -23,7 +23,7 @@ from kit.types import Task
 class Plan:
     """Stages in an order in which each comes after its inputs.
 
-    `oofs`: model or blend -> key of its OOF stage. `fits`: model -> names of its fit stages. `submit`: key or None.
+    `oofs`: model or blend -> key of its OOF stage. `submit`: key or None.
     `names`: alias of a computed column -> its name.
     """
 

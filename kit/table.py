@@ -9,8 +9,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +24,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """What a sample submission prescribes: the id column, the columns to predict, the ids in their order."""
-
-    id: str
-    columns: tuple[str, ...]
-    ids: pl.Series
-    dtypes: Mapping[str, pl.DataType]
 
 
 def read(path: Path, nulls: Sequence[str] = ()) -> pl.DataFrame:
@@ -58,20 +47,6 @@ def read_text(path: Path) -> pl.DataFrame:
     import polars as pl
 
     return _load(path, lambda data, separator: read_csv_text(path, data, separator)).cast(pl.String)
-
-
-def read_sample(path: Path) -> Sample:
-    """Return what the sample submission at `path` prescribes; its first column is the id.
-
-    Raises:
-        DataError: as `read`, or there is no column to predict.
-    """
-    frame = read(path)
-    if frame.width < 2:
-        rule = "a sample submission has an id column and one or more columns to predict"
-        raise DataError(rule, place=str(path), got=f"columns {frame.columns}")
-    name, *columns = frame.columns
-    return Sample(name, tuple(columns), frame[name], dict(frame.schema))
 
 
 def source(name: str) -> pl.DataFrame:

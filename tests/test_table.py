@@ -177,15 +177,6 @@ def test_read_text_keeps_the_spelling(tmp_path):
     assert table.read_text(tmp_path / "s.csv").rows() == [("007", "TRUE"), ("NA", "0.50"), ("8", None)]
 
 
-def test_read_sample_says_what_to_predict(tmp_path):
-    (tmp_path / "s.csv").write_text("ID,a,b\n3,0,0.5\n1,0,0.5\n")
-    sample = table.read_sample(tmp_path / "s.csv")
-    assert (sample.id, sample.columns, sample.ids.to_list()) == ("ID", ("a", "b"), [3, 1])
-    assert sample.dtypes == {"ID": pl.Int64, "a": pl.Int64, "b": pl.Float64}
-    (tmp_path / "t.csv").write_text("ID\n3\n")
-    assert "id column" in refusal(lambda: table.read_sample(tmp_path / "t.csv"))
-
-
 # -- bundled sets and holdout
 
 
@@ -402,6 +393,6 @@ def test_build_kinds_of_real_data_look_right(folder):
     assert {name: found[name] for name in DOUBTFUL.get(folder, {})} == DOUBTFUL.get(folder, {})
     assert set(found) == set(train.columns) - {meta["id_column"], meta["target"]}
     assert not built.missing_in_test and not built.only_in_test
-    sample = table.read_sample(DATA / folder / "sample_submission.csv")
+    sample = table.read(DATA / folder / "sample_submission.csv")
     ids = built.kept[meta["id_column"]].test
-    assert ids is not None and ids.to_list() == sample.ids.to_list()
+    assert ids is not None and ids.to_list() == sample[meta["id_column"]].to_list()
