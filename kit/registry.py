@@ -1,4 +1,4 @@
-"""The folder is the registry: lists plug-ins, imports them on use. The only user of importlib in kit."""
+"""The folder is the registry: lists plug-ins, imports them on use. Only it and cli.py (for commands) use importlib."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kit
-from kit import cli
+from kit.commands import _shared
 from kit.errors import RecipeError
 
 RESULT = {"score", "fold_scores", "oof", "peeked"}
@@ -129,7 +129,7 @@ def test_results_follow_root_and_inputs_do_not(toy, monkeypatch, tmp_path):
 
 def test_a_time_limit_counts_from_the_call_in_a_process_that_is_old(toy, monkeypatch):
     """In a notebook kit was imported long ago; the limit is still that of this run."""
-    monkeypatch.setattr(cli, "STARTED", cli.STARTED - 10_000)
+    monkeypatch.setattr(_shared, "STARTED", _shared.STARTED - 10_000)
     result = kit.run(str(toy.folder / "r.yaml"), root=toy.root, time_limit=300)
     assert not result.truncated
     assert result.submission is not None

@@ -1,0 +1,43 @@
+"""What the commands share: options, the clock of the process, and how an error ends one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+STARTED = time.monotonic()
+"""When this process began: what --time-limit is counted from."""
+
+SET = click.option("--set", "set_", multiple=True, metavar="a.b=c", help="Change one value of the recipe.")
+ROOT = click.option("--root", default=".", show_default=True, help="Where .kit, oof and submissions lie.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there.")
+DEBUG = click.option("--debug", is_flag=True, help="Show tracebacks.")
+ONLY = click.option("--only", multiple=True, metavar="MODEL", help="Fit these models only.")
+
+
+def left(time_limit: float | None) -> float | None:
+    """Return what is left of a time limit that counts from the start of the process."""
+    return None if time_limit is None else time_limit - (time.monotonic() - STARTED)
+
+
+def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
+    """Run a command: user errors end with 2 and no traceback, bugs with 1, failed stages with 3."""
+    from kit.errors import KitError
+
+    try:
+        code = work()
+    except KitError as error:
+        if debug:
+            raise
+        if as_json:
+            click.echo(json.dumps({"error": error.problems[0].as_dict()}))
+        click.echo(str(error), err=True)
+        code = 2
+    except KeyboardInterrupt:
+        click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,31 @@
+"""`kit gc`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from kit.commands._shared import DEBUG, JSON, ROOT, guarded
+
+
+@click.command("gc")
+@ROOT
+@click.option("--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
+@JSON
+@DEBUG
+def command(root: str, dry_run: bool, as_json: bool, debug: bool) -> None:
+    """Remove stored results that no recipe's last run uses. OOFs and submissions stay."""
+
+    def work() -> int:
+        from kit import api
+
+        objects, size = api.gc(root, dry=dry_run)
+        if as_json:
+            click.echo(json.dumps({"objects": objects, "bytes": size, "dry_run": dry_run}))
+        else:
+            verb = "would free" if dry_run else "freed"
+            click.echo(f"{verb} {size / 1e6:.1f} MB in {objects} results")
+        return 0
+
+    guarded(work, as_json, debug)
