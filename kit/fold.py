@@ -15,7 +15,7 @@ import numpy as np
 
 from kit import registry
 from kit.canon import stream
-from kit.contracts import Fitted, Run
+from kit.contracts import Fitted, Run, Watch, never
 from kit.design import Designs, DesignSpec, Use, build
 from kit.errors import DataError
 from kit.recipe import StopPolicy
@@ -40,6 +40,11 @@ class FitSpec:
     steps: int | None = None
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
+    watch: Watch = never
+
+
+class Ended(Exception):
+    """The watch of a fit ended it: there is no result."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,20 @@ def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitt
     module = registry.load("models", spec.model.use)
     task = registry.load("codecs", spec.design.codec.use).task(spec.design.codec.params, spec.task)
     rng = stream(spec.design.seed, "fit", spec.seed_index, spec.design.fold)
-    run = Run(rng, steps=steps, threads=spec.threads, device=spec.device)
+    ended: list[int] = []
+
+    def watch(step: int, stop_score: float) -> bool:
+        ended.extend([step] if spec.watch(step, stop_score) else [])
+        return bool(ended)
+
+    run = Run(rng, watch, steps, spec.threads, spec.device)
     shared = {name: getattr(spec.model.params, name) for name in module.DATA_PARAMS}
-    name = f"data {spec.model.use} {sorted(shared.items())} {designs.stop is None} {designs.n_real}"
+    rows = "learn" if designs.stop is not None else f"all {designs.n_real}"
+    name = f"data {rows}: {spec.model.use} {sorted(shared.items())}"
     data = memo(name, lambda: module.prepare(spec.model.params, task, designs.train, designs.stop, run))
     fitted: Fitted = module.fit(spec.model.params, task, data, run)
+    if ended:
+        raise Ended
     return fitted
 
 

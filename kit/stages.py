@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +13,30 @@ import numpy as np
 
 from kit import registry, rows, sample, table
 from kit.canon import key_of, stream
+from kit.contracts import Watch, never
 from kit.crossfit import BlendSpec, crossfit
 from kit.design import DesignSpec
 from kit.fold import FitSpec, FoldResult, fit_fold
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
+from kit.memory import Memory
 from kit.oof import Oof, average
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
 from kit.types import Array, Folds, Rows
 
-
-class _Memory:
-    """What a worker keeps between fits of one design: its matrices, and the library's data made last."""
-
-    def __init__(self) -> None:
-        self.key = ""
-        self._kept: dict[str, Any] = {}
-
-    def of(self, key: str) -> _Memory:
-        if key != self.key:
-            self.key, self._kept = key, {}
-        return self
-
-    def __call__(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._kept:
-            if name.startswith("data "):
-                self._kept = {k: v for k, v in self._kept.items() if not k.startswith("data ")}
-            self._kept[name] = make()
-        return self._kept[name]
+_MEMORY = Memory()
 
 
-_MEMORY = _Memory()
+def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memory: Memory = _MEMORY) -> None:
+    """Carry out a stage and commit its result.
 
-
-def run(stage: Stage, store: Store, threads: int = 1) -> None:
-    """Carry out a stage and commit its result."""
+    `memory`: what is kept between fits. `watch` follows a fit; where it ends one, `kit.fold.Ended` is raised and
+    nothing is committed.
+    """
     verbs = {"column": _column, "oof": _oof, "blend": _blend, "submit": _submit}
     if stage.verb in ("fit", "curve"):
-        _fit(stage, store, threads)
+        _fit(stage, store, replace(_spec(stage, store), threads=threads, watch=watch), memory)
     else:
         verbs[stage.verb](stage, store)
 
@@ -78,7 +64,7 @@ def _column(stage: Stage, store: Store) -> None:
     store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients)
 
 
-def _spec(stage: Stage, store: Store, threads: int) -> FitSpec:
+def _spec(stage: Stage, store: Store) -> FitSpec:
     made, files = stage.ingredients, stage.local["files"]
     design = made["design"]
     steps = _pooled_steps(made["curves"], store) if made.get("curves") else None
@@ -98,7 +84,6 @@ def _spec(stage: Stage, store: Store, threads: int) -> FitSpec:
         stop_folds=made["stop"]["folds"],
         seed_index=made["seed_index"],
         steps=steps,
-        threads=threads,
         device=made["device"],
     )
 
@@ -110,13 +95,12 @@ def _pooled_steps(curves: list[str], store: Store) -> int:
     return int(np.argmin(np.mean([p[:length] for p in parts], axis=0))) + 1
 
 
-def _fit(stage: Stage, store: Store, threads: int) -> None:
+def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = _inputs(stage, store)
     folds = folds_of(store.open(stage.ingredients["folds"]))
-    spec = _spec(stage, store, threads)
     shaping = ("design", "task", "split", "stop", "seed", "fold", "x", "columns", "target", "folds", "curves")
-    memo = _MEMORY.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
+    memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
     began = time.perf_counter()
     result = fit_fold(spec, train, test, folds, memo)
     arrays = _fit_arrays(stage, spec, result, train, folds)
@@ -125,7 +109,7 @@ def _fit(stage: Stage, store: Store, threads: int) -> None:
         "n_learn": result.n_learn,
         "seconds": time.perf_counter() - began,
         "names": list(result.names),
-        "threads": threads,
+        "threads": spec.threads,
         "device": spec.device,
     }
     if "model" not in stage.needs:
