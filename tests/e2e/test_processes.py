@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
 
 def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for):
     toy.edit(ENDLESS)
-    limit = 14
+    limit = 30  # a busy machine takes half of it to start a worker
     done = wait_for(toy.spawn("--json", "--jobs", "1", "--time-limit", str(limit)), 4 * limit)
     assert done.code == 0, done.err
     assert done.json["truncated"] is True
