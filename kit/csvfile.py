@@ -5,24 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kit.csvbytes import Bytes, buffer, columns_with_zeros, count, has, records
 from kit.errors import DataError
-from kit.infer import as_numbers
-from kit.types import Ints
+from kit.forms import as_numbers
+from kit.types import Array
 
 if TYPE_CHECKING:
     import polars as pl
 
-NULL_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+NULL_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL")
 """What means missing in csv and tsv files; elsewhere only the empty string does."""
 
-_GUESS_ROWS = 1000
-_CHUNK = 1 << 26
+SEPARATORS = (",", ";", "\t", "|")
+
+_GUESS_BYTES = 1 << 16
+_GUESS_PIECES = 16
+_RETRIES = 4
 
 
 def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str]) -> pl.DataFrame:
@@ -33,38 +37,98 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     """
     import polars as pl
 
-    words = [*NULL_WORDS, *nulls]
-    try:
-        guess = pl.read_csv(data, separator=separator, null_values=words, n_rows=_GUESS_ROWS)
-        # Numbers from the start take less memory than text that is cast later, but fail on a late word.
-        floats = [c for c, dtype in guess.schema.items() if dtype == pl.Float64]
-    except pl.exceptions.PolarsError:
-        floats = []
-    frame = _frame(path, data, separator, words, floats)
+    words = list(dict.fromkeys([*NULL_WORDS, *nulls]))
+    names = _header(path, data, separator)
+    types = _guess(data, separator, words, len(names))
+    for _ in range(_RETRIES):
+        try:
+            frame = _frame(path, data, separator, words, types)
+            break
+        except pl.exceptions.PolarsError as error:
+            types = _without(types, str(error))
+    else:
+        frame = read_csv_text(path, data, separator, words)
+    frame = frame.with_columns(_padded(path, data, separator, words, frame))
     return frame.with_columns(as_numbers([s for s in frame if s.dtype == pl.String]))
 
 
-def read_csv_text(path: Path, data: Path | bytes, separator: str) -> pl.DataFrame:
-    """Return the rows as text, spelled as in the file; what is empty is null.
+def read_csv_text(path: Path, data: Path | bytes, separator: str, words: Sequence[str] = ("",)) -> pl.DataFrame:
+    """Return the rows as text, spelled as in the file; what is empty, or one of `words`, is null.
 
     Raises:
         DataError: as `read_csv`.
     """
-    return _frame(path, data, separator, [""], [])
+    import polars as pl
+
+    try:
+        return _frame(path, data, separator, words, None)
+    except pl.exceptions.PolarsError as error:
+        raise _csv_error(path, data, separator, len(_header(path, data, separator))) from error
 
 
-def _frame(path: Path, data: Path | bytes, separator: str, words: list[str], floats: list[str]) -> pl.DataFrame:
-    """Return the rows, `floats` as numbers where they are, the other columns as text."""
+def separator_of(data: Path | bytes, usual: str) -> str:
+    """Return the sign between the fields: another than the usual one where only that stands in the first two lines."""
+    raw = io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
+    with raw:
+        lines = [raw.readline(_GUESS_BYTES) for _ in range(2)]
+    if usual.encode() in lines[0]:
+        return usual
+    counts = {s: lines[0].count(s.encode()) for s in SEPARATORS}
+    best = max(SEPARATORS, key=lambda s: counts[s])
+    return best if counts[best] and best.encode() in lines[1] else usual
+
+
+def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int) -> list[Any]:
+    """Return a type for each column by the beginning of the file and pieces from all over it.
+
+    A wrong guess costs time, never a value: numbers that are none fail, and the column is read as text.
+    """
+    import polars as pl
+
+    size = len(data) if isinstance(data, bytes) else data.stat().st_size
+    with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as raw:
+        pieces = [raw.read(_GUESS_BYTES).rpartition(b"\n")[0] or b""]
+        for at in np.linspace(_GUESS_BYTES, size, _GUESS_PIECES, endpoint=False).astype(int):
+            if size > 8 * _GUESS_BYTES:
+                raw.seek(int(at))
+                pieces.append(raw.read(_GUESS_BYTES // 4).partition(b"\n")[2].rpartition(b"\n")[0])
+    for taken in (pieces, pieces[:1]):
+        try:
+            sample = b"\n".join(p for p in taken if p)
+            found = pl.read_csv(sample, separator=separator, null_values=list(words), infer_schema_length=None)
+        except pl.exceptions.PolarsError:
+            continue
+        numbers = (pl.Int64, pl.Float64)
+        types = [dtype if dtype in numbers else pl.String for dtype in found.dtypes]
+        return types if len(types) == width else [pl.String] * width
+    return [pl.String] * width
+
+
+def _without(types: Sequence[Any], message: str) -> list[Any]:
+    """Return the types without the one that, by the message of an error, did not fit."""
+    import polars as pl
+
+    found = re.search(r"could not parse `(.*?)` as dtype `(\w+)` at column .* \(column number (\d+)\)", message, re.S)
+    if found is None:
+        return [pl.String] * len(types)
+    at = int(found[3]) - 1
+    new = pl.Float64 if found[2] == "i64" and re.match(r"\s*[+-]?\d*\.?\d*(e[+-]?\d+)?$", found[1], re.I) else pl.String
+    whole = re.match(r"\s*[+-]?\d+$", found[1])
+    return [(pl.String if whole else new) if i == at else dtype for i, dtype in enumerate(types)]
+
+
+def _frame(
+    path: Path, data: Path | bytes, separator: str, words: Sequence[str], types: Sequence[Any] | None
+) -> pl.DataFrame:
+    """Return the rows under these types, as text where there are none."""
     import polars as pl
 
     names = _header(path, data, separator)
-    types = dict.fromkeys(floats, pl.Float64())
-    try:
-        frame = pl.read_csv(data, separator=separator, null_values=words, infer_schema=False, schema_overrides=types)
-    except pl.exceptions.PolarsError as error:
-        if floats:
-            return _frame(path, data, separator, words, [])
-        raise _csv_error(path, data, separator, len(names)) from error
+    frame = pl.read_csv(
+        data, separator=separator, null_values=list(words), infer_schema=False, schema_overrides=types or {}
+    )
+    if frame.width != len(names):
+        raise _csv_error(path, data, separator, len(names))
     frame.columns = names
     if frame.width > 1 and frame[:, -1].null_count():
         frame = _without_blank_lines(path, data, separator, frame)
@@ -73,8 +137,19 @@ def _frame(path: Path, data: Path | bytes, separator: str, words: list[str], flo
     return frame
 
 
-def _bytes(data: Path | bytes) -> bytes:
-    return data if isinstance(data, bytes) else data.read_bytes()
+def _padded(
+    path: Path, data: Path | bytes, separator: str, words: Sequence[str], frame: pl.DataFrame
+) -> list[pl.Series]:
+    """Return, as text, the whole-number columns of which a value begins with a zero: "007" is a name."""
+    import polars as pl
+
+    whole = {i for i, dtype in enumerate(frame.dtypes) if dtype == pl.Int64}
+    found = whole & columns_with_zeros(buffer(data), separator, frame.width) if whole else set()
+    if not found:
+        return []
+    text = _frame(path, data, separator, words, None)
+    suspects = [text[:, i] for i in sorted(found)]
+    return [s for s in suspects if (s.str.starts_with("0") & (s.str.len_bytes() > 1)).any()]
 
 
 def _header(path: Path, data: Path | bytes, separator: str) -> list[str]:
@@ -86,26 +161,28 @@ def _header(path: Path, data: Path | bytes, separator: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise _csv_error(path, data, separator, 0) from error
     except csv.Error as error:
-        raise DataError("the header is not csv", place=f"{path}:1", got=error) from error
+        raise DataError("the header is not csv", place=f"{path}:1", got=error, next="save it as plain csv") from error
     if not row:
         raise DataError("the file is empty", place=str(path))
     twice = sorted({c for c in row if c and row.count(c) > 1})
     if twice:
-        raise DataError("column names stand twice in the header", place=f"{path}:1", got=", ".join(twice))
+        advice = "give each column a name of its own"
+        raise DataError("column names stand twice in the header", place=f"{path}:1", got=", ".join(twice), next=advice)
     return [c or f"Unnamed: {i}" for i, c in enumerate(row)]
 
 
 def _csv_error(path: Path, source: Path | bytes, separator: str, width: int) -> DataError:
     """Return the error with the line at fault, as far as it can be found."""
-    data = _bytes(source)
+    data = source if isinstance(source, bytes) else source.read_bytes()
     try:
         data.decode()
     except UnicodeDecodeError as bad:
         place = f"{path}:{data[: bad.start].count(10) + 1}"
-        return DataError("the file is not UTF-8 text", place=place, next="save it as UTF-8 (iconv -t utf-8)")
-    for first, fields, _ in _records(data, separator):
+        advice = "save it as UTF-8, or say how it is written: data: {encoding: latin-1}"
+        return DataError("the file is not UTF-8 text", place=place, got=repr(_around(data, bad.start)), next=advice)
+    for first, fields, _ in records(np.frombuffer(data, np.uint8), separator):
         for i in np.flatnonzero(fields > width)[:1]:
-            return _ragged(path, data, int(first[i]), int(fields[i]), width)
+            return _ragged(path, np.frombuffer(data, np.uint8), int(first[i]), int(fields[i]), width)
     next = 'put text that holds a quote between quotes, and write it as ""'
     if stray := re.search(rb'[^%b\r\n"]"[^%b\r\n"]' % (separator.encode(), separator.encode()), data):
         line = data[: stray.start() + 1].count(10) + 1
@@ -113,46 +190,28 @@ def _csv_error(path: Path, source: Path | bytes, separator: str, width: int) -> 
     return DataError("a quote is not closed", place=str(path), next=next)
 
 
-def _ragged(path: Path, data: bytes, start: int, fields: int, width: int) -> DataError:
-    place = f"{path}:{data[:start].count(10) + 1}"
+def _around(data: bytes, at: int) -> bytes:
+    """Return the bytes around a place, of its line only."""
+    return (
+        data[max(0, at - 20) : at + 20].rpartition(b"\n")[2] if b"\n" in data[at - 20 : at] else data[at - 5 : at + 20]
+    )
+
+
+def _ragged(path: Path, data: Bytes, start: int, fields: int, width: int) -> DataError:
+    place = f"{path}:{count(data[:start], chr(10)) + 1}"
     next = "put quotes around text that holds the separator" if fields > width else "the line is cut short"
     return DataError(f"the line has {fields} fields, the header {width}", place=place, next=next)
 
 
 def _without_blank_lines(path: Path, source: Path | bytes, separator: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame without the rows that polars makes of blank lines; refuse lines that it filled up."""
-    data = _bytes(source)
-    if b'"' not in data and data.count(separator.encode()) == (len(frame) + 1) * (frame.width - 1):
+    data = buffer(source)
+    if not has(data, '"') and count(data, separator) == (len(frame) + 1) * (frame.width - 1):
         return frame
-    blank: list[Any] = []
-    for first, fields, size in _records(data, separator):
+    blank: list[Array] = []
+    for first, fields, size in records(data, separator):
         for i in np.flatnonzero((fields < frame.width) & (size > 0))[:1]:
             raise _ragged(path, data, int(first[i]), int(fields[i]), frame.width)
         blank.append(size == 0)
     lines = np.concatenate(blank)
     return frame.filter(~lines[-len(frame) :]) if len(lines) > len(frame) else frame
-
-
-def _records(data: bytes, separator: str) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Yield, chunk by chunk, of each record its start in `data`, its number of fields and its size in bytes.
-
-    A newline or separator between quotes is text.
-    """
-    bytes_ = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    inside, start, open_fields = False, 0, 0
-    for at in range(0, len(bytes_), _CHUNK):
-        part = bytes_[at : at + _CHUNK]
-        quoted = np.bitwise_xor.accumulate(part == ord('"')) ^ inside
-        ends = np.flatnonzero((part == ord("\n")) & ~quoted)
-        seps = np.flatnonzero((part == ord(separator)) & ~quoted)
-        inside = bool(quoted[-1])
-        before = np.searchsorted(seps, ends)
-        if len(ends):
-            first = np.concatenate([[start], ends[:-1] + at + 1]).astype(np.int64)
-            fields = np.diff(before, prepend=0) + 1
-            fields[0] += open_fields
-            returns = bytes_[np.maximum(ends + at - 1, 0)] == ord("\r")
-            yield first, fields, ends + at - first - returns
-            start, open_fields = int(ends[-1]) + at + 1, len(seps) - int(before[-1])
-        else:
-            open_fields += len(seps)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from kit import devices, forms, kinds, wishes
 from kit.errors import DataError, nearest
+from kit.forms import Coded, Form, Found
 from kit.types import Array, Column
+from kit.wishes import Wish
 
 if TYPE_CHECKING:
     import polars as pl
-
-MANY_LEVELS = 50
-"""Short strings are text, not a category, where they have more levels than this and repeat less than twice."""
-LONG_WORDS = 4.0
-LONG_CHARS = 30.0
-"""Strings are long with so many words per level, or so many characters (some scripts do not space their words)."""
-
-ISO_TIME = (
-    r"^(\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](\d{2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?: ?(?:Z|UTC|([+-]\d{2}):?(\d{2})))?)?$"
-)
-
-Family = Literal["numbers", "true/false", "dates", "text", "lists", "nothing", "other"]
 
 
 class Kept(NamedTuple):
@@ -35,52 +26,92 @@ class Kept(NamedTuple):
     test: pl.Series | None
 
 
+class Note(NamedTuple):
+    """What a person should know of a column, and what can be done about it or ""."""
+
+    column: str
+    what: str
+    next: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """All rows as columns, train first.
 
     Shape:
         x: name -> (n_train + n_test,) float64 or float32 (numeric; float32 only where that is exact), float64 days
-            since 1970-01-01 (date), int32 codes into `Column.levels`, -1 = missing (category, text), or
+            since 1970-01-01 (date), int32 codes into `Column.levels`, -1 = missing (category, text, key), or
             (n_train + n_test, d) float32 (vector). Missing numbers are NaN.
+        forms: how the values of each column of x are written, to read more of them.
         missing_in_test: columns of x that the test data lack; their test part is missing.
         only_in_test: columns that the train data lack; they are not in x.
-        notes: "column: what a person should know of it".
     """
 
     n_train: int
     n_test: int
     header: Mapping[str, Column]
     x: Mapping[str, Array]
+    forms: Mapping[str, Form]
     kept: Mapping[str, Kept]
     missing_in_test: frozenset[str]
     only_in_test: frozenset[str]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
-def build(train: pl.DataFrame, test: pl.DataFrame | None, keep: Sequence[str] = ()) -> Table:
-    """Return the table of train and test rows; columns named in `keep` go to `Table.kept`, not to x.
+@dataclass(frozen=True)
+class Roles:
+    """Which columns are not inferred like others.
+
+    `keep`: left as they were read. `named`: columns with a role, which are never taken for keys. `kinds`: what a
+    person says a column is.
+    """
+
+    keep: Sequence[str] = ()
+    named: Collection[str] = ()
+    kinds: Mapping[str, Wish] = field(default_factory=dict)
+
+
+class _Made(NamedTuple):
+    """A finished column, or None for both where kit has no use for it."""
+
+    column: Column | None
+    x: Array | None
+    form: Form
+    notes: tuple[Note, ...]
+
+
+def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = None) -> Table:
+    """Return the table of train and test rows; columns to keep go to `Table.kept`, not to x.
 
     Raises:
-        DataError: `keep` names a column that the train data lack.
+        DataError: a column to keep is lacking, or one cannot be read as the kind it is said to have.
     """
-    kept = {c: Kept(column_values(train, c), _maybe(test, c)) for c in keep}
-    header: dict[str, Column] = {}
-    x: dict[str, Array] = {}
-    notes: list[str] = []
+    roles = roles or Roles()
+    kept = {c: Kept(column_values(train, c), _maybe(test, c)) for c in roles.keep}
     n_test = 0 if test is None else len(test)
-    for name in (c for c in train.columns if c not in kept):
-        stacked, family, note = _stack(train[name], _maybe(test, name), n_test)
-        made = _column(stacked, family)
-        if made is None:
-            notes.append(f"{name}: not used, kit has no column kind for {train[name].dtype}")
-            continue
-        header[name], x[name] = made
-        if text := note or _remark(stacked, header[name]):
-            notes.append(f"{name}: {text}")
-    names = set() if test is None else set(test.columns)
-    missing = frozenset() if test is None else frozenset(set(x) - names)
-    return Table(len(train), n_test, header, x, kept, missing, frozenset(names - set(train.columns)), tuple(notes))
+    names = [c for c in train.columns if c not in kept]
+
+    def make(name: str) -> _Made:
+        return _column(train[name], _maybe(test, name), n_test, name, roles)
+
+    # Conversions leave the interpreter for numpy and polars: threads share the work.
+    with ThreadPoolExecutor(devices.cores()) as pool:
+        made = dict(zip(names, pool.map(make, names), strict=True))
+    used = {name: m for name, m in made.items() if m.column is not None and m.x is not None}
+    notes = tuple(note for m in made.values() for note in m.notes)
+    in_test = set() if test is None else set(test.columns)
+    missing = frozenset() if test is None else frozenset(set(used) - in_test)
+    return Table(
+        n_train=len(train),
+        n_test=n_test,
+        header={name: m.column for name, m in used.items() if m.column is not None},
+        x={name: m.x for name, m in used.items() if m.x is not None},
+        forms={name: m.form for name, m in used.items()},
+        kept=kept,
+        missing_in_test=missing,
+        only_in_test=frozenset(in_test - set(train.columns)),
+        notes=notes,
+    )
 
 
 def column_values(frame: pl.DataFrame, name: str) -> pl.Series:
@@ -94,169 +125,134 @@ def column_values(frame: pl.DataFrame, name: str) -> pl.Series:
     return frame[name]
 
 
-def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
-    """Return, as Int64 or Float64, those text series of which every value is a plain number.
-
-    Integers with leading zeros ("007") or beyond int64 are names, not amounts: they stay text.
-    """
+def array_of(values: pl.Series | Coded, family: str) -> Array:
+    """Return numbers or dates as floats (NaN = missing), the rest as int32 codes (-1 = missing)."""
     import polars as pl
 
-    # Polars takes a name like ^a$ for a pattern, so the columns go by number.
-    numbered = [s.alias(str(i)) for i, s in enumerate(texts)]
-    heads = [s.drop_nulls().head(100).cast(pl.Float64, strict=False) for s in numbered]
-    frame = pl.DataFrame([s for s, head in zip(numbered, heads, strict=True) if len(head) and not head.null_count()])
-    ints = frame.select(pl.all().cast(pl.Int64, strict=False))
-    padded = frame.select((pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
-    found = []
-    for text in frame:
-        at, name = text.name, texts[int(text.name)].name
-        if ints[at].null_count() == text.null_count():
-            if not padded[at].item():
-                found.append(ints[at].alias(name))
-        elif not text.str.contains(r"^[+-]?\d+$").all():
-            floats = text.cast(pl.Float64, strict=False)
-            if floats.null_count() == text.null_count():
-                found.append(floats.fill_nan(None).alias(name))
-    return found
+    if isinstance(values, Coded):
+        return values.codes
+    if family == "true/false":
+        return values.cast(pl.Int32).fill_null(-1).to_numpy()
+    if values.dtype.is_integer() and not values.null_count():
+        return values.to_numpy()
+    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _maybe(frame: pl.DataFrame | None, name: str) -> pl.Series | None:
     return frame[name] if frame is not None and name in frame.columns else None
 
 
-def _stack(train: pl.Series, test: pl.Series | None, n_test: int) -> tuple[pl.Series, Family, str]:
-    """Return train and test values as one series, the family of its dtype, and a note or ""."""
-    import polars as pl
-
+def _column(train: pl.Series, test: pl.Series | None, n_test: int, name: str, roles: Roles) -> _Made:
+    """Return the finished column of train and test values."""
     # Polars takes a name like ^a$ for a pattern, so the column goes without its own.
     train, test = train.alias("x"), train.clear(n_test).alias("x") if test is None else test.alias("x")
+    wish = roles.kinds.get(name)
+    found = _stack(train, test, wishes.order_of(wish))
+    other = "numeric" if isinstance(found.values, Coded) else "category"
+    notes = [Note(name, found.note, f"if that is wrong: kinds: {{{name}: {other}}}")] if found.note else []
+    if wish is not None:
+        found = wishes.grant(found, _both(train, test), wish, name)
+        notes = [Note(name, found.note)] if found.note else []
+    made = _finish(found, wish, key=wish is None and name not in roles.named)
+    if made is None:
+        return _Made(None, None, found.form, (Note(name, f"not used, kit has no column kind for {train.dtype}"),))
+    column, x, more = made
+    remark = [Note(name, what, next) for what, next in [more] if what]
+    return _Made(column, x, found.form, (*notes, *(remark or ([] if notes else _remark(found, column, name)))))
+
+
+def _stack(train: pl.Series, test: pl.Series, order: str) -> Found:
+    """Return what the values of train and test are together."""
+    import polars as pl
+
+    if not len(test):
+        return forms.interpret(train, order)
     if train.dtype == pl.String and test.dtype == pl.String:
-        return *_interpret(pl.concat([train, test])), ""
-    (left, of_train), (right, of_test) = _interpret(train), _interpret(test)
-    if "nothing" in (of_train, of_test):
-        known, family = (right, of_test) if of_train == "nothing" else (left, of_train)
-        parts = [s if s is known else known.clear(len(s)) for s in (left, right)]
-        return pl.concat(parts), family, ""
-    if of_train == of_test:
-        return pl.concat([left.to_frame(), right.to_frame()], how="vertical_relaxed").to_series(), of_train, ""
-    note = f"{of_train} in train but {of_test} in test: read as text"
-    return pl.concat([_as_text(train), _as_text(test)]), "text", note
+        return forms.interpret(pl.concat([train, test]), order)
+    left, right = forms.interpret(train, order), forms.interpret(test, order)
+    if "nothing" in (left.form.family, right.form.family):
+        known, n = (right, len(train)) if left.form.family == "nothing" else (left, len(test))
+        if isinstance(known.values, Coded):
+            return forms.interpret(_both(train.cast(pl.String), test.cast(pl.String)), order)
+        parts = [known.values, known.values.clear(n)]
+        return Found(pl.concat(parts if known is left else parts[::-1]), known.form, known.note)
+    if isinstance(left.values, Coded) and isinstance(right.values, Coded):
+        return forms.interpret_text(forms.code(_both(train, test)), order)
+    if left.form.family == right.form.family:
+        return Found(_relaxed(left.values, right.values), left.form, left.note or right.note)
+    if {left.form.family, right.form.family} == {"numbers", "true/false"} and (switched := _switches(left, right)):
+        return switched
+    note = f"{left.form.family} in train but {right.form.family} in test: read as text"
+    return Found(forms.code(_both(train, test)), Form("text"), note)
 
 
-def _interpret(series: pl.Series) -> tuple[pl.Series, Family]:
-    """Return the values in the plainest dtype that holds them all, and its family."""
+def _both(train: pl.Series, test: pl.Series) -> pl.Series:
+    """Return the values of both as they are where they have one type, else as text."""
     import polars as pl
 
-    dtype = series.dtype
-    if series.null_count() == len(series):
-        return pl.Series(series.name, [], pl.Float64).extend_constant(None, len(series)), "nothing"
-    if dtype == pl.String:
-        return _interpret_text(_as_text(series))
-    if isinstance(dtype, pl.Categorical | pl.Enum | pl.Struct) or dtype == pl.List(pl.String):
-        return _as_text(series), "text"
-    if dtype.is_numeric():
-        return series, "numbers"
-    if dtype == pl.Boolean:
-        return series, "true/false"
-    if dtype.is_temporal():
-        return _days(series), "numbers" if isinstance(dtype, pl.Duration | pl.Time) else "dates"
-    return series, "lists" if isinstance(dtype, pl.List | pl.Array) else "other"
+    if not len(test):
+        return train
+    if train.dtype == test.dtype:
+        return pl.concat([train, test])
+    if train.dtype.is_numeric() and test.dtype.is_numeric():
+        return _relaxed(train, test)
+    return pl.concat([forms.as_text(train), forms.as_text(test)])
 
 
-def _interpret_text(text: pl.Series) -> tuple[pl.Series, Family]:
-    if text.null_count() == len(text):
-        return _interpret(text)
-    for numbers in as_numbers([text]):
-        return numbers, "numbers"
-    if text.drop_nulls().head(100).str.to_lowercase().is_in(["true", "false"]).all():
-        low = text.str.to_lowercase()
-        if low.drop_nulls().is_in(["true", "false"]).all():
-            return low == "true", "true/false"
-    if (days := _iso_days(text)) is not None:
-        return days, "dates"
-    return text, "text"
-
-
-def _as_text(series: pl.Series) -> pl.Series:
-    """Return strings without blanks around them; what is blank is null."""
+def _relaxed(left: Any, right: Any) -> pl.Series:
     import polars as pl
 
-    if isinstance(series.dtype, pl.Struct):
-        series = series.to_frame().select(pl.when(pl.first().is_not_null()).then(pl.first().struct.json_encode()))[:, 0]
-    elif series.dtype == pl.List(pl.String):
-        series = series.list.join(", ")
-    text = series.cast(pl.String).str.strip_chars()
-    return text.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
+    joined: pl.Series = pl.concat([left.to_frame(), right.to_frame()], how="vertical_relaxed").to_series()
+    return joined
 
 
-def _days(series: pl.Series) -> pl.Series:
-    """Return Date, Datetime (UTC) or Duration as float64 days, Time as the part of a day that has passed."""
+def _switches(left: Found, right: Found) -> Found | None:
+    """Return 0 and 1 in one file as the false and true of the other; None where there are other numbers."""
     import polars as pl
 
-    if series.dtype == pl.Date:
-        return series.cast(pl.Int32).cast(pl.Float64)
-    if isinstance(series.dtype, pl.Time):
-        return series.cast(pl.Int64) / 86.4e12
-    unit = pl.Duration("us") if isinstance(series.dtype, pl.Duration) else pl.Datetime("us", "UTC")
-    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
-        unit = pl.Datetime("us")
-    return series.cast(unit).cast(pl.Int64) / 86.4e9
+    parts = []
+    for part in (left.values, right.values):
+        assert isinstance(part, pl.Series)
+        if not part.drop_nulls().cast(pl.Float64).is_in([0.0, 1.0]).all():
+            return None
+        parts.append(part.cast(pl.Boolean))
+    return Found(pl.concat(parts), Form("true/false"), "0 and 1 in one file, true and false in the other: read as one")
 
 
-def _iso_days(text: pl.Series) -> pl.Series | None:
-    """Return float64 days since 1970-01-01 (UTC where an offset is given), or None unless all are ISO dates."""
-    import polars as pl
-
-    if (
-        not text.drop_nulls().head(100).str.contains(ISO_TIME).all()
-        or not text.drop_nulls().str.contains(ISO_TIME).all()
-    ):
-        return None
-    parts = text.str.extract_groups(ISO_TIME).struct.unnest()
-    day, hour, minute, second, off_hour, off_minute = parts.columns
-    if parts[day].str.to_date("%Y-%m-%d", strict=False).null_count() > text.null_count():
-        return None
-    sign = pl.when(pl.col(off_hour).str.starts_with("-")).then(-1.0).otherwise(1.0)
-    number = {c: pl.col(c).cast(pl.Float64).fill_null(0.0) for c in parts.columns[1:]}
-    seconds = (number[hour] - number[off_hour]) * 3600 + (number[minute] - sign * number[off_minute]) * 60
-    date = pl.col(day).str.to_date("%Y-%m-%d").cast(pl.Int32).cast(pl.Float64)
-    return parts.select(date + (seconds + number[second]) / 86400.0).to_series().rename(text.name)
-
-
-def _column(series: pl.Series, family: Family) -> tuple[Column, Array] | None:
-    """Return the header entry and the array of a stacked column, or None where kit has no use for it."""
-    import polars as pl
-
-    if family in ("numbers", "nothing", "dates"):
-        values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return (Column("date"), values) if family == "dates" else (Column("numeric"), _narrow(values))
+def _finish(found: Found, wish: Wish | None, *, key: bool) -> tuple[Column, Array, tuple[str, str]] | None:
+    """Return the header entry, the array, and what was found out on the way with the advice; None without a use."""
+    family, values = found.form.family, found.values
+    if isinstance(values, Coded):
+        kind = kinds.of_text(values, wish, key=key)
+        return Column(kind, tuple(values.levels.to_list())), values.codes, ("", "")
     if family == "true/false":
-        return Column("category", ("false", "true")), series.cast(pl.Int32).fill_null(-1).to_numpy()
-    if family == "text":
-        levels = series.drop_nulls().unique().sort()
-        codes = series.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
-        kind: Literal["text", "category"] = "text" if _is_text(levels, len(series)) else "category"
-        return Column(kind, tuple(levels.to_list())), codes
-    return _vector(series) if family == "lists" else None
+        return Column("category", ("false", "true")), array_of(values, family), ("", "")
+    if family == "lists":
+        made = _vector(values)
+        return None if made is None else (*made, ("", ""))
+    if family not in ("numbers", "nothing", "dates"):
+        return None
+    x = array_of(values, family)
+    if family == "dates":
+        return Column("date"), x, ("", "")
+    if key and kinds.is_number_key(x):
+        coded = forms.code(forms.as_text(values))
+        return Column("key", tuple(coded.levels.to_list())), coded.codes, ("", "")
+    infinite = np.isinf(x) if x.dtype.kind == "f" else np.zeros(0, np.bool_)
+    if not infinite.any():
+        return Column("numeric"), _narrow(x), ("", "")
+    told = f"{int(infinite.sum())} infinite values are read as missing"
+    return Column("numeric"), _narrow(np.where(infinite, np.nan, x)), (told, "")
 
 
 def _narrow(values: Array) -> Array:
-    """Return float32 where no value changes by it, else the float64 values: half the memory for counts and codes."""
+    """Return float32 where no value changes by it, else float64: half the memory for counts and codes."""
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)
+    if values.dtype.kind != "f":
+        exact = not len(values) or max(abs(int(values.min())), abs(int(values.max()))) <= 2**24
+        return small if exact or np.array_equal(small.astype(np.float64), values) else values.astype(np.float64)
     return small if np.array_equal(small, values, equal_nan=True) else values
-
-
-def _is_text(levels: pl.Series, n: int) -> bool:
-    """Return whether strings with these levels over n rows are text.
-
-    So are those that mostly differ (more than n / 2 levels) and are many or long, and long ones that are many.
-    """
-    words = (levels.str.count_matches(r"\s+") + 1).mean()
-    chars = levels.str.len_chars().mean()
-    long = float(words) >= LONG_WORDS or float(chars) >= LONG_CHARS  # type: ignore[arg-type]
-    many = len(levels) > MANY_LEVELS
-    return (len(levels) > n / 2 and (many or long)) or (long and len(levels) > max(MANY_LEVELS, n / 20))
 
 
 def _vector(series: pl.Series) -> tuple[Column, Array] | None:
@@ -273,22 +269,10 @@ def _vector(series: pl.Series) -> tuple[Column, Array] | None:
     return Column("vector", width=lengths[0]), out
 
 
-def _remark(series: pl.Series, column: Column) -> str:
-    """Return a hint on a column whose kind a person may want to change, or ""."""
-    import polars as pl
-
-    if series.null_count() == len(series):
-        return "holds no value"
-    if column.kind == "numeric" and series.dtype.is_float() and series.is_infinite().any():
-        return "holds infinite values"
-    if series.dtype != pl.String or len(column.levels) < 10:
-        return ""
-    levels = pl.Series(column.levels)
-    words = levels.filter(levels.cast(pl.Float64, strict=False).is_null())
-    if len(words) > len(levels) / 20:
-        return ""
-    return (
-        f"numbers but for {', '.join(map(repr, words.head(3)))}: name these in `nulls` to read numbers"
-        if len(words)
-        else ""
-    )
+def _remark(found: Found, column: Column, name: str) -> list[Note]:
+    """Return a hint on a column whose kind a person may want to change."""
+    if found.form.family == "nothing":
+        return [Note(name, "holds no value")]
+    if not isinstance(found.values, Coded) or column.kind == "key" or len(found.values.levels) < 10:
+        return []
+    return [Note(name, what, next.replace("<column>", name)) for what, next in wishes.nearly(found.values.levels)]

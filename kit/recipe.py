@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kit.params import Params
 from kit.strictyaml import Document
+from kit.wishes import Wish
 
 StopPolicy = Literal["cut", "refit", "fixed", "held", "pooled"]
 STARRED: tuple[StopPolicy, ...] = ("held", "pooled")
 """Stop policies that look at held rows: their OOF is optimistic and is marked `peeked`."""
+
+
+def _codec(name: str) -> str:
+    """Return the name of a known encoding."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError("the name of an encoding, as latin-1 or cp1252") from None
+
+
+Encoding = Annotated[str, AfterValidator(_codec)]
 
 
 class _Section(BaseModel):
@@ -48,6 +61,10 @@ class DataSection(_Section):
     """Words that mean missing, beside the usual ones."""
     drop: tuple[str, ...] = ()
     """Columns to leave out."""
+    kinds: Mapping[str, Wish] = {}
+    """What a column is where that is inferred wrongly: numeric, category, text, date (date dmy, date mdy) or key."""
+    encoding: Encoding | None = None
+    """How text files are written where that is not UTF-8, as `latin-1` or `cp1252`."""
 
 
 class StopSection(_Section):

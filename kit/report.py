@@ -187,7 +187,8 @@ def check(found: Mapping[str, Any]) -> None:
         table.add_row(line["name"], line["kind"], str(line["levels"] or ""), line["role"])
     out.print(table)
     for note in found["notes"]:
-        out.print(f"note: {note}", markup=False)
+        what = ": ".join(part for part in (note["column"], note["what"]) if part)
+        out.print(f"note: {what}" + (f" ({note['next']})" if note["next"] else ""), markup=False, soft_wrap=True)
 
 
 def show(pages: Sequence[Page], *, whole: bool) -> None:

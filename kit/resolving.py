@@ -8,12 +8,13 @@ from typing import Any
 from kit import registry
 from kit.canon import digest_file
 from kit.errors import RecipeError, nearest
-from kit.facts import Facts, locate
+from kit.facts import Facts
 from kit.folding import dump
+from kit.loading import locate
 from kit.params import Params
 from kit.recipe import Plug, Recipe
 from kit.stage import map_refs
-from kit.wording import placed
+from kit.wording import listed, placed
 
 
 @dataclass
@@ -110,7 +111,7 @@ class Resolver:
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         others = [n for n in registry.names("features") if kinds[name] in registry.load("features", n).ACCEPTS]
         return RecipeError(
-            f"{plug.use} takes {' and '.join(accepts)} columns",
+            f"{plug.use} takes {listed(accepts)} columns",
             got=f"{name}, a {kinds[name]} column",
             allowed=fit or f"there is no {' or '.join(accepts)} column",
             next=f"features that take it: {', '.join(others)}" if others else "leave it out",

@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit.canon import stream
-from kit.csvfile import read_csv, read_csv_text
+from kit.csvfile import read_csv, read_csv_text, separator_of
 from kit.errors import DataError, nearest
+from kit.forms import as_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""First bytes of a file -> its encoding."""
+_PEEK = 1 << 16
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
-def read(path: Path, nulls: Sequence[str] = ()) -> pl.DataFrame:
-    """Return the rows of a data file; `nulls` are further words that mean missing.
+def read(path: Path, nulls: Sequence[str] = (), encoding: str | None = None) -> pl.DataFrame:
+    """Return the rows of a data file; `nulls` are further words that mean missing, `encoding` how text is written.
 
     Types are inferred over the whole file. Integers with leading zeros or beyond int64, dates and the words true and
     false stay text in csv, as they are spelled.
@@ -35,18 +39,32 @@ def read(path: Path, nulls: Sequence[str] = ()) -> pl.DataFrame:
     Raises:
         DataError: the file is missing, damaged, ragged, of unknown type or without rows, or names a column twice.
     """
-    return _plain(_load(path, lambda data, separator: read_csv(path, data, separator, nulls)), nulls)
+    return plain(_load(path, lambda data, separator: read_csv(path, data, separator, nulls), encoding), nulls)
 
 
-def read_text(path: Path) -> pl.DataFrame:
+def read_text(path: Path, encoding: str | None = None) -> pl.DataFrame:
     """Return the rows of a data file as text, spelled as in the file; only what is empty is null.
 
     Raises:
         DataError: as `read`.
     """
-    import polars as pl
 
-    return _load(path, lambda data, separator: read_csv_text(path, data, separator)).cast(pl.String)
+    frame = _load(path, lambda data, separator: read_csv_text(path, data, separator), encoding)
+    return frame.select(as_text(s) for s in frame)
+
+
+def remarks(path: Path) -> list[str]:
+    """Return what a person should know of how a text file is read: another separator or encoding than the usual."""
+    if path.suffix.lower() == ".parquet" or not path.is_file():
+        return []
+    with gzip.open(path) if _is_packed(path) else path.open("rb") as raw:
+        head = raw.read(_PEEK)
+    told = [f"read as {_MARKS[m].upper()}, by the mark it begins with" for m in _MARKS if head.startswith(m)]
+    text = head.decode(_encoding(head, None) or "utf-8", "replace").encode()
+    usual = _separator(path)
+    if usual and (found := separator_of(text, usual)) != usual:
+        told.append(f"fields are separated by {found!r}")
+    return told
 
 
 def source(name: str) -> pl.DataFrame:
@@ -123,7 +141,9 @@ def levels_from_arrow(data: bytes) -> tuple[str, ...]:
     return tuple(series_from_arrow(data).to_list())
 
 
-def _load(path: Path, read_rows: Callable[[Path | bytes, str], pl.DataFrame]) -> pl.DataFrame:
+def _load(
+    path: Path, read_rows: Callable[[Path | bytes, str], pl.DataFrame], encoding: str | None = None
+) -> pl.DataFrame:
     """Return the rows of any kind of file; `read_rows` reads csv from (data, separator)."""
     import polars as pl
 
@@ -132,16 +152,53 @@ def _load(path: Path, read_rows: Callable[[Path | bytes, str], pl.DataFrame]) ->
         if kind == "parquet":
             frame = pl.read_parquet(path)
         elif kind in ("csv", "tsv"):
-            frame = read_rows(_bytes(path) if _is_packed(path) else path, "\t" if kind == "tsv" else ",")
+            data = _text_of(path, encoding)
+            frame = read_rows(data, separator_of(data, _separator(path)))
         else:
-            frame = _read_json(path, kind)
+            frame = _read_json(path, kind, encoding)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError("the gzip file is damaged or cut short", place=str(path), next="fetch it again") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError("the file cannot be read", place=str(path), got=str(error).partition("\n")[0]) from error
+    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
+        advice = "fetch it again, or open it with the tool that made it"
+        got = str(error).partition("\n")[0]
+        raise DataError("the file cannot be read", place=str(path), got=got, next=advice) from error
     if frame.is_empty():
-        raise DataError("the file holds no rows", place=str(path), got=f"{frame.width} columns")
+        advice = "a data file has at least one row below its header"
+        raise DataError("the file holds no rows", place=str(path), got=f"{frame.width} columns", next=advice)
     return frame
+
+
+def _text_of(path: Path, encoding: str | None) -> Path | bytes:
+    """Return a text file as UTF-8 with newlines: the path itself where it is that already, else the bytes made so.
+
+    Raises:
+        DataError: the file is not written in the encoding it is said to have.
+    """
+    with gzip.open(path) if _is_packed(path) else path.open("rb") as raw:
+        head = raw.read(_PEEK)
+    found = _encoding(head, encoding)
+    mac = b"\r" in head and b"\n" not in head
+    if found is None and not mac and not _is_packed(path):
+        return path
+    data = _bytes(path)
+    if found is not None:
+        try:
+            data = data.decode(found).encode()
+        except UnicodeDecodeError as error:
+            line = data[: error.start].count(10) + 1
+            raise DataError(f"the file is not {found} text", place=f"{path}:{line}", got=error.reason) from error
+    return data.replace(b"\r", b"\n") if mac else data
+
+
+def _encoding(head: bytes, said: str | None) -> str | None:
+    """Return the encoding a file is to be decoded from, None for UTF-8."""
+    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+    return marked or (said if said and said.lower().replace("_", "-") not in ("utf-8", "utf8") else None)
+
+
+def _separator(path: Path) -> str:
+    """Return the usual separator of a csv or tsv file, "" for others."""
+    return {"csv": ",", "tsv": "\t"}.get(Path(_stem(path)).suffix[1:].lower(), "")
 
 
 def _kind(path: Path) -> str:
@@ -153,7 +210,9 @@ def _kind(path: Path) -> str:
         raise DataError("the file does not exist", place=str(path), next=nearest(path.name, there))
     kind = Path(_stem(path)).suffix[1:].lower()
     if kind not in SUFFIXES or (kind == "parquet" and _is_packed(path)):
-        raise DataError("unknown file type", place=str(path), allowed=f"{', '.join(SUFFIXES)}; .gz but for parquet")
+        advice = "unpack it first" if kind in ("zip", "7z", "tar", "bz2", "xz") else "save it as one of these"
+        allowed = f"{', '.join(SUFFIXES)}; .gz but for parquet"
+        raise DataError("unknown file type", place=str(path), allowed=allowed, next=advice)
     return kind
 
 
@@ -170,7 +229,7 @@ def _bytes(path: Path) -> bytes:
     return gzip.decompress(data) if _is_packed(path) else data
 
 
-def _plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
+def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
     """Return the frame with plain dtypes and every missing value null."""
     import polars as pl
     import polars.selectors as cs
@@ -188,11 +247,12 @@ def _plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
 
 
-def _read_json(path: Path, kind: str) -> pl.DataFrame:
+def _read_json(path: Path, kind: str, encoding: str | None) -> pl.DataFrame:
     """Return records of a json list, or one per line."""
     import polars as pl
 
-    data = _bytes(path).removeprefix(b"\xef\xbb\xbf")
+    text = _text_of(path, encoding)
+    data = (text if isinstance(text, bytes) else text.read_bytes()).removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise DataError("the file is empty", place=str(path))
     is_list = data.lstrip()[:1] == b"["

@@ -22,7 +22,7 @@ Label = str | int | float | bool
 
 TaskKind = Literal["regression", "binary", "multiclass"]
 Objective = Literal["squared", "absolute", "logloss", "softmax", "gaussian"]
-ColumnKind = Literal["numeric", "category", "text", "date", "vector"]
+ColumnKind = Literal["numeric", "category", "text", "key", "date", "vector"]
 PredKind = Literal["value", "proba", "label"]
 
 NO_PARENT = np.iinfo(np.int64).min
@@ -67,7 +67,7 @@ class Task:
 class Column:
     """What is known of a column before any row is seen.
 
-    `levels` are the sorted distinct strings of a category or text column (its x holds codes into them, -1 = missing);
+    `levels` are the sorted distinct strings of a category, text or key column (x holds codes into them, -1 = missing);
     `width` is d of a vector column.
     """
 
@@ -106,7 +106,7 @@ class Rows:
 
     Shape:
         row: (n,) int64; train 0..n_train-1, test after them, synthetic below 0.
-        x: name -> (n,) float (numeric, date), (n,) int32 codes (category, text) or (n, d) float32 (vector).
+        x: name -> (n,) float (numeric, date), (n,) int32 codes (category, text, key) or (n, d) float32 (vector).
         y: (n,) float64 as `Task` says, or None where it must not be seen.
         w: (n,) float64, how much a row counts in learning.  v: (n,) float64, how much it counts in scoring.
         group: (n,) int64 or None.  time: (n,) float64 or None.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -50,3 +51,12 @@ def plural(count: int, noun: str) -> str:
     ('1 source', '2 sources')
     """
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a person lists them.
+
+    >>> listed(["category", "text", "key"])
+    'category, text and key'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kit import csvfile, infer, table
+from kit import csvbytes, infer, table
 from kit.errors import DataError
+from kit.infer import Roles
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -66,11 +67,56 @@ def test_read_csv_understands_bom_crlf_quotes_and_newlines(read):
     assert frame.rows() == [(1, 'x\r\ny, "z"'), (2, None)]
 
 
+def test_read_finds_the_separator_that_is_there(read, tmp_path):
+    for name, separator in (("a.csv", ";"), ("b.csv", "\t"), ("c.tsv", ","), ("d.csv", "|")):
+        assert read(name, separator.join("abc") + "\n" + separator.join("123") + "\n").rows() == [(1, 2, 3)]
+        assert "separated by" in table.remarks(tmp_path / name)[0]
+    assert read("one.csv", "a;b\n1\n2\n").columns == ["a;b"]
+    assert not table.remarks(tmp_path / "one.csv")
+
+
+def test_read_takes_other_encodings_by_their_mark_or_name(tmp_path):
+    text = "name,n\ncaf\u00e9,1\n"
+    for name, data, encoding in (
+        ("u16.csv", text.encode("utf-16"), None),
+        ("be.csv", b"\xfe\xff" + text.encode("utf-16-be"), None),
+        ("latin.csv", text.encode("latin-1"), "latin-1"),
+        ("u8.csv", text.encode(), "utf-8"),
+        ("u16.json", json.dumps([{"name": "caf\u00e9", "n": 1}], ensure_ascii=False).encode("utf-16"), None),
+    ):
+        (tmp_path / name).write_bytes(data)
+        assert table.read(tmp_path / name, encoding=encoding).rows() == [("caf\u00e9", 1)]
+    assert table.remarks(tmp_path / "u16.csv") == ["read as UTF-16, by the mark it begins with"]
+    (tmp_path / "no.csv").write_bytes(b"a\n\x81\n")
+    assert "no.csv:2" in refusal(lambda: table.read(tmp_path / "no.csv", encoding="cp1252"))
+
+
+def test_read_lines_that_end_in_a_return_alone(read):
+    assert read("mac.csv", b"a,b\r1,2\r3,4\r").rows() == [(1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_read_finds_leading_zeros_wherever_they_are(read, monkeypatch, quote):
+    """The bytes are looked at in pieces; a zero may stand at any place of them."""
+    monkeypatch.setattr(csvbytes, "_CACHED", 16)
+    rows = [f"{i},{i * 11},{quote}{'07' if i == 23 else i}{quote},{i}.05" for i in range(1, 40)]
+    frame = read("a.csv", "a,b,c,d\n" + "\n".join(rows) + "\n")
+    assert frame.dtypes == [pl.Int64, pl.Int64, pl.String, pl.Float64]
+    assert frame["c"][22] == "07"
+
+
+def test_read_types_hold_where_the_first_rows_mislead(read):
+    rows = ["1,1,1,1,2020-01-01"] * 9000 + ["1.5,x,99999999999999999999,,0"]
+    frame = read("a.csv", "a,b,c,d,e\n" + "\n".join(rows) + "\n")
+    assert frame.dtypes == [pl.Float64, pl.String, pl.String, pl.Int64, pl.String]
+    assert frame.row(-1) == (1.5, "x", "99999999999999999999", None, "0")
+
+
 def test_read_null_words_are_null_in_csv(read):
-    words = ["", '""', "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
+    words = ["", '""', "#N/A", "<NA>", "n/a", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
     frame = read("a.csv", "a,b\n" + "".join(f"{w},{w}\n" for w in words) + "None,1.5\n", ("?",))
-    assert frame["a"].to_list() == [None] * 9 + ["None"]
-    assert frame["b"].to_list() == [None] * 9 + [1.5]
+    assert frame["a"].to_list() == [None] * 12 + ["None"]
+    assert frame["b"].to_list() == [None] * 12 + [1.5]
 
 
 def test_read_blank_lines_are_no_rows_but_empty_fields_are(read):
@@ -164,8 +210,8 @@ def test_records_agree_with_a_slow_reader_across_chunks(monkeypatch):
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     data = out.getvalue().encode()
-    monkeypatch.setattr(csvfile, "_CHUNK", 37)
-    found = list(csvfile._records(data, ","))
+    monkeypatch.setattr(csvbytes, "_CHUNK", 37)
+    found = list(csvbytes.records(np.frombuffer(data, np.uint8), ","))
     assert [int(f) for _, fields, _ in found for f in fields] == [len(r) for r in rows]
     starts = [int(s) for start, _, _ in found for s in start]
     sizes = [int(s) for _, _, size in found for s in size]
@@ -231,6 +277,7 @@ def test_build_infers_every_kind():
             "word": [("TRUE", "False", None)[i % 3] for i in range(n)],
             "category": [f"c{i % 5}" for i in range(n)],
             "code": [f"C-{i}" for i in range(n)],
+            "name": [f"C {chr(65 + i // 26)}{chr(65 + i % 26)}" for i in range(n)],
             "prose": [f"a long enough sentence number {i % 55}" for i in range(n)],
             "zip": [f"0{i % 9}" for i in range(n)],
             "date": [f"2024-02-{1 + i % 29:02d}" for i in range(n)],
@@ -241,20 +288,21 @@ def test_build_infers_every_kind():
     )
     built = infer.build(frame, None)
     assert kinds(built) == {
-        "int": "numeric",
+        "int": "key",
         "float": "numeric",
         "blank": "numeric",
         "bool": "category",
         "word": "category",
         "category": "category",
-        "code": "text",
+        "code": "key",
+        "name": "text",
         "prose": "text",
         "zip": "category",
         "date": "date",
         "vector": "vector",
         "empty": "numeric",
     }
-    assert [note.partition(":")[0] for note in built.notes] == ["ragged", "empty"]
+    assert [note.column for note in built.notes] == ["ragged", "empty"]
     assert (built.n_train, built.n_test) == (n, 0)
     assert all(len(x) == n for x in built.x.values())
 
@@ -322,14 +370,14 @@ def test_build_stacks_train_and_test():
         {"id": ["a", "b"], "y": [1, 0], "n": [1, 2], "only": ["u", "v"], "mixed": [1, 2], "late": [None, None]}
     )
     test = pl.DataFrame({"id": ["c"], "n": [2.5], "mixed": ["x"], "late": [3], "extra": [0]})
-    built = infer.build(train, test, keep=["id", "y"])
+    built = infer.build(train, test, Roles(["id", "y"]))
     assert set(built.x) == {"n", "only", "mixed", "late"}
     assert built.missing_in_test == {"only"} and built.only_in_test == {"extra"}
     assert built.x["n"].tolist() == [1, 2, 2.5]
     assert built.x["only"].tolist() == [0, 1, -1]
     assert built.header["mixed"].levels == ("1", "2", "x")
     assert np.array_equal(built.x["late"], [np.nan, np.nan, 3], equal_nan=True)
-    assert built.notes == ("mixed: numbers in train but text in test: read as text",)
+    assert [note[:2] for note in built.notes] == [("mixed", "numbers in train but text in test: read as text")]
     (train_id, test_id), (y, no_y) = built.kept["id"], built.kept["y"]
     assert (train_id.to_list(), test_id.to_list(), y.dtype, no_y) == (["a", "b"], ["c"], pl.Int64, None)
     assert train["id"].to_list() == ["a", "b"], "building leaves the frames as they were"
@@ -342,7 +390,9 @@ def test_build_leading_zeros_in_one_file_make_text_of_both():
 
 def test_build_hints_at_a_null_word():
     built = infer.build(pl.DataFrame({"a": [*map(str, range(40)), "?"]}), None)
-    assert built.notes == ("a: numbers but for '?': name these in `nulls` to read numbers",)
+    (note,) = built.notes
+    assert (note.column, note.what) == ("a", "numbers but for '?'")
+    assert note.next == "name these in `nulls`, or say kinds: {a: numeric}"
 
 
 def test_any_column_name_will_do(read):
@@ -373,7 +423,7 @@ DOUBTFUL = {
     "titanic": {"Name": "text", "Ticket": "text", "Cabin": "category", "Pclass": "numeric", "Age": "numeric"},
     "telco_churn": {"TotalCharges": "numeric", "Contract": "category", "SeniorCitizen": "numeric"},
     "spaceship_titanic": {"CryoSleep": "category", "Name": "text", "Age": "numeric", "HomePlanet": "category"},
-    "ames_house_prices": {"MS SubClass": "category", "Alley": "category", "Lot Frontage": "numeric", "PID": "text"},
+    "ames_house_prices": {"MS SubClass": "category", "Alley": "category", "Lot Frontage": "numeric", "PID": "key"},
     "bike_sharing_hourly": {"dteday": "date", "temp": "numeric"},
     "book_price_text": {"Synopsis": "text", "Title": "text", "Genre": "category", "Author": "text"},
     "judge_sts": {"user_prompt": "text", "response": "text", "language": "category", "pair_id": "category"},
@@ -388,7 +438,7 @@ DOUBTFUL = {
 def test_build_kinds_of_real_data_look_right(folder):
     meta = json.loads((DATA / folder / "meta.json").read_text())
     train, test = (table.read(DATA / folder / f"{part}.csv.gz") for part in ("train", "test"))
-    built = infer.build(train, test, [meta["id_column"], meta["target"]])
+    built = infer.build(train, test, Roles([meta["id_column"], meta["target"]]))
     found = kinds(built)
     assert {name: found[name] for name in DOUBTFUL.get(folder, {})} == DOUBTFUL.get(folder, {})
     assert set(found) == set(train.columns) - {meta["id_column"], meta["target"]}

@@ -16,7 +16,7 @@ from kit.types import Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("category",)
-ACCEPTS: tuple[str, ...] = ("category", "text")
+ACCEPTS: tuple[str, ...] = ("category", "text", "key")
 
 MAX_LEVELS = 2**24
 """float32 holds whole numbers exactly up to here."""

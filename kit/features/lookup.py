@@ -18,7 +18,7 @@ from kit.types import Array, Block, Floats32, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
-ACCEPTS: tuple[str, ...] = ("category", "text")
+ACCEPTS: tuple[str, ...] = ("category", "text", "key")
 
 
 class Params(base.Params):

@@ -18,7 +18,7 @@ from kit.types import Array, Block, Floats, Floats32, Ints, Rows, Task, require
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "fold"
 KINDS: tuple[str, ...] = ("category",)
-ACCEPTS: tuple[str, ...] = ("category", "text")
+ACCEPTS: tuple[str, ...] = ("category", "text", "key")
 
 
 class Params(base.Params):

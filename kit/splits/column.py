@@ -34,7 +34,7 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
     kind, values = rows.header[params.column].kind, rows.x[params.column]
     if kind == "vector":
         raise DataError("a fold column cannot hold vectors", place=params.column)
-    coded = kind in ("category", "text")
+    coded = kind in ("category", "text", "key")
     null = values < 0 if coded else np.isnan(values)
     _refuse(params.column, rows, null)
     never = np.zeros(len(rows), np.bool_) if coded else np.asarray(values == NEVER)

@@ -1,0 +1,161 @@
+"""Dates as people write them: 2021-01-05, 5.1.2021, 1/5/2021 3:30 PM, Jan 5, 2021. Read over distinct values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CLOCK = (
+    r"(?:(?:[T ]|, ?| at )\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+    r" ?(?P<half>[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|UTC|GMT|(?P<off_hour>[+-]\d{2}):?(?P<off_minute>\d{2})))?)?$"
+)
+_DAY = r"^(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.]? +)?"
+_MONTH = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_ORDINAL = r"(?P<day>\d{1,2})(?i:st|nd|rd|th)?"
+_FIRST, _LAST = r"(?P<first>\d{1,2})", r"(?P<second_>\d{1,2})"
+
+SHAPES = {
+    "y-m-d": rf"^(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}}){_CLOCK}",
+    "y/m/d": rf"^(?P<year>\d{{4}})/(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}}){_CLOCK}",
+    "y.m.d": rf"^(?P<year>\d{{4}})\.(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}}){_CLOCK}",
+    "a/b/y": rf"{_DAY}{_FIRST}/{_LAST}/(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
+    "a-b-y": rf"{_DAY}{_FIRST}-{_LAST}-(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
+    "a.b.y": rf"{_DAY}{_FIRST}\.{_LAST}\.(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
+    "d mon y": rf"{_DAY}{_ORDINAL}[ -/.] ?{_MONTH}[ -/,.] ?(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
+    "mon d y": rf"{_DAY}{_MONTH} +{_ORDINAL},? +(?P<year>\d{{4}}){_CLOCK}",
+}
+"""Name -> pattern. In a/b/y it must be told from the values which of a and b is the day."""
+
+ORDERS = ("dmy", "mdy")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_UNITS = ((1e11, 86_400.0), (1e14, 86.4e6), (1e17, 86.4e9), (float("inf"), 86.4e12))
+"""Numbers below the first are seconds since 1970, then milli-, micro- and nanoseconds; how many make a day."""
+
+
+@dataclass(frozen=True)
+class Dates:
+    """How a column of dates is written: a name of SHAPES, "dmy" or "mdy" where that says it, and a doubt or ""."""
+
+    shape: str
+    order: str = ""
+    doubt: str = ""
+
+
+def find(levels: pl.Series, order: str = "") -> Dates | None:
+    """Return how these distinct strings are written as dates, or None unless all of them are dates.
+
+    `order` ("dmy", "mdy") decides where the values leave it open; else month first, as in the United States, but day
+    first between dots. Values that speak for both orders are no dates of one column.
+
+    >>> import polars as pl
+    >>> find(pl.Series(["13/1/2021", "2/1/2021"]))
+    Dates(shape='a/b/y', order='dmy', doubt='')
+    """
+    head = levels.head(100)
+    shape = next((name for name, pattern in SHAPES.items() if len(head) and head.str.contains(pattern).all()), None)
+    if shape is None:
+        return None
+    made = _ordered(levels, shape, order) if shape.startswith("a") else Dates(shape)
+    return made if made is not None and not read(levels, made).null_count() else None
+
+
+def read(levels: pl.Series, dates: Dates) -> pl.Series:
+    """Return float64 days since 1970-01-01 (UTC where an offset is given); null where a string is no such date.
+
+    >>> import polars as pl
+    >>> read(pl.Series(["1 Feb 1970", "30 Feb 1970"]), Dates("d mon y")).to_list()
+    [31.0, None]
+    """
+    import polars as pl
+
+    if dates.shape == "y-m-d" and (quick := _iso(levels)) is not None:
+        return quick
+    parts = levels.str.extract_groups(SHAPES[dates.shape]).struct.unnest()
+    if dates.order:
+        names = ("first", "second_") if dates.order == "dmy" else ("second_", "first")
+        parts = parts.with_columns(day=pl.col(names[0]), month=pl.col(names[1]))
+    elif "mon" in dates.shape:
+        parts = parts.with_columns(month=pl.col("month").str.slice(0, 3).str.to_lowercase())
+        numbers = [str(i + 1) for i in range(12)]
+        parts = parts.with_columns(month=pl.col("month").replace_strict(_MONTHS, numbers, default=None))
+    short = pl.col("year").str.len_chars() == 2
+    # Two digits: 69 to 99 belong to the last century. Source: POSIX strptime, %y.
+    century = pl.when(short & (pl.col("year") >= "69")).then(pl.lit("19")).when(short).then(pl.lit("20"))
+    text = pl.concat_str(century.otherwise(pl.lit("")), pl.col("year"), pl.lit("-"), "month", pl.lit("-"), "day")
+    day = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
+    return parts.select(day + _clock() / 86_400.0).to_series().rename(levels.name)
+
+
+def epoch(values: pl.Series) -> tuple[pl.Series, str]:
+    """Return float64 days of numbers declared to be dates, and what they were read as: yyyymmdd, years or an epoch."""
+    import polars as pl
+
+    known = values.drop_nulls().cast(pl.Float64)
+    if known.is_between(1000, 3000).all():
+        text, what = values.cast(pl.Int64, strict=False).cast(pl.String) + "-1-1", "years"
+    else:
+        digits = values.cast(pl.Int64, strict=False).cast(pl.String)
+        text, what = digits.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}"), "yyyymmdd"
+    days = text.str.to_date("%Y-%m-%d", strict=False)
+    if days.null_count() == values.null_count():
+        return days.cast(pl.Int32).cast(pl.Float64), what
+    largest = float(known.abs().max())  # type: ignore[arg-type]
+    unit = next(per_day for limit, per_day in _UNITS if largest < limit)
+    name = {86_400.0: "seconds", 86.4e6: "milliseconds", 86.4e9: "microseconds", 86.4e12: "nanoseconds"}[unit]
+    return values.cast(pl.Float64) / unit, f"{name} since 1970"
+
+
+def _iso(levels: pl.Series) -> pl.Series | None:
+    """Return the days where all strings have the commonest forms, which polars reads much faster; else None."""
+    import polars as pl
+
+    if levels.str.len_bytes().max() == 10:
+        days = levels.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
+        return days if days.null_count() == levels.null_count() else None
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
+        times = levels.str.to_datetime(form, strict=False, time_unit="us")
+        if times.null_count() == levels.null_count():
+            return times.cast(pl.Int64) / 86.4e9
+    return None
+
+
+def _ordered(levels: pl.Series, shape: str, wanted: str) -> Dates | None:
+    """Return the dates with the order that the values show, or that is asked for, or that is usual."""
+    import polars as pl
+
+    parts = levels.str.extract_groups(SHAPES[shape]).struct.unnest()
+    first, second = (parts[name].cast(pl.Int32) for name in ("first", "second_"))
+    if first.null_count():
+        return None
+    day_first, day_second = bool((first > 12).any()), bool((second > 12).any())
+    if day_first and day_second:
+        return None
+    if day_first or day_second:
+        return Dates(shape, "dmy" if day_first else "mdy")
+    if wanted:
+        return Dates(shape, wanted)
+    # The first day of each month: the number that never changes is the day.
+    if len(levels) > 2 and (first.n_unique() == 1) != (second.n_unique() == 1):
+        return Dates(shape, "dmy" if first.n_unique() == 1 else "mdy")
+    if shape == "a.b.y":
+        return Dates(shape, "dmy")
+    return Dates(shape, "mdy", "day and month cannot be told apart, read as month first")
+
+
+def _clock() -> pl.Expr:
+    """Return the seconds of the day, moved to UTC."""
+    import polars as pl
+
+    number = {
+        name: pl.col(name).str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
+        for name in ("hour", "minute", "second", "off_hour", "off_minute")
+    }
+    half = pl.col("half").str.to_lowercase().str.slice(0, 1)
+    hour = pl.when(half.is_null()).then(number["hour"]).otherwise(number["hour"] % 12 + 12.0 * (half == "p"))
+    valid = (number["hour"] < 25) & (number["minute"] < 60) & (number["second"] < 61)
+    sign = pl.when(pl.col("off_hour").str.starts_with("-")).then(-1.0).otherwise(1.0)
+    seconds = (hour - number["off_hour"]) * 3600 + (number["minute"] - sign * number["off_minute"]) * 60
+    return pl.when(valid).then(seconds + number["second"])

@@ -1,0 +1,197 @@
+"""How the values of a column are written, found from the values; and reading more values written like that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from kit import amounts, dates
+from kit.types import Array, Ints
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Family = Literal["numbers", "true/false", "dates", "text", "lists", "nothing", "other"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What values are and how text spells them.
+
+    `style`: "" where polars reads them, else the style of amounts or the shape and order of dates. `unit`: "$", "%".
+    """
+
+    family: Family
+    style: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """Return the form in words, as `kit check` shows it."""
+        return " ".join(part for part in (self.family, f"as {self.style}" if self.style else "", self.unit) if part)
+
+
+class Coded(NamedTuple):
+    """Text as codes: sorted distinct strings (blanks around them cut off), and int32 codes, -1 = missing."""
+
+    levels: pl.Series
+    codes: Array
+
+
+class Found(NamedTuple):
+    """Values in the plainest type that holds them all, their form, and what a person should know or ""."""
+
+    values: pl.Series | Coded
+    form: Form
+    note: str = ""
+
+
+def interpret(series: pl.Series, order: str = "") -> Found:
+    """Return what the values of a column are; `order` decides between day and month where the values do not."""
+    import polars as pl
+
+    dtype = series.dtype
+    if series.null_count() == len(series):
+        return Found(pl.Series(series.name, [], pl.Float64).extend_constant(None, len(series)), Form("nothing"))
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        return interpret_text(code(series), order)
+    if isinstance(dtype, pl.Struct) or dtype == pl.List(pl.String):
+        return Found(code(as_text(series)), Form("text"))
+    if dtype.is_numeric():
+        return Found(series, Form("numbers"))
+    if dtype == pl.Boolean:
+        return Found(series, Form("true/false"))
+    if dtype.is_temporal():
+        return Found(days(series), Form("numbers" if isinstance(dtype, pl.Duration | pl.Time) else "dates"))
+    return Found(series, Form("lists" if isinstance(dtype, pl.List | pl.Array) else "other"))
+
+
+def interpret_text(coded: Coded, order: str = "") -> Found:
+    """Return what strings spell: numbers, amounts, true and false, dates; else the text itself."""
+    import polars as pl
+
+    levels = coded.levels
+    if not len(levels):
+        return Found(pl.Series([None], dtype=pl.Float64).new_from_index(0, len(coded.codes)), Form("nothing"))
+    for numbers in as_numbers([levels]):
+        return Found(spread(numbers, coded), Form("numbers"))
+    if len(levels) <= 6 and levels.str.to_lowercase().is_in(["true", "false"]).all():
+        return Found(spread(levels.str.to_lowercase() == "true", coded), Form("true/false"))
+    if (when := dates.find(levels, order)) is not None:
+        return Found(
+            spread(dates.read(levels, when), coded), Form("dates", f"{when.shape} {when.order}".strip()), when.doubt
+        )
+    if (sums := amounts.find(levels)) is not None:
+        note = "; ".join(
+            part for part in (f"amounts{f' in {sums.unit}' if sums.unit else ''} read as numbers", sums.doubt) if part
+        )
+        return Found(spread(amounts.read(levels, sums), coded), Form("numbers", sums.style, sums.unit), note)
+    return Found(coded, Form("text"))
+
+
+def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
+    """Return values read under a form that is known already, and how many could not be and are null now."""
+    import polars as pl
+
+    if form.family == "text":
+        return code(as_text(series)), 0
+    found = interpret(series, form.style.rpartition(" ")[2])
+    if found.form.family in (form.family, "nothing"):
+        return found.values, 0
+    if form.family in ("lists", "other", "nothing") or found.form.family in ("lists", "other"):
+        return pl.Series([None], dtype=pl.Float64).new_from_index(0, len(series)), len(series) - series.null_count()
+    text = found.values if isinstance(found.values, Coded) else code(as_text(series))
+    values = spread(under(text.levels, form), text)
+    return values, values.null_count() - int((text.codes < 0).sum())
+
+
+def code(text: pl.Series) -> Coded:
+    """Return strings as sorted levels and codes; what is blank is missing."""
+    import polars as pl
+
+    text = text.cast(pl.String)
+    raw = text.unique().drop_nulls()
+    clean = raw.str.strip_chars()
+    if not bool((clean == raw).all()) or bool((raw == "").any()):
+        stripped = text.str.strip_chars()
+        text = stripped.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
+        clean = clean.unique().replace("", None).drop_nulls()
+    levels = clean.sort()
+    codes: Ints = text.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+    return Coded(levels, codes)
+
+
+def as_text(series: pl.Series) -> pl.Series:
+    """Return strings; whole numbers are written without a point."""
+    import polars as pl
+
+    if isinstance(series.dtype, pl.Struct):
+        return series.to_frame().select(pl.when(pl.first().is_not_null()).then(pl.first().struct.json_encode()))[:, 0]
+    if series.dtype == pl.List(pl.String):
+        return series.list.join(", ")
+    if series.dtype.is_float() and (series.drop_nulls() == series.drop_nulls().round()).all():
+        whole = series.cast(pl.Int64, strict=False)
+        series = whole if whole.null_count() == series.null_count() else series
+    return series.cast(pl.String)
+
+
+def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
+    """Return, as Int64 or Float64, those text series of which every value is a plain number.
+
+    Integers with leading zeros ("007") or beyond int64 are names, not amounts: they stay text.
+    """
+    import polars as pl
+
+    # Polars takes a name like ^a$ for a pattern, so the columns go by number.
+    numbered = [s.alias(str(i)) for i, s in enumerate(texts)]
+    heads = [s.drop_nulls().head(100).cast(pl.Float64, strict=False) for s in numbered]
+    frame = pl.DataFrame([s for s, head in zip(numbered, heads, strict=True) if len(head) and not head.null_count()])
+    ints = frame.select(pl.all().cast(pl.Int64, strict=False))
+    padded = frame.select((pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
+    found = []
+    for text in frame:
+        at, name = text.name, texts[int(text.name)].name
+        if ints[at].null_count() == text.null_count():
+            if not padded[at].item():
+                found.append(ints[at].alias(name))
+        elif not text.str.contains(r"^[+-]?\d+$").all():
+            floats = text.cast(pl.Float64, strict=False)
+            if floats.null_count() == text.null_count():
+                found.append(floats.fill_nan(None).alias(name))
+    return found
+
+
+def days(series: pl.Series) -> pl.Series:
+    """Return Date, Datetime (UTC) or Duration as float64 days, Time as the part of a day that has passed."""
+    import polars as pl
+
+    if series.dtype == pl.Date:
+        return series.cast(pl.Int32).cast(pl.Float64)
+    if isinstance(series.dtype, pl.Time):
+        return series.cast(pl.Int64) / 86.4e12
+    unit = pl.Duration("us") if isinstance(series.dtype, pl.Duration) else pl.Datetime("us", "UTC")
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
+        unit = pl.Datetime("us")
+    return series.cast(unit).cast(pl.Int64) / 86.4e9
+
+
+def under(levels: pl.Series, form: Form) -> pl.Series:
+    """Return distinct strings read under a form, null where they are not written like that."""
+    import polars as pl
+
+    if form.family == "dates":
+        shape, _, order = form.style.rpartition(" ") if form.style.endswith(dates.ORDERS) else (form.style, "", "")
+        return dates.read(levels, dates.Dates(shape or "y-m-d", order))
+    if form.family == "true/false":
+        low = levels.str.to_lowercase()
+        return low.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
+    plain = levels.cast(pl.Float64, strict=False)
+    return amounts.read(levels, amounts.Amounts(form.style, form.unit)).fill_null(plain) if form.style else plain
+
+
+def spread(levels: pl.Series, coded: Coded) -> pl.Series:
+    """Return the value of each row from the values of the levels; null where the row has none."""
+    import polars as pl
+
+    index = pl.Series(coded.codes).to_frame().select(pl.when(pl.first() >= 0).then(pl.first())).to_series()
+    return levels.gather(index.cast(pl.UInt32))

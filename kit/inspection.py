@@ -1,0 +1,48 @@
+"""What `kit check` says of a recipe and its data before anything is fitted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kit.engine import states
+from kit.opening import Sets, open_recipe
+
+
+def check(
+    path: str | Path,
+    *,
+    set: Sets = (),
+    root: str | Path = ".",
+) -> dict[str, Any]:
+    """Return what was inferred of a recipe and its data: task, rows, folds, columns and roles, fits to make."""
+    opened = open_recipe(path, set, root)
+    recipe, found = opened.recipe, opened.facts
+    table = opened.store.open(found.table_key)
+    data = recipe.data
+    roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight", data.time: "time"}
+    fits = [s for s in opened.plan.stages if s.verb == "fit"]
+    todo = sum(state == "run" for state in states(opened.plan, opened.store).values())
+    header = table.meta["header"]
+    columns = [
+        {
+            "name": name,
+            "kind": column["kind"],
+            "levels": column["levels"],
+            "role": roles.get(name) or ("feature" if name in found.free else "not used"),
+        }
+        for name, column in header.items()
+    ]
+    task = found.task
+    classes = f", classes {', '.join(map(str, task.classes[:12]))}" if task.classes else ""
+    positive = f", positive {task.positive}" if task.kind == "binary" else ""
+    return {
+        "recipe": recipe.name,
+        "task": f"{task.kind}, {task.objective} loss, metric {recipe.metric}{classes}{positive}",
+        "rows": f"{found.n_train} train, {found.n_test} test",
+        "folds": f"{found.n_folds} by {recipe.split.use}",
+        "fits": f"{len(fits)} of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
+        "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
+        "columns": columns,
+        "notes": [dict(zip(("column", "what", "next"), note, strict=True)) for note in table.meta["notes"]],
+    }

@@ -1,0 +1,210 @@
+"""Text that spells numbers, dates and amounts: what is read, what is left alone, and what is said of it."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kit import amounts, dates, forms, infer
+from kit.errors import DataError
+from kit.infer import Roles
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit", "values"),
+    [
+        (["$1,234.50", "$7", "-$3"], "$", [1234.5, 7, -3]),
+        (["12 %", "3.5%", "0"], "%", [12, 3.5, 0]),
+        (["₹ 1,200", "₹1,23,456"], "₹", [1200, 123456]),
+        (["Rs. 1,200", "Rs 12"], "RS", [1200, 12]),
+        (["5 USD", "1,000.5 usd"], "USD", [5, 1000.5]),
+        (["1.234,50", "2,5", "100"], "", [1234.5, 2.5, 100]),
+        (["\u22125 €", "3,5 €"], "€", [-5, 3.5]),
+        (["(1,300.5)", "2,000"], "", [-1300.5, 2000]),
+        (["1 234", "23", "56\u00a0123\u00a0456,5"], "", [1234, 23, 56123456.5]),
+        (["12'345.50", "3"], "", [12345.5, 3]),
+        (["1,234", "56"], "", [1234, 56]),
+        ([f"{i},{i % 7}5" for i in range(30)], "", [i + (i % 7) / 10 + 0.05 for i in range(30)]),
+    ],
+)
+def test_amounts_are_numbers(texts, unit, values):
+    levels = pl.Series(texts)
+    found = amounts.find(levels)
+    assert found is not None and found.unit == unit
+    np.testing.assert_allclose(amounts.read(levels, found).to_numpy(), values, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["$5", "€5"],
+        ["12%", "5"],
+        ["110 001", "110 023"],
+        ["007", "1,234"],
+        ["1,5", "1,3"],
+        ["$"],
+        ["555-1234", "555-1235"],
+        ["12 kg", "13 kg"],
+        ["1,23,4"],
+        ["$5", "free"],
+    ],
+)
+def test_what_is_no_amount_is_left_alone(texts):
+    assert amounts.find(pl.Series(texts)) is None
+
+
+def test_a_doubtful_comma_is_told():
+    found = infer.build(pl.DataFrame({"pay": ["1,234", "56"] * 20}), None)
+    (note,) = found.notes
+    assert found.x["pay"][:2].tolist() == [1234, 56]
+    assert "a comma before three digits" in note.what and note.next == "if that is wrong: kinds: {pay: category}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["2021-01-05", "2021-12-31"], ["2021-01-05", "2021-12-31"]),
+        (["13/1/2021", "2/1/2021"], ["2021-01-13", "2021-01-02"]),
+        (["1/13/2021", "2/1/2021"], ["2021-01-13", "2021-02-01"]),
+        (["1/1/2021", "1/2/2021", "1/3/2021"], ["2021-01-01", "2021-02-01", "2021-03-01"]),
+        (["5.1.2021", "05.12.21"], ["2021-01-05", "2021-12-05"]),
+        (["Jan 5, 2021", "February 12th, 2021"], ["2021-01-05", "2021-02-12"]),
+        (["5 Jan 2021", "05-Feb-69"], ["2021-01-05", "1969-02-05"]),
+        (["2021/1/5", "2021/12/31"], ["2021-01-05", "2021-12-31"]),
+        (["12-31-2020", "01-02-2021"], ["2020-12-31", "2021-01-02"]),
+    ],
+)
+def test_dates_in_common_forms(texts, wanted):
+    levels = pl.Series(texts)
+    found = dates.find(levels)
+    assert found is not None and not found.doubt
+    days = [(datetime.date.fromisoformat(d) - datetime.date(1970, 1, 1)).days for d in wanted]
+    assert dates.read(levels, found).to_list() == days
+
+
+def test_times_of_day_and_offsets_count():
+    levels = pl.Series(["1/2/1970 12:00 AM", "1/2/1970 6:00 pm", "1/13/1970 18:00", "1/2/1970 01:00:00 +02:00"])
+    found = dates.find(levels)
+    assert found is not None and found.order == "mdy"
+    np.testing.assert_allclose(dates.read(levels, found).to_numpy(), [1, 1.75, 12.75, 1 - 1 / 24], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "texts", [["31/12/2020", "12/31/2020"], ["30/02/2021"], ["2021-13-05"], ["2021-01-05 25:00"], ["1.2.3"], ["soon"]]
+)
+def test_what_is_no_date_is_left_alone(texts):
+    assert dates.find(pl.Series(texts)) is None
+
+
+def test_the_order_of_day_and_month_is_decided_over_train_and_test_or_said_to_be_open():
+    train = pl.DataFrame({"d": ["1/2/2021", "3/4/2021"] * 3})
+    alone = infer.build(train, None)
+    assert "cannot be told apart" in alone.notes[0].what and alone.x["d"][0] == 18629
+    assert infer.build(train, pl.DataFrame({"d": ["25/4/2021"]})).x["d"][0] == 18659
+    said = infer.build(train, None, Roles(kinds={"d": "date dmy"}))
+    assert said.x["d"][0] == 18659 and not said.notes
+
+
+@pytest.mark.parametrize(
+    ("values", "what", "first"),
+    [
+        ([1609459200, 1609459300], "seconds since 1970", 18628),
+        ([1609459200000, None], "milliseconds since 1970", 18628),
+        ([20210105, 20211231], "yyyymmdd", 18632),
+        ([1999, 2000], "years", 10592),
+    ],
+)
+def test_numbers_are_dates_only_where_a_person_says_so(values, what, first):
+    frame = pl.DataFrame({"t": values})
+    assert infer.build(frame, None).header["t"].kind == "numeric"
+    said = infer.build(frame, None, Roles(kinds={"t": "date"}))
+    assert said.header["t"].kind == "date" and said.x["t"][0] == first and what in said.notes[0].what
+
+
+# -- kinds
+
+
+def test_a_kind_that_is_said_holds():
+    frame = pl.DataFrame(
+        {"n": [1, 2, 3], "w": ["4", "?", "$5"], "c": ["u", "v", "u"], "f": [1.0, 2.5, None], "b": [True, False, None]}
+    )
+    kinds = {"n": "category", "w": "numeric", "c": "text", "f": "category", "b": "numeric"}
+    built = infer.build(frame, None, Roles(kinds=kinds))
+    assert {k: c.kind for k, c in built.header.items()} == kinds
+    assert built.header["n"].levels == ("1", "2", "3")
+    assert built.header["f"].levels == ("1.0", "2.5")
+    assert np.array_equal(built.x["w"], [4, np.nan, 5], equal_nan=True)
+    assert np.array_equal(built.x["b"], [1, 0, np.nan], equal_nan=True)
+    assert [(note.column, note.what) for note in built.notes] == [
+        ("w", "1 values are no numeric and read as missing: '?'")
+    ]
+
+
+@pytest.mark.parametrize(("kind", "values"), [("numeric", ["a", "b"]), ("date", ["a", "b"]), ("date", [True, False])])
+def test_a_kind_that_fits_no_value_is_refused(kind, values):
+    with pytest.raises(DataError, match="can"):
+        infer.build(pl.DataFrame({"c": values}), None, Roles(kinds={"c": kind}))
+
+
+def test_keys_are_told_from_amounts_and_prose():
+    n = 60
+    frame = pl.DataFrame(
+        {
+            "number": range(100, 100 + n),
+            "gap": [i * 7 for i in range(n)],
+            "hash": [f"{i * 7919:08x}" for i in range(n)],
+            "twice": [f"a{i // 2}" for i in range(n)],
+            "word": ["".join(chr(97 + (i * k) % 26) for k in (1, 3, 5)) + "x" * (i // 26) for i in range(n)],
+        }
+    )
+    built = infer.build(frame, None)
+    kinds = {k: c.kind for k, c in built.header.items()}
+    assert kinds == {"number": "key", "gap": "numeric", "hash": "key", "twice": "category", "word": "text"}
+    assert infer.build(frame, None, Roles(named=["number"])).header["number"].kind == "numeric"
+    assert infer.build(frame, None, Roles(kinds={"number": "numeric"})).header["number"].kind == "numeric"
+
+
+# -- more values of the same form
+
+
+@pytest.mark.parametrize(
+    ("known", "more", "wanted", "lost"),
+    [
+        (["$1,000", "$5"], ["$2", "x", None], [2, None, None], 1),
+        (["1", "2"], [3.5, None, 4], [3.5, None, 4], 0),
+        (["25/12/2020"], ["1/2/2021", "nothing"], [18659, None], 1),
+        (["2020-01-01"], [5, 6], [None, None], 2),
+        (["TRUE", "false"], ["True", "1"], [True, None], 1),
+        ([1, 2], ["12", "n"], [12, None], 1),
+        ([1, 2], [[1.0], [2.0]], [None, None], 2),
+    ],
+)
+def test_values_are_read_under_a_known_form(known, more, wanted, lost):
+    form = forms.interpret(pl.Series(known)).form
+    values, missed = forms.read(pl.Series(more), form)
+    assert values.to_list() == wanted and missed == lost
+
+
+def test_text_is_text_whatever_comes():
+    coded, lost = forms.read(pl.Series([1, 2]), forms.Form("text"))
+    assert coded.levels.to_list() == ["1", "2"] and lost == 0
+
+
+# -- numbers that are none
+
+
+def test_infinite_values_are_missing_and_counted():
+    built = infer.build(pl.DataFrame({"a": [1.0, float("inf"), float("-inf"), None]}), None)
+    assert np.array_equal(built.x["a"], [1, np.nan, np.nan, np.nan], equal_nan=True)
+    assert built.notes[0].what == "2 infinite values are read as missing"
+
+
+def test_zeros_and_ones_beside_true_and_false_are_one_switch():
+    built = infer.build(pl.DataFrame({"s": [0, 1, 1]}), pl.DataFrame({"s": [True, False]}))
+    assert built.header["s"].levels == ("false", "true") and built.x["s"].tolist() == [0, 1, 1, 1, 0]
+    assert "read as one" in built.notes[0].what
+    mixed = infer.build(pl.DataFrame({"s": [0, 2]}), pl.DataFrame({"s": [True, False]}))
+    assert mixed.header["s"].levels == ("0", "2", "false", "true")
