@@ -56,13 +56,23 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@cache
 def fingerprint(path: Path) -> str:
     """Return 16 hex digits that change with the code of a module, not with its comments, docstrings or layout.
 
     Modules of the same package folder that it imports (and, beside a file of the user's own, any local file) count as
-    part of it, for a change in them changes what it does.
+    part of it, for a change in them changes what it does. A user's own file is read anew each time: in a notebook it
+    changes between two calls of one process.
     """
+    own = not path.resolve().is_relative_to(Path(__file__).resolve().parent)
+    return _code_digest(path) if own else _kit_digest(path)
+
+
+@cache
+def _kit_digest(path: Path) -> str:
+    return _code_digest(path)
+
+
+def _code_digest(path: Path) -> str:
     digest = hashlib.sha256()
     for part in _with_local_imports(path):
         digest.update(ast.dump(_without_docstrings(ast.parse(part.read_text("utf-8")))).encode())

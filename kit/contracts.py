@@ -168,15 +168,15 @@ class WeightModule(Protocol[P]):
 class Codec(Protocol):
     """A learnt target transform: a frozen dataclass of arrays."""
 
-    def encode(self, y: Floats) -> Floats:
-        """Return y (n,) as the learner sees it."""
+    def encode(self, rows: Rows) -> Floats:
+        """Return the rows' y (n,) as the learner sees it."""
 
-    def decode(self, pred: Pred) -> Pred:
-        """Return the prediction on the recipe's scale."""
+    def decode(self, pred: Pred, rows: Rows) -> Pred:
+        """Return the prediction for `rows` (which are blind) on the recipe's scale."""
 
 
 class CodecModule(Protocol[P]):
-    """A target transform. TASKS says for which kinds it makes sense."""
+    """A target transform. TASKS: for which kinds it makes sense. EXACT: whether decode undoes encode."""
 
     @property
     def Params(self) -> type[AnyParams]:
@@ -184,9 +184,10 @@ class CodecModule(Protocol[P]):
 
     LIBS: tuple[str, ...]
     TASKS: tuple[TaskKind, ...]
+    EXACT: bool
 
-    def learn(self, params: P, task: Task, y: Floats, w: Floats) -> Codec:
-        """Return the codec, learnt on the learning rows' y (n,) and w (n,)."""
+    def learn(self, params: P, task: Task, rows: Rows) -> Codec:
+        """Return the codec, learnt on the real learning rows."""
 
     def task(self, params: P, task: Task) -> Task:
         """Return the task the learner is given."""

@@ -57,13 +57,14 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     """
     synthetic = _augment(spec, learn)
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
-    codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, _y(learn), learn.w)
+    codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, learn)
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
-    train = Design(blocks, codec.encode(_y(rows)), _weigh(spec, rows), rows.v)
+    y = np.concatenate([codec.encode(part) for part in (learn, *synthetic)])
+    train = Design(blocks, y, _weigh(spec, rows), rows.v)
     watched = None
     if stop is not None:
-        watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(_y(stop)), stop.w, stop.v)
+        watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
     return Designs(train, watched, codec, learnt, len(learn))
 
 
@@ -120,9 +121,3 @@ def _block(feature: Learnt, learn: Rows, synthetic: Sequence[Rows]) -> Block:
     if not synthetic:
         return block
     return replace(block, x=np.concatenate([block.x, *(feature(s).x for s in synthetic)]))
-
-
-def _y(rows: Rows) -> Floats:
-    if rows.y is None:
-        raise ValueError("these rows must have y")
-    return rows.y

@@ -18,7 +18,7 @@ from kit.workers import Slot, Workers
 
 State = Literal["run", "reuse", "blocked"]
 
-IN_WORKERS = ("column", "fit", "curve")
+IN_WORKERS = ("column", "fit", "curve", "refit")
 """Verbs carried out by workers; the others take moments and run in this process."""
 
 POLL_SECONDS = 0.5
@@ -131,29 +131,43 @@ def execute(
     """Carry out what is missing. Failures are gathered, the rest goes on."""
     found = states(plan, store, only)
     todo = [s for s in plan.stages if found[s.key] == "run"]
-    outcome = Outcome()
     observer.begin(todo)
+    outcome = Outcome()
+    light = _Light(store, observer, outcome, [s for s in todo if s.verb not in IN_WORKERS])
     heavy = [s for s in todo if s.verb in IN_WORKERS]
+    light.carry_out(waiting={s.key for s in heavy})
     if heavy:
         with workers() as pool:
-            _Heavy(pool, clock, observer, outcome).run(heavy)
-    lost = {f.stage.key for f in outcome.failed} | {s.key for s in outcome.cut}
-    for stage in (s for s in todo if s.verb not in IN_WORKERS):
-        if lost.intersection(stage.inputs):
-            lost.add(stage.key)
-            continue
-        began = time.monotonic()
-        try:
-            run(stage, store)
-        except KitError as error:
-            failure = Failure(stage, error.problems[0])
-            outcome.failed.append(failure)
-            observer.failed(failure)
-            lost.add(stage.key)
-            continue
-        outcome.ran.append(stage.key)
-        observer.done(stage, time.monotonic() - began)
+            _Heavy(pool, clock, observer, outcome).run(heavy, light)
+    light.carry_out(waiting=set())
     return outcome
+
+
+class _Light:
+    """The stages that take moments (OOFs, blends, the submission), carried out in this process when they can be."""
+
+    def __init__(self, store: Store, observer: Observer, outcome: Outcome, stages: list[Stage]) -> None:
+        self.store, self.observer, self.outcome = store, observer, outcome
+        self.left = {s.key: s for s in stages}
+
+    def carry_out(self, waiting: set[str]) -> None:
+        """Carry out, in order, each stage none of whose inputs is among `waiting`, is left, failed or was cut."""
+        lost = {f.stage.key for f in self.outcome.failed} | {s.key for s in self.outcome.cut}
+        for stage in list(self.left.values()):
+            if (waiting | lost | self.left.keys()).intersection(stage.inputs):
+                continue
+            del self.left[stage.key]
+            began = time.monotonic()
+            try:
+                run(stage, self.store)
+            except KitError as error:
+                failure = Failure(stage, error.problems[0])
+                self.outcome.failed.append(failure)
+                self.observer.failed(failure)
+                lost.add(stage.key)
+                continue
+            self.outcome.ran.append(stage.key)
+            self.observer.done(stage, time.monotonic() - began)
 
 
 class _Heavy:
@@ -164,10 +178,11 @@ class _Heavy:
         self.left: list[Stage] = []
         self.open: set[str] = set()
 
-    def run(self, stages: list[Stage]) -> None:
-        """Carry out the stages, each after its inputs."""
+    def run(self, stages: list[Stage], light: _Light) -> None:
+        """Carry out the stages, each after its inputs, some of which are `light`."""
         self.left = self._ordered(stages)
         self.open = {s.key for s in stages}
+        self.light = light
         while self.left or any(slot.busy for slot in self.pool.slots):
             self._cut()
             self._hand_out()
@@ -176,9 +191,11 @@ class _Heavy:
                 self.left = []  # what is left waits for inputs that failed or were cut
                 break
             wait([slot.future for slot in busy if slot.future], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            for slot in busy:
-                if slot.future is not None and slot.future.done():
-                    self._collect(slot)
+            done = [slot for slot in busy if slot.future is not None and slot.future.done()]
+            for slot in done:
+                self._collect(slot)
+            if done:
+                light.carry_out(waiting=self.open)
 
     def _ordered(self, stages: list[Stage]) -> list[Stage]:
         """Return the stages: columns first, then by design (so that a worker reuses its matrices), or, against a clock,
@@ -201,7 +218,7 @@ class _Heavy:
             self.observer.started(stage)
 
     def _next(self, slot: Slot) -> Stage | None:
-        ready = [s for s in self.left if not self.open.intersection(s.inputs)]
+        ready = [s for s in self.left if not (self.open | self.light.left.keys()).intersection(s.inputs)]
         if self.clock.deadline is None:
             taken = {each.design for each in self.pool.slots if each is not slot}
             same = (s for s in ready if design_of(s) == slot.design)

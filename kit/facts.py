@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import folding, labels, loading, roles, sample, table
+from kit import folding, labels, loading, registry, roles, sample, table
 from kit.canon import fingerprint, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -105,7 +105,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
         "table": table_key,
         "sample": loading.digest(data.sample, recipe, ("data", "sample")) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
-        "task": [recipe.task, recipe.positive, recipe.metric],
+        "task": [recipe.task, recipe.positive, registry.keyed("metrics", recipe.metric)],
     }
 
 

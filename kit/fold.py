@@ -20,7 +20,7 @@ from kit.design import Designs, DesignSpec, Use, build
 from kit.errors import DataError
 from kit.recipe import StopPolicy
 from kit.rows import both
-from kit.types import Bools, Design, Floats, Folds, Pred, Rows, Task
+from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]
 """`memo(name, make)` returns the last value made under that name for the same design, or makes it."""
@@ -49,18 +49,25 @@ class Ended(Exception):
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fit gives: predictions on the recipe's scale, and what is worth knowing of the model."""
+    """What a fit gives: predictions on the recipe's scale, and what is worth knowing of the model.
+
+    `designs`: the matrices it learnt from, with the learnt features and codec that predict needs. `held_rows`: blind.
+    """
 
     held: Pred
     test: Pred
     fitted: Fitted
     best_step: int
     curve: Floats
-    names: tuple[str, ...]
+    designs: Designs
+    held_rows: Rows
     held_design: Design
-    decode: Callable[[Pred], Pred]
     seconds: float
     n_learn: int
+
+    def predict(self, design: Design, at: Ints) -> Pred:
+        """Return the prediction of a design whose rows are the held rows at positions `at` (n,)."""
+        return self.designs.codec.decode(self.fitted.predict(design), self.held_rows.take(at))
 
 
 def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -> FoldResult:
@@ -79,23 +86,57 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
     fitted = _fit(spec, first, spec.steps, memo)
     curve, best, made = fitted.curve, fitted.best_step, first
     if spec.stop == "refit" and stop is not None:
-        best = _grown(spec, best, len(learning) / len(learn))
+        best = grown(spec.model.use, best, len(learning) / len(learn))
         made = memo("whole", lambda: designs(learning, None))
         fitted = _fit(spec, made, best, memo)
     held_design = memo("held", lambda: made.of(held.blind()))
-    test_design = memo("test", lambda: made.of(test.blind()))
     return FoldResult(
-        held=made.codec.decode(fitted.predict(held_design)),
-        test=made.codec.decode(fitted.predict(test_design)) if len(test) else _nothing(spec.task),
+        held=made.codec.decode(fitted.predict(held_design), held.blind()),
+        test=_of_test(spec, made, fitted, test, memo),
         fitted=fitted,
         best_step=best,
         curve=curve,
-        names=made.train.names,
+        designs=made,
+        held_rows=held.blind(),
         held_design=held_design,
-        decode=made.codec.decode,
         seconds=time.perf_counter() - began,
         n_learn=made.n_real,
     )
+
+
+def fit_all(spec: FitSpec, train: Rows, test: Rows, memo: Memo) -> FoldResult:
+    """Return the predictions for test of a model trained on every row; none is held.
+
+    It takes `spec.steps` steps: what the folds' models took, for there are no rows to stop on.
+    """
+    began = time.perf_counter()
+    made: Designs = memo("whole", lambda: build(spec.design, spec.task, train, None, both(train, test)))
+    fitted = _fit(spec, made, spec.steps, memo)
+    none = train.take(np.empty(0, np.int64)).blind()
+    return FoldResult(
+        held=_nothing(spec.task),
+        test=_of_test(spec, made, fitted, test, memo),
+        fitted=fitted,
+        best_step=fitted.best_step,
+        curve=fitted.curve,
+        designs=made,
+        held_rows=none,
+        held_design=made.of(none),
+        seconds=time.perf_counter() - began,
+        n_learn=made.n_real,
+    )
+
+
+def grown(model: str, steps: float, ratio: float) -> int:
+    """Return the steps for a refit on `ratio` times the rows; an epoch grows with the rows by itself."""
+    return max(1, round(steps * (ratio if registry.load("models", model).STEP_GROWS else 1.0)))
+
+
+def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Memo) -> Pred:
+    if not len(test):
+        return _nothing(spec.task)
+    design = memo("test", lambda: made.of(test.blind()))
+    return made.codec.decode(fitted.predict(design), test.blind())
 
 
 def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitted:
@@ -153,12 +194,6 @@ def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:
     if spec.split.use == "kfold":
         raise DataError("too few learning rows to cut stop rows from", got=len(learning), next="stop: fixed")
     return _stop_rows(replace(spec, split=plain), learning)
-
-
-def _grown(spec: FitSpec, steps: int, ratio: float) -> int:
-    """Return the steps for a refit on `ratio` times the rows; an epoch grows with the rows by itself."""
-    grows = registry.load("models", spec.model.use).STEP_GROWS
-    return max(1, round(steps * (ratio if grows else 1.0)))
 
 
 def _nothing(task: Task) -> Pred:

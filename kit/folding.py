@@ -34,7 +34,7 @@ def folds(recipe: Recipe, store: Store, table_key: str, rows_key: str) -> tuple[
     made = {
         "verb": "folds",
         "split": {
-            "use": recipe.split.use,
+            "use": registry.keyed("splits", recipe.split.use),
             "params": dump(params),
             "code": registry.code_of("splits", recipe.split.use),
         },

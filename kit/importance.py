@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kit.types import Block, Design, Floats, Floats32, Pred, Task
+from kit.types import Block, Design, Floats, Floats32, Ints, Pred, Task
 
 MOST_ROWS = 400
 MOST_COLUMNS = 30
@@ -14,7 +14,7 @@ MOST_COLUMNS = 30
 
 
 def permutation(
-    predict: Callable[[Design], Pred],
+    predict: Callable[[Design, Ints], Pred],
     design: Design,
     task: Task,
     y: Floats,
@@ -23,7 +23,8 @@ def permutation(
 ) -> Floats:
     """Return (d,) by how much the objective's loss grows when a column is shuffled; NaN for columns not tried.
 
-    All shuffled copies are predicted in one call. `y` (n,) is on the recipe's scale, as `predict` returns.
+    All shuffled copies are predicted in one call. `predict` takes a design and
+    the position of each of its rows among the n; y (n,) is on the recipe's scale, as it returns.
     """
     names = design.names
     rows = np.sort(rng.permutation(len(design))[:MOST_ROWS])
@@ -37,7 +38,8 @@ def permutation(
     sizes = {name: n for block in design.blocks for name, n in block.categories.items()}
     block = Block(names, stacked, {names[i]: n for i, n in design.categories.items()} if sizes else {})
     ones = np.ones(len(stacked))
-    losses = _loss(task, np.tile(y[rows], len(columns) + 1), predict(Design((block,), None, ones, ones)).mean)
+    at = np.tile(rows, len(columns) + 1)
+    losses = _loss(task, y[at], predict(Design((block,), None, ones, ones), at).mean)
     per_copy = losses.reshape(len(columns) + 1, len(rows)).mean(axis=1)
     out = np.full(len(names), np.nan)
     out[columns] = per_copy[1:] - per_copy[0]

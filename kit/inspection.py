@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kit import registry
 from kit.engine import states
 from kit.opening import Sets, open_recipe
 
@@ -14,9 +15,10 @@ def check(
     *,
     set: Sets = (),
     root: str | Path = ".",
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Return what was inferred of a recipe and its data: task, rows, folds, columns and roles, fits to make."""
-    opened = open_recipe(path, set, root)
+    opened = open_recipe(path, set, root, trust=trust)
     recipe, found = opened.recipe, opened.facts
     table = opened.store.open(found.table_key)
     data = recipe.data
@@ -38,9 +40,9 @@ def check(
     positive = f", positive {task.positive}" if task.kind == "binary" else ""
     return {
         "recipe": recipe.name,
-        "task": f"{task.kind}, {task.objective} loss, metric {recipe.metric}{classes}{positive}",
+        "task": f"{task.kind}, {task.objective} loss, metric {registry.shown(recipe.metric)}{classes}{positive}",
         "rows": f"{found.n_train} train, {found.n_test} test",
-        "folds": f"{found.n_folds} by {recipe.split.use}",
+        "folds": f"{found.n_folds} by {registry.shown(recipe.split.use)}",
         "fits": f"{len(fits)} of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
         "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
         "columns": columns,

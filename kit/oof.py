@@ -51,17 +51,34 @@ class Oof:
         return average(self.test, self.test_std)
 
 
-def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False) -> Pred:
+def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False, space: str = "mean") -> Pred:
     """Return the average of predictions stacked on the first axis; mean (s, n, m), std (s, n) or None.
+
+    `space`: the arithmetic "mean", the "median", the "geometric" mean, or the mean of "logit"s; probabilities of
+    several classes are scaled to sum to 1 again.
 
     The variance is the mean of the variances. With `spread` the variance of the means is added (the mixture of
     Lakshminarayanan et al. 2017): right for seeds, which OOF and test rows share, and wrong for fold models, of
     which an OOF row has one and a test row K.
     """
-    centre = mean.mean(axis=0, dtype=np.float64)
+    centre = _centre(mean.astype(np.float64), space)
     if std is None:
         return Pred(centre.astype(np.float32))
     variance = (std.astype(np.float64) ** 2).mean(axis=0)
     if spread:
         variance += mean[:, :, 0].astype(np.float64).var(axis=0)
     return Pred(centre.astype(np.float32), np.sqrt(variance).astype(np.float32))
+
+
+def _centre(mean: Floats, space: str) -> Floats:
+    """Return (n, m) the centre of (s, n, m) predictions in a space."""
+    if space == "mean" or len(mean) == 1:
+        return np.asarray(mean.mean(axis=0))
+    if space == "median":
+        centre = np.median(mean, axis=0)
+    elif space == "geometric":
+        centre = np.exp(np.log(np.clip(mean, 1e-15, None)).mean(axis=0))
+    else:
+        p = np.clip(mean, 1e-15, 1 - 1e-7)
+        centre = 1 / (1 + np.exp(-np.log(p / (1 - p)).mean(axis=0)))
+    return np.asarray(centre / centre.sum(axis=1, keepdims=True) if centre.shape[1] > 1 else centre)

@@ -32,15 +32,15 @@ class Opened:
     root: Path
 
 
-def read_recipe(path: str | Path, set: Sets = ()) -> Recipe:
-    """Return the checked recipe of a file, with `a.b=c` changes applied.
+def read_recipe(path: str | Path, set: Sets = (), trust: bool = False) -> Recipe:
+    """Return the checked recipe of a file, with `a.b=c` changes applied; `trust`: it may run files of its own.
 
     Raises:
         RecipeError: with every problem and its line.
     """
     texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
     document = strictyaml.apply_sets(_in_full(strictyaml.load(Path(path))), texts)
-    return reader.read(document, Path(path).resolve().parent)
+    return reader.read(document, Path(path).resolve().parent, trust)
 
 
 def _in_full(document: Document) -> Document:
@@ -60,9 +60,10 @@ def open_recipe(
     set: Sets = (),
     root: str | Path = ".",
     keep_models: bool = False,
+    trust: bool = False,
 ) -> Opened:
     """Return the recipe, its facts (read from the data where the store lacks them) and its plan."""
-    recipe = read_recipe(path, set)
+    recipe = read_recipe(path, set, trust)
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)

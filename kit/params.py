@@ -28,10 +28,27 @@ class ColumnName(_Ref):
     __slots__ = ()
 
 
+class SourceName(_Ref):
+    """The name of a model or blend whose OOF is read as a column. The plan keys it; a verb gets the column's name."""
+
+    __slots__ = ()
+
+
 class DataFile(_Ref):
     """A path to a file beside the recipe. The plan checks it and keys its bytes; a verb gets a readable path."""
 
     __slots__ = ()
+
+
+def refs(value: Any, kind: type[_Ref]) -> list[str]:
+    """Return every reference of a kind in params (or in a value of them), in order of their fields."""
+    if isinstance(value, kind):
+        return [str(value)]
+    if isinstance(value, BaseModel):
+        return [r for name in type(value).model_fields for r in refs(getattr(value, name), kind)]
+    if isinstance(value, Mapping):
+        return [r for part in value.values() for r in refs(part, kind)]
+    return [r for part in value for r in refs(part, kind)] if isinstance(value, list | tuple) else []
 
 
 @dataclass(frozen=True)

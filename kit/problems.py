@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kit import registry
 from kit.errors import Problem, RecipeError, nearest
 from kit.mistakes import mistakes
 from kit.strictyaml import Document
@@ -83,13 +82,11 @@ class Checks:
             if key not in known:
                 self.add("unknown key", (*at, key), got=key, allowed=known, near=(str(key), known))
 
-    def metric(self, value: Any, at: At) -> None:
-        """Note a metric that does not exist."""
-        known = registry.names("metrics")
-        if value is None:
-            self.add("a recipe needs a metric", at, allowed=known, next="metric: rmse")
-        elif value not in known:
-            self.add("unknown metric", at, got=value, allowed=known, near=(str(value), known))
+    def flag(self, value: Any, at: At) -> bool:
+        """Return true or false, false after noting what is neither."""
+        if not isinstance(value, bool):
+            self.add(f"{at[-1]} must be true or false", at, got=value)
+        return value is True
 
     def name(self, value: Any, at: At) -> None:
         """Note a name that cannot be one."""

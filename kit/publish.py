@@ -6,50 +6,25 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from kit import labels, registry, table
-from kit.canon import FORMAT, key_of
+from kit.canon import key_of
+from kit.card import card_of, names_behind
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.oof import Oof
-from kit.planning import Plan
-from kit.recipe import Recipe
-from kit.scores import fold_scores, score
+from kit.recipe import Blend
+from kit.scene import Scene
 from kit.stages import load_oof
-from kit.store import Store, Stored
+from kit.store import Stored
 from kit.types import Pred, Task
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where results come from and go to. `missing`: models that the result lacks; `truncated`: for want of time."""
-
-    recipe: Recipe
-    facts: Facts
-    plan: Plan
-    store: Store
-    root: Path
-    missing: tuple[str, ...] = ()
-    truncated: bool = False
-
-    @property
-    def folder(self) -> Path:
-        """The recipe's folder of OOFs."""
-        return self.root / "oof" / self.recipe.name
-
-    def lock(self) -> FileLock:
-        """Return the lock under which files that people see are written."""
-        self.store.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.store.root / "publish.lock")
 
 
 def publish(scene: Scene, name: str) -> dict[str, Any]:
@@ -60,8 +35,8 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             "oof": key,
             "metrics": [[m, registry.code_of("metrics", m)] for m in (scene.recipe.metric, *scene.recipe.also)],
             "rows": scene.facts.rows_key,
-            "names": [scene.recipe.name, name, sorted(scene.plan.names.items()), _sources(scene, name)],
-            "missing": scene.missing if _is_blend(scene, name) else (),
+            "names": [scene.recipe.name, name, names_behind(scene, key), list(scene.entry(name).needs)],
+            "missing": scene.missing if isinstance(scene.entry(name), Blend) else (),
             "truncated": scene.truncated,
         }
     )
@@ -70,7 +45,7 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
         old = read_card(target)
         if old is not None and old.get("mark") == mark and _complete(target, models=_keeps(scene, key)):
             return old
-        card = _card(scene, name, key, mark)
+        card = card_of(scene, name, key, mark)
         temp = scene.store.temporary()
         _write(scene, name, temp, card)
         _replace(target, temp, old, scene.folder / "_history")
@@ -96,14 +71,6 @@ def _keeps(scene: Scene, key: str) -> bool:
     return any(scene.plan.of(fit).needs for seeds in scene.plan.of(key).ingredients.get("fits", []) for fit in seeds)
 
 
-def _is_blend(scene: Scene, name: str) -> bool:
-    return any(b.name == name for b in scene.recipe.blends)
-
-
-def _sources(scene: Scene, name: str) -> list[str]:
-    return next((list(b.sources) for b in scene.recipe.blends if b.name == name), [])
-
-
 def _replace(target: Path, temp: Path, old: Mapping[str, Any] | None, history: Path) -> None:
     """Move `temp` to `target`; a different former result moves to history under its own key."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,90 +86,6 @@ def _replace(target: Path, temp: Path, old: Mapping[str, Any] | None, history: P
             target.rename(grave)
             shutil.rmtree(grave, ignore_errors=True)
     temp.rename(target)
-
-
-# -- the card
-
-
-def _card(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
-    stored = scene.store.open(key)
-    oof = load_oof(stored)
-    rows = scene.store.open(scene.facts.rows_key)
-    v = rows.array("v")
-    recipe, about = scene.recipe, dict(stored.meta["about"])
-    about["importances"] = {
-        kind: {_shown(column, scene.plan.names): value for column, value in values.items()}
-        for kind, values in about.get("importances", {}).items()
-    }
-    weights = about.pop("weights", None)
-    return {
-        "format": FORMAT,
-        "recipe": recipe.name,
-        "model": name,
-        "key": key,
-        "mark": mark,
-        "use": _plug(scene, name)["use"],
-        "params": _plug(scene, name)["params"],
-        "features": _features(scene, key),
-        "metric": recipe.metric,
-        "score": score(scene.facts.task, recipe.metric, oof, v),
-        "fold_scores": fold_scores(scene.facts.task, recipe.metric, oof, v),
-        "also": {m: score(scene.facts.task, m, oof, v) for m in recipe.also},
-        "kind": oof.kind,
-        "classes": list(scene.facts.task.classes),
-        "positive": scene.facts.task.positive,
-        "sources": _sources(scene, name),
-        "weights": None if weights is None else dict(zip(_sources(scene, name), weights, strict=True)),
-        "peeked": oof.peeked,
-        "transductive": oof.transductive,
-        "truncated": scene.truncated,
-        "missing": list(scene.missing) if _is_blend(scene, name) else [],
-        "folds_key": scene.facts.folds_key,
-        "y_digest": scene.facts.digests["y"],
-        "versions": _libs(scene, key),
-        **about,
-    }
-
-
-def _plug(scene: Scene, name: str) -> dict[str, Any]:
-    """Return use and resolved params of a model or blend, columns under the names the recipe gives them."""
-    stage = scene.plan.of(scene.plan.oofs[name])
-    spec = stage.ingredients.get("stacker") or _fit_ingredients(scene, stage.key)["model"]
-    return {"use": spec["use"], "params": _renamed(spec["params"], scene.plan.names)}
-
-
-def _fit_ingredients(scene: Scene, oof_key: str) -> Mapping[str, Any]:
-    return scene.plan.of(scene.plan.of(oof_key).ingredients["fits"][0][0]).ingredients
-
-
-def _features(scene: Scene, key: str) -> list[Any]:
-    if scene.plan.of(key).verb == "blend":
-        return []
-    features = _fit_ingredients(scene, key)["design"]["features"]
-    return [{"use": f["use"], **_renamed(f["params"], scene.plan.names)} for f in features]
-
-
-def _libs(scene: Scene, key: str) -> Mapping[str, Any]:
-    own = scene.plan.of(key).ingredients
-    libs: Mapping[str, Any] = own["libs"] if "libs" in own else _fit_ingredients(scene, key)["libs"]
-    return libs
-
-
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return names.get(value, value)
-    if isinstance(value, Mapping):
-        return {k: _renamed(v, names) for k, v in value.items() if not (k == "native" and not v)}
-    return [_renamed(v, names) for v in value] if isinstance(value, list) else value
-
-
-def _shown(column: str, names: Mapping[str, str]) -> str:
-    for alias, name in names.items():
-        column = column.replace(alias, name)
-    return column
-
-
-# -- the files
 
 
 def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> None:

@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from kit import registry
 from kit.errors import RecipeError
-from kit.params import Params
-from kit.problems import Checks
-from kit.recipe import Blend, DataSection, Model, Plug, Recipe, StopSection, SubmitSection
+from kit.levels import circle
+from kit.plugs import Plugs
+from kit.recipe import Average, Blend, DataSection, Model, Plug, Recipe, StopSection, SubmitSection
 from kit.strictyaml import Document
+from kit.types import TaskKind
 from kit.wording import At, plural
 
 TOP_LEVEL = (
     *("name", "data", "metric", "also", "task", "positive", "target_transform", "split", "seed", "stop", "columns"),
-    *("augment", "features", "models", "blend", "submit", "evaluate", "missing", "weights"),
+    *("augment", "features", "models", "blend", "submit", "evaluate", "missing", "weights", "refit"),
 )
-MODEL_KEYS = ("use", "features", "augment", "weights", "params", "seeds", "target_transform", "stop")
+MODEL_KEYS = (
+    *("use", "from", "features", "augment", "weights", "params", "seeds", "average", "target_transform", "stop"),
+    "refit",
+)
 
 
-def read(document: Document, folder: Path) -> Recipe:
-    """Return the checked recipe of a document.
+def read(document: Document, folder: Path, trust: bool = False) -> Recipe:
+    """Return the checked recipe of a document; `trust`: whether it may run files of its own (`use: ./file.py`).
 
     Raises:
         RecipeError: with every problem found, each with its line.
     """
-    reader = _Reader(document)
+    reader = _Reader(document, folder, trust)
     recipe = reader.recipe(folder)
     if reader.problems or recipe is None:
         raise RecipeError.many(reader.in_order())
     return recipe
 
 
-class _Reader(Checks):
+class _Reader(Plugs):
     """Walks a document once."""
+
+    TOP_LEVEL = TOP_LEVEL
 
     def recipe(self, folder: Path) -> Recipe | None:
         top = self.document.value
@@ -45,26 +50,25 @@ class _Reader(Checks):
         self.name(name, ("name",))
         given = self.section(DataSection, top.get("data", {}), ("data",))
         data = given or DataSection()
-        sets = {key: self._plugs("features", value, ("features", key)) for key, value in self.map("features").items()}
-        augments = {key: self._plugs("augment", value, ("augment", key)) for key, value in self.map("augment").items()}
+        sets, augments = self._sets("features"), self._sets("augment")
         split, repeats, data = self._split(top.get("split", "kfold"), data)
         stop = self._stop(top.get("stop", {}), ("stop",))
         models = self._models(sets, augments, stop)
         blends = self._blends()
+        self._levels(models, blends)
         self._data(given)
-        also = self._scoring(top)
+        metric, also = self._scoring(top)
         submit = self._submit(blends)
-        columns = {k: p for k, v in self.map("columns").items() if (p := self._plug("features", v, ("columns", k)))}
-        task = self.choice("task", ("regression", "binary", "multiclass"), None)
-        seed, missing = self.int("seed", 0, 0), self.choice("missing", ("fail", "drop"), "fail")
-        positive = self._positive(top.get("positive"))
+        columns = {k: p for k, v in self.map("columns").items() if (p := self.plug("features", v, ("columns", k)))}
+        task, positive = self.choice("task", get_args(TaskKind), None), self._positive(top.get("positive"))
+        missing, seed = self.choice("missing", ("fail", "drop"), "fail"), self.int("seed", 0, 0)
         if self.problems or split is None:
             return None
         return Recipe(
             name=name,
             folder=folder,
             data=data,
-            metric=top["metric"],
+            metric=str(metric),
             also=also,
             task=task,
             positive=positive,
@@ -81,15 +85,18 @@ class _Reader(Checks):
 
     # -- sections
 
-    def _scoring(self, top: Mapping[str, Any]) -> tuple[str, ...]:
-        """Check what is scored; return the secondary metrics."""
-        self.metric(top.get("metric"), ("metric",))
+    def _sets(self, kind: str) -> dict[str, tuple[Plug, ...]]:
+        """Return the named lists of a section of features or augmenters."""
+        return {key: self.plugs(kind, value, (kind, key)) for key, value in self.map(kind).items()}
+
+    def _scoring(self, top: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+        """Check what is scored; return the metric and the secondary ones."""
+        metric = self.metric(top.get("metric"), ("metric",))
         also = self.strings(top.get("also", []), ("also",), "a metric") or []
-        for i, extra in enumerate(also):
-            self.metric(extra, ("also", i))
+        extras = [self.metric(extra, ("also", i)) for i, extra in enumerate(also)]
         if top.get("evaluate", {"target": "train"}) != {"target": "train"}:
             self.add("only the training distribution can be declared", ("evaluate",), allowed="{target: train}")
-        return tuple(also)
+        return metric, tuple(name for name in extras if name is not None)
 
     def _positive(self, value: Any) -> str | int | float | bool | None:
         if value is None or isinstance(value, str | int | float | bool):
@@ -121,7 +128,7 @@ class _Reader(Checks):
             other = getattr(data, role)
             if other not in (None, column):
                 self.add(f"{role} is declared twice", ("split", role), got=column, allowed=f"{other} (data.{role})")
-        return self._plug("splits", rest, ("split",)), repeats, data.model_copy(update=roles)
+        return self.plug("splits", rest, ("split",)), repeats, data.model_copy(update=roles)
 
     def _stop(self, value: Any, at: At, base: StopSection | None = None) -> StopSection:
         value = {"use": value} if isinstance(value, str) else value
@@ -137,7 +144,7 @@ class _Reader(Checks):
         found = self.map("models")
         if not found and not self.lost("models", TOP_LEVEL):
             self.add("a recipe needs at least one model", ("models",), next="models: {lgbm: {use: lightgbm}}")
-        default = sets or {"base": tuple(self._bare("features", use, ("models",)) for use in ("numeric", "category"))}
+        default = sets or {"base": tuple(self.bare("features", use, ("models",)) for use in ("numeric", "category"))}
         models = [self._model(name, entry, default, augments, stop) for name, entry in found.items()]
         return tuple(m for m in models if m is not None)
 
@@ -161,22 +168,45 @@ class _Reader(Checks):
         if params is not None and not isinstance(params, Mapping):
             self.add("params must be a mapping", (*at, "params"), got=params)
             params = {}
-        plug = self._plug("models", {"use": value.get("use"), **(params or {})}, at, "params")
-        features = self._refs(value.get("features", list(sets)), sets, "features", (*at, "features"))
-        augment = self._refs(value.get("augment", []), augments, "augment", (*at, "augment"))
-        weights = self._optional("weights", value, at)
-        codec = self._optional("target_transform", value, at)
+        plug = self.plug("models", {"use": value.get("use"), **(params or {})}, at, "params")
+        sources = self._sources(value, (*at, "from"))
+        features = self.refs(value.get("features", [] if sources else list(sets)), sets, "features", (*at, "features"))
+        augment = self.refs(value.get("augment", []), augments, "augment", (*at, "augment"))
+        weights = self.optional("weights", value, at)
+        codec = self.optional("target_transform", value, at)
         seeds = self.count(value.get("seeds", 1), (*at, "seeds"))
         stops = self._stop(value.get("stop", {}), (*at, "stop"), stop)
-        return Model(name, plug, features, augment, weights, codec, seeds, stops) if plug is not None else None
+        refit = self.flag(value.get("refit", self.document.value.get("refit", False)), (*at, "refit"))
+        average = value.get("average", "mean")
+        if average not in get_args(Average):
+            self.add("unknown space to average seeds in", (*at, "average"), average, get_args(Average))
+        if plug is None:
+            return None
+        return Model(
+            name, plug, features, augment, weights, codec, seeds, stops, sources, refit, cast(Average, average)
+        )
 
-    def _optional(self, key: str, value: Mapping[str, Any], at: At) -> Plug | None:
-        """Return the plug-in a model names under `key`, or the recipe's own, or None."""
-        kind = {"weights": "weights", "target_transform": "codecs"}[key]
-        if key in value:
-            return self._plug(kind, value[key], (*at, key))
-        top = self.document.value
-        return self._plug(kind, top[key], (key,)) if key in top else None
+    def _sources(self, value: Mapping[str, Any], at: At) -> tuple[str, ...]:
+        """Return the models and blends whose OOFs a model sees; whether they exist is judged with all of them known."""
+        sources = self.strings(value.get("from", []), at, "a model or blend") or []
+        if sources and value.get("augment"):
+            rule, advice = "a model over OOFs takes no synthetic rows: they have no OOF", "leave out augment"
+            self.add(rule, (*at[:-1], "augment"), got=value["augment"], next=advice)
+        return tuple(dict.fromkeys(sources))
+
+    def _levels(self, models: Sequence[Model], blends: Sequence[Blend]) -> None:
+        """Check that what models read exists and that nothing reads itself, directly or not."""
+        known = [*self._section("models"), *(self._section("blend") or (b.name for b in blends))]
+        lost = self.lost("models", TOP_LEVEL) or self.lost("blend", TOP_LEVEL)
+        for model in models:
+            for name in model.needs:
+                at = ("models", model.name, "from" if name in model.sources else "target_transform")
+                if name not in known and not lost:
+                    self.add("unknown source", at, name, known, (name, known), "name a model or a blend")
+        entries = {m.name: m.needs for m in models} | {b.name: b.needs for b in blends}
+        if found := circle(entries):
+            rule = "models and blends read each other in a circle"
+            self.add(rule, ("models", next(n for n in found if n in self._section("models"))), got=" -> ".join(found))
 
     def _blends(self) -> tuple[Blend, ...]:
         models = list(self._section("models"))
@@ -203,7 +233,7 @@ class _Reader(Checks):
             stackers = registry.names("stackers")
             self.add("a blend is a mapping or a stacker's name", at, got=value, allowed=stackers, next="{use: mean}")
             return None
-        plug = self._plug("stackers", {k: v for k, v in value.items() if k != "from"}, at)
+        plug = self.plug("stackers", {k: v for k, v in value.items() if k != "from"}, at)
         here = (*at, "from")
         models = list(self._section("models"))
         sources = self.strings(value.get("from", models), here, "a model or blend")
@@ -238,55 +268,3 @@ class _Reader(Checks):
         """Return the names a section declares, whether or not what they stand for has mistakes."""
         value = self.document.value.get(key)
         return value if isinstance(value, Mapping) else {}
-
-    # -- plug-ins
-
-    def _refs(self, value: Any, known: Mapping[str, tuple[Plug, ...]], kind: str, at: At) -> tuple[Plug, ...]:
-        """Return the plug-ins of the named sets; a bare plug-in name is taken where no set has that name."""
-        what = {"features": "feature set", "augment": "augmentation"}[kind]
-        plugs: list[Plug] = []
-        for name in self.strings(value, at, f"a {what}" if kind == "features" else f"an {what}") or []:
-            if name in known:
-                plugs.extend(known[name])
-            elif name in registry.names(kind):
-                plugs.append(self._bare(kind, name, at))
-            elif not self.lost(kind, TOP_LEVEL):
-                allowed = [*known, *registry.names(kind)]
-                self.add(f"unknown {what}", at, name, allowed, (name, allowed), f"declare it under {kind}")
-        return tuple(plugs)
-
-    def _plugs(self, kind: str, value: Any, at: At) -> tuple[Plug, ...]:
-        items = value if isinstance(value, list) else [value]
-        plugs = [self._plug(kind, item, (*at, i) if isinstance(value, list) else at) for i, item in enumerate(items)]
-        return tuple(p for p in plugs if p is not None)
-
-    def _bare(self, kind: str, use: str, at: At) -> Plug:
-        return Plug(kind, use, registry.load(kind, use).Params(), at)
-
-    def _plug(self, kind: str, value: Any, at: At, below: str = "") -> Plug | None:
-        """Return the checked plug-in of a mapping {use: name, params...}; params stand under `below` if given."""
-        value = {"use": value} if isinstance(value, str) else value
-        if not isinstance(value, Mapping) or not isinstance(value.get("use"), str):
-            got = value.get("use") if isinstance(value, Mapping) else value
-            names = registry.names(kind)
-            self.add(f"a {registry.KINDS[kind]} is named by `use`", at, got=got, allowed=names, next="use: <name>")
-            return None
-        use = str(value["use"])
-        if use.endswith(".py"):
-            advice = "put the file into the folder of its kind in kit/, where it is a plug-in by its name"
-            self.add("a recipe may not run code of its own", (*at, "use"), use, registry.names(kind), next=advice)
-            return None
-        try:
-            cls: type[Params] = registry.load(kind, use).Params
-        except RecipeError as error:
-            line, excerpt = self.document.place((*at, "use")), self.document.excerpt((*at, "use"))
-            self.problems += [replace(p, place=line, excerpt=excerpt) for p in error.problems]
-            return None
-        rest = {k: v for k, v in value.items() if k != "use"}
-        known = [name for name in cls.known_names() if name != "native"]
-        path = (*at, below) if below else at
-        unknown = [k for k in rest if k not in known and not (k == "native" and cls.NATIVE)]
-        for key in unknown:
-            self.add(f"unknown parameter of {use}", (*path, key), got=key, allowed=known, near=(str(key), known))
-        checked = self.validated(cls, {k: v for k, v in rest.items() if k not in unknown}, path)
-        return Plug(kind, use, checked, at) if checked is not None else None

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from kit.params import Params
+from kit.levels import in_order
+from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
 from kit.wishes import Wish
 
@@ -93,9 +94,14 @@ class Plug:
     at: tuple[str | int, ...] = ()
 
 
+Average = Literal["mean", "median", "geometric", "logit"]
+"""The space in which the seeds of a fit are averaged."""
+
+
 @dataclass(frozen=True)
 class Model:
-    """A base model."""
+    """A model. `sources`: models and blends whose OOFs it sees (level 2). `refit`: whether test is predicted by a model
+    trained on all rows instead of the folds' models."""
 
     name: str
     plug: Plug
@@ -105,6 +111,15 @@ class Model:
     codec: Plug | None = None
     seeds: int = 1
     stop: StopSection = field(default_factory=StopSection)
+    sources: tuple[str, ...] = ()
+    refit: bool = False
+    average: Average = "mean"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The models and blends it reads: its sources and those its target transform names."""
+        named = refs(self.codec.params, SourceName) if self.codec else []
+        return tuple(dict.fromkeys([*self.sources, *named]))
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,11 @@ class Blend:
     name: str
     plug: Plug
     sources: tuple[str, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The models and blends it reads."""
+        return self.sources
 
 
 @dataclass(frozen=True)
@@ -137,16 +157,24 @@ class Recipe:
     missing: Literal["fail", "drop"]
     document: Document
 
+    def ordered(self) -> list[Model | Blend]:
+        """Return models and blends, each after what it reads."""
+        both: list[Model | Blend] = [*self.models, *self.blends]
+        entries = {entry.name: entry for entry in both}
+        return [entries[name] for name in in_order({name: entry.needs for name, entry in entries.items()})]
+
     def without(self, models: Sequence[str]) -> Recipe:
-        """Return the recipe that lacks these models; blends left without a source go with them."""
+        """Return the recipe that lacks these models, models over one of them, and blends left without a source."""
         gone = set(models)
-        blends = []
-        for blend in self.blends:
-            left = tuple(s for s in blend.sources if s not in gone)
-            if left:
-                blends.append(replace(blend, sources=left))
-            else:
-                gone.add(blend.name)
+        left: dict[str, Blend] = {}
+        for entry in self.ordered():
+            if isinstance(entry, Model):
+                gone |= {entry.name} if gone.intersection(entry.needs) else set()
+                continue
+            sources = tuple(s for s in entry.sources if s not in gone)
+            gone |= set() if sources else {entry.name}
+            left |= {entry.name: replace(entry, sources=sources)} if sources else {}
+        blends = [left[b.name] for b in self.blends if b.name in left]
         kept = tuple(m for m in self.models if m.name not in gone)
         submit = self.submit if self.submit not in gone else next((b.name for b in reversed(blends)), None)
         submit = submit or next((m.name for m in kept), None)

@@ -52,7 +52,6 @@ def path_of(kind: str, name: str) -> Path:
     return _ROOT / kind / f"{name}.py"
 
 
-@cache
 def load(kind: str, name: str) -> Any:
     """Return the plug-in module. Its library is not imported by that, only by its verbs.
 
@@ -60,13 +59,24 @@ def load(kind: str, name: str) -> Any:
         RecipeError: there is no such plug-in, or a user's own file cannot be imported.
     """
     path = path_of(kind, name)
-    if name.endswith(".py"):
-        return _load_file(path)
+    return _load_file(path) if name.endswith(".py") else _load_own(kind, name)
+
+
+@cache
+def _load_own(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"kit.{kind}.{name}")
 
 
 def _load_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"kit_local_{path.stem}_{fingerprint(path)}", path)
+    """Return the module of a user's file as it is now: one that was changed is another module."""
+    try:
+        name = f"kit_local_{path.stem}_{fingerprint(path)}"
+    except (SyntaxError, ValueError) as error:
+        got = f"{error}"
+        raise RecipeError("the plug-in file is not Python", place=str(path), got=got, next="mend the file") from error
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise RecipeError("the file is not a Python module", place=str(path))
     module = importlib.util.module_from_spec(spec)
@@ -75,10 +85,21 @@ def _load_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         raise RecipeError("the plug-in file fails on import", place=str(path), got=repr(error)) from error
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+def shown(name: str) -> str:
+    """Return what people read of a plug-in's name: the file's name where it is one of the user's own."""
+    return Path(name).name if name.endswith(".py") else name
+
+
+def keyed(kind: str, name: str) -> str:
+    """Return what stands for a plug-in in a key: its name, or the code of a file of the user's own, never its path."""
+    return f"local:{code_of(kind, name)}" if name.endswith(".py") else name
 
 
 def code_of(kind: str, name: str) -> str:

@@ -26,12 +26,32 @@ class Needs:
 
 
 class Resolver:
-    """Knows the columns there are. `aliases`: computed column -> alias, `keys`: alias -> key of its stage."""
+    """Knows the columns there are.
+
+    `aliases`: computed column -> alias, `sources`: model or blend -> alias of its predictions as a column,
+    `keys`: alias -> key of its stage, `files`: what stands for a file of the user's own -> its path.
+    """
 
     def __init__(self, recipe: Recipe, facts: Facts) -> None:
         self.recipe, self.facts = recipe, facts
         self.aliases: dict[str, str] = {}
+        self.sources: dict[str, str] = {}
         self.keys: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+
+    def add_source(self, name: str, key: str) -> None:
+        """Make the OOF of a planned model or blend known as a column."""
+        alias = f"@{key[:12]}"
+        self.sources[name], self.keys[alias] = alias, key
+
+    def source(self, name: str) -> str:
+        """Return the column of the predictions of a model or blend that is planned already."""
+        return self.sources[name]
+
+    def shown(self) -> dict[str, str]:
+        """Return what people read for an alias or a file of the user's own."""
+        named = {alias: name for known in (self.sources, self.aliases) for name, alias in known.items()}
+        return named | {short: registry.shown(path) for short, path in self.files.items()}
 
     def computed(self, needs: Needs) -> dict[str, str]:
         """Return alias -> key of the computed columns among what is needed."""
@@ -61,8 +81,15 @@ class Resolver:
             needs.files[digest] = str(path.resolve())
             return digest
 
-        params = map_refs(plug.params, column, file)
-        return {"use": plug.use, "params": dump(params), "code": code_of(plug)}
+        def source(name: str) -> str:
+            needs.columns.add(self.source(name))
+            return self.source(name)
+
+        params = map_refs(plug.params, column, file, source)
+        use = registry.keyed(plug.kind, plug.use)
+        if use != plug.use:
+            needs.files[use] = self.files[use] = plug.use
+        return {"use": use, "params": dump(params), "code": code_of(plug)}
 
     def filled(self, plug: Plug) -> Plug | None:
         """Return the feature with all columns of its kinds where it names none; None where there are none."""
@@ -94,7 +121,7 @@ class Resolver:
             return RecipeError(rule, got=name, allowed=known, next="leave it out")
         if name not in facts.header and name not in self.aliases:
             next = near or "kit check prints the columns"
-            return RecipeError(f"unknown column in {plug.use}", got=name, allowed=known, next=next)
+            return RecipeError(f"unknown column in {registry.shown(plug.use)}", got=name, allowed=known, next=next)
         if not feature or name in known:
             return None
         if name in data.drop:
@@ -111,7 +138,7 @@ class Resolver:
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         others = [n for n in registry.names("features") if kinds[name] in registry.load("features", n).ACCEPTS]
         return RecipeError(
-            f"{plug.use} takes {listed(accepts)} columns",
+            f"{registry.shown(plug.use)} takes {listed(accepts)} columns",
             got=f"{name}, a {kinds[name]} column",
             allowed=fit or f"there is no {' or '.join(accepts)} column",
             next=f"features that take it: {', '.join(others)}" if others else "leave it out",

@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 
 from kit import table
+from kit.oof import average
 from kit.store import Store, Stored
 from kit.types import Array, Column, Rows
 
@@ -40,7 +41,7 @@ class _Columns(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name in self._computed:
-            return self._computed[name].array("x", mmap=True)
+            return _computed(self._computed[name])
         if name not in self._names:
             raise KeyError(name)
         return self._table.array(f"x/{name}", mmap=True)
@@ -50,6 +51,25 @@ class _Columns(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._names) + len(self._computed)
+
+
+def _computed(stored: Stored) -> Array:
+    """Return a computed column, (n + t, d): as it was stored, or the predictions of a model or blend.
+
+    Those are what it says of train rows out of fold, averaged over repeats, and of test rows, averaged over the fold
+    models; its std, if it gives one, is the last element.
+    """
+    if "x" in stored:
+        return stored.array("x", mmap=True)
+    std, test_std = (stored.array(s) if s in stored else None for s in ("std", "test_std"))
+    parts = average(stored.array("pred"), std), average(stored.array("test"), test_std)
+    return np.concatenate([p.mean if p.std is None else np.column_stack([p.mean, p.std]) for p in parts])
+
+
+def _width(stored: Stored) -> int:
+    if "x" in stored:
+        return int(stored.meta["width"])
+    return int(stored.array("pred", mmap=True).shape[2]) + ("std" in stored)
 
 
 def load(
@@ -99,4 +119,4 @@ def _header(stored: Stored, names: Sequence[str], columns: Mapping[str, Stored])
         name: Column(c["kind"], _Levels(stored, name, c["levels"]) if c["levels"] else (), c["width"])
         for name, c in kinds.items()
     }
-    return header | {alias: Column("vector", (), int(c.meta["width"])) for alias, c in columns.items()}
+    return header | {alias: Column("vector", (), _width(c)) for alias, c in columns.items()}

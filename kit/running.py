@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kit import devices, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
-from kit.publish import Scene, publish
+from kit.publish import publish
+from kit.scene import Scene
 from kit.stage import Stage
 from kit.submission import submit
 from kit.workers import Workers
@@ -50,20 +52,22 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     time_limit: float | None = None,
     root: str | Path = ".",
     keep_models: bool = False,
+    trust: bool = False,
     observer: Observer | None = None,
 ) -> Result:
     """Carry out a recipe and return its scores and where its submission lies.
 
-    `time_limit` is in seconds from this call.
+    `time_limit` is in seconds from this call. `trust`: the recipe may run files of its own (`use: ./file.py`).
 
     Raises:
         KitError: the recipe or the data breaks a rule. Failed fits do not raise; they stand in `Result.failures`.
     """
     began = time.monotonic()
     deadline = None if time_limit is None else began + time_limit
-    opened = open_recipe(path, set, root, keep_models)
+    reopen = partial(open_recipe, path, set, root, keep_models, trust)
+    opened = reopen()
     check_only(opened.recipe, only)
-    opened = _mended(opened, path, set, keep_models, only)
+    opened = _mended(opened, reopen, only)
     remember(opened)
     watcher = _Scored(observer or Observer(), opened)
     outcome, final = _carry_out(opened, selected(only), jobs, _clock(opened, deadline, time_limit), watcher)
@@ -119,7 +123,7 @@ def _carry_out(
     return outcome, replace(opened, recipe=smaller, plan=plan)
 
 
-def _mended(opened: Opened, path: str | Path, set: Sets, keep_models: bool, only: Sequence[str]) -> Opened:
+def _mended(opened: Opened, reopen: Callable[[], Opened], only: Sequence[str]) -> Opened:
     """Return the same with damaged results gone: what a stage that runs will read, and what will be shown."""
     found = states(opened.plan, opened.store, selected(only))
     read = {key for s in opened.plan.stages if found[s.key] == "run" for key in s.inputs}
@@ -129,7 +133,7 @@ def _mended(opened: Opened, path: str | Path, set: Sets, keep_models: bool, only
     keys = {s.key for s in opened.plan.stages if found[s.key] != "run"} & (read | shown)
     if all([opened.store.check(key) for key in sorted(keys) if opened.store.has(key)]):
         return opened
-    return _mended(open_recipe(path, set, opened.root, keep_models), path, set, keep_models, only)
+    return _mended(reopen(), reopen, only)
 
 
 def _clock(opened: Opened, deadline: float | None, limit: float | None) -> Clock:

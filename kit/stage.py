@@ -9,7 +9,7 @@ from typing import Any
 
 from kit import registry
 from kit.design import Use
-from kit.params import ColumnName, DataFile, Params
+from kit.params import ColumnName, DataFile, Params, SourceName
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,25 @@ class Stage:
 
 
 def use_of(spec: Mapping[str, Any], kind: str, files: Mapping[str, str]) -> Use:
-    """Return the plug-in of an ingredient; digests of files become the paths they have now."""
-    params: Params = registry.load(kind, spec["use"]).Params.model_validate(spec["params"])
-    return Use(kind, spec["use"], map_refs(params, str, lambda digest: files[digest]))
+    """Return the plug-in of an ingredient; digests of files, its own included, become the paths they have now."""
+    use = files.get(spec["use"], spec["use"])
+    params: Params = registry.load(kind, use).Params.model_validate(spec["params"])
+    return Use(kind, use, map_refs(params, str, lambda digest: files[digest]))
 
 
-def map_refs(params: Params, column: Callable[[str], str], file: Callable[[str], str]) -> Params:
-    """Return the params with every column name and data file in them replaced."""
+def map_refs(
+    params: Params,
+    column: Callable[[str], str],
+    file: Callable[[str], str],
+    source: Callable[[str], str] = str,
+) -> Params:
+    """Return the params with every column name, data file and source in them replaced."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, ColumnName):
             return column(str(value))
+        if isinstance(value, SourceName):
+            return source(str(value))
         if isinstance(value, DataFile):
             return file(str(value))
         if isinstance(value, list | tuple):

@@ -16,14 +16,14 @@ from kit.canon import key_of, stream
 from kit.contracts import Watch, never
 from kit.crossfit import BlendSpec, crossfit
 from kit.design import DesignSpec
-from kit.fold import FitSpec, FoldResult, fit_fold
+from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
 from kit.oof import Oof, average
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
-from kit.types import Array, Folds, Rows
+from kit.types import Array, Folds, Pred, Rows
 
 _MEMORY = Memory()
 
@@ -35,7 +35,7 @@ def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memo
     nothing is committed.
     """
     verbs = {"column": _column, "oof": _oof, "blend": _blend, "submit": _submit}
-    if stage.verb in ("fit", "curve"):
+    if stage.verb in ("fit", "curve", "refit"):
         _fit(stage, store, replace(_spec(stage, store), threads=threads, watch=watch), memory)
     else:
         verbs[stage.verb](stage, store)
@@ -68,6 +68,8 @@ def _spec(stage: Stage, store: Store) -> FitSpec:
     made, files = stage.ingredients, stage.local["files"]
     design = made["design"]
     steps = _pooled_steps(made["curves"], store) if made.get("curves") else None
+    if stage.verb == "refit":
+        steps = _refit_steps(stage, store)
     return FitSpec(
         model=use_of(made["model"], "models", files),
         design=DesignSpec(
@@ -95,6 +97,18 @@ def _pooled_steps(curves: list[str], store: Store) -> int:
     return int(np.argmin(np.mean([p[:length] for p in parts], axis=0))) + 1
 
 
+def _refit_steps(stage: Stage, store: Store) -> int | None:
+    """Return the steps for a fit on all rows: the mean of the folds' steps, grown with the rows; None without steps."""
+    use = str(stage.ingredients["model"]["use"])
+    use = stage.local["files"].get(use, use)
+    if not registry.load("models", use).STEPS:
+        return None
+    fits = [store.open(key) for key in stage.ingredients["fits"]]
+    n = folds_of(store.open(stage.ingredients["folds"])).held.shape[1]
+    steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
+    return grown(use, steps, n / learnt)
+
+
 def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = _inputs(stage, store)
@@ -102,13 +116,13 @@ def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     shaping = ("design", "task", "split", "stop", "seed", "fold", "x", "columns", "target", "folds", "curves")
     memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
     began = time.perf_counter()
-    result = fit_fold(spec, train, test, folds, memo)
+    result = fit_all(spec, train, test, memo) if stage.verb == "refit" else fit_fold(spec, train, test, folds, memo)
     arrays = _fit_arrays(stage, spec, result, train, folds)
     meta = {
         "best_step": int(result.best_step),
         "n_learn": result.n_learn,
         "seconds": time.perf_counter() - began,
-        "names": list(result.names),
+        "names": list(result.designs.train.names),
         "threads": spec.threads,
         "device": spec.device,
     }
@@ -124,7 +138,9 @@ def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
 
 def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, folds: Folds) -> dict[str, Array | bytes]:
     arrays: dict[str, Array | bytes] = {"held": result.held.mean, "test": result.test.mean, "curve": result.curve}
-    if result.held.std is not None and (result.test.std is not None or not len(result.test)):
+    if stage.verb == "refit" and result.test.std is not None:
+        arrays["test_std"] = result.test.std
+    elif result.held.std is not None and (result.test.std is not None or not len(result.test)):
         arrays["held_std"] = result.held.std
         arrays["test_std"] = np.empty(0, np.float32) if result.test.std is None else result.test.std
     for name, pred in (("held", result.held), ("test", result.test)):
@@ -136,10 +152,7 @@ def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, fo
     if stage.verb == "fit" and train.y is not None:
         y = train.y[folds.is_held(spec.design.fold)]
         rng = stream(spec.design.seed, "importance", spec.design.fold)
-        fitted, decode = result.fitted, result.decode
-        arrays["permutation"] = permutation(
-            lambda design: decode(fitted.predict(design)), result.held_design, spec.task, y, gain, rng
-        )
+        arrays["permutation"] = permutation(result.predict, result.held_design, spec.task, y, gain, rng)
     return arrays
 
 
@@ -155,22 +168,27 @@ def _oof(stage: Stage, store: Store) -> None:
     std = np.full(folds.held.shape, np.nan, np.float32) if with_std else None
     tests = []
     for k, seeds in enumerate(fits):
-        held = _averaged(seeds, "held", with_std)
+        held = _averaged(seeds, "held", with_std, made["average"])
         repeat, mask = k // folds.n_folds, folds.is_held(k)
         pred[repeat, mask] = held.mean
         if std is not None and held.std is not None:
             std[repeat, mask] = held.std
-        tests.append(_averaged(seeds, "test", with_std))
+        tests.append(_averaged(seeds, "test", with_std, made["average"]))
+    if made["refits"]:
+        tests = [_averaged([store.open(key) for key in made["refits"]], "test", with_std, made["average"])]
     test_std = np.stack([t.std for t in tests if t.std is not None]) if with_std else None
     kind = "value" if made["task"]["kind"] == "regression" else "proba"
     test = np.stack([t.mean for t in tests])
-    oof = Oof(folds.held, y, pred, test, std, test_std, kind, made["peeked"], made["transductive"])  # type: ignore[arg-type]
+    below = [store.open(key).meta for key in made["sources"]]
+    peeked = made["peeked"] or any(meta["peeked"] for meta in below)
+    transductive = made["transductive"] or any(meta["transductive"] for meta in below)
+    oof = Oof(folds.held, y, pred, test, std, test_std, kind, peeked, transductive)  # type: ignore[arg-type]
     save_oof(stage, store, oof, _about(fits))
 
 
-def _averaged(seeds: list[Stored], part: str, with_std: bool) -> Any:
+def _averaged(seeds: list[Stored], part: str, with_std: bool, space: str) -> Pred:
     std = np.stack([f.array(f"{part}_std") for f in seeds]) if with_std else None
-    return average(np.stack([f.array(part) for f in seeds]), std, spread=True)
+    return average(np.stack([f.array(part) for f in seeds]), std, spread=True, space=space)
 
 
 def _about(fits: list[list[Stored]]) -> dict[str, Any]:
@@ -201,7 +219,7 @@ def _blend(stage: Stage, store: Store) -> None:
     facts = store.open(stage.local["rows"])
     spec = BlendSpec(
         use_of(made["stacker"], "stackers", stage.local["files"]),
-        made["metric"],
+        stage.local["files"].get(made["metric"], made["metric"]),
         task_of(made["task"]),
         made["seed"],
         tuple(stage.local["sources"]),
@@ -221,7 +239,7 @@ def _submit(stage: Stage, store: Store) -> None:
     task = task_of(made["task"])
     layout = sample.from_meta(made["layout"])
     oof = load_oof(store.open(made["source"]))
-    module = registry.load("metrics", made["metric"])
+    module = registry.load("metrics", stage.local["files"].get(made["metric"], made["metric"]))
     mean = oof.test_mean().mean
     labels = module.decide(task, mean) if module.WANTS == "label" else None
     ids = table.series_from_arrow(facts.blob("ids/submit"))

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.publish import Scene
-from kit.registry import versions
+from kit.registry import shown, versions
+from kit.scene import Scene
 
 NUMBERED = re.compile(r"(\d{4,})-.+\.(csv|json)\Z")
 
@@ -64,7 +64,7 @@ def _about(scene: Scene, cards: Mapping[str, Mapping[str, Any]], digest: str, nu
         "sha256": digest,
         "recipe": recipe.name,
         "from": source,
-        "metric": recipe.metric,
+        "metric": shown(recipe.metric),
         "score": cards[source]["score"],
         "weights": cards[source].get("weights"),
         "sources": {name: card["key"] for name, card in cards.items()},

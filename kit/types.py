@@ -156,6 +156,13 @@ class Rows:
         return replace(self, y=None)
 
 
+def labelled(rows: Rows) -> Floats:
+    """Return the y (n,) of rows that must have it."""
+    if rows.y is None:
+        raise ValueError("these rows must have y")
+    return rows.y
+
+
 @dataclass(frozen=True)
 class Folds:
     """Who is held and who learns.

@@ -16,17 +16,19 @@ from kit.stage import Stage
 from kit.store import Store
 
 
-def plan(path: str | Path, *, set: Sets = (), only: Sequence[str] = (), root: str | Path = ".") -> list[dict[str, str]]:
+def plan(
+    path: str | Path, *, set: Sets = (), only: Sequence[str] = (), root: str | Path = ".", trust: bool = False
+) -> list[dict[str, str]]:
     """Return name, verb, key and state of every stage: what `run` would do."""
-    opened = open_recipe(path, set, root)
+    opened = open_recipe(path, set, root, trust=trust)
     check_only(opened.recipe, only)
     found = states(opened.plan, opened.store, selected(only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
 
 
-def why(path: str | Path, *, set: Sets = (), root: str | Path = ".") -> list[dict[str, Any]]:
+def why(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool = False) -> list[dict[str, Any]]:
     """Return for each stage that would run the ingredients that changed since the last run of this recipe."""
-    opened = open_recipe(path, set, root)
+    opened = open_recipe(path, set, root, trust=trust)
     found = states(opened.plan, opened.store)
     last = last_keys(opened)
     out = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kit import params as base
-from kit.types import Floats, Pred, Task, TaskKind
+from kit.types import Floats, Pred, Rows, Task, TaskKind, labelled
 
 LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
+EXACT = True
 
 
 class Params(base.Params):
@@ -19,16 +20,16 @@ class Params(base.Params):
 class Identity:
     """Learns nothing."""
 
-    def encode(self, y: Floats) -> Floats:
+    def encode(self, rows: Rows) -> Floats:
         """Return y."""
-        return y
+        return labelled(rows)
 
-    def decode(self, pred: Pred) -> Pred:
+    def decode(self, pred: Pred, rows: Rows) -> Pred:
         """Return pred."""
         return pred
 
 
-def learn(params: Params, task: Task, y: Floats, w: Floats) -> Identity:
+def learn(params: Params, task: Task, rows: Rows) -> Identity:
     """Return the codec."""
     return Identity()
 

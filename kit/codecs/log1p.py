@@ -8,10 +8,11 @@ import numpy as np
 
 from kit import params as base
 from kit.errors import DataError
-from kit.types import Floats, Pred, Task, TaskKind
+from kit.types import Floats, Pred, Rows, Task, TaskKind, labelled
 
 LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression",)
+EXACT = True
 
 HIGHEST = 88.0
 """expm1 of it, 1.7e38, is the last whole step that float32 holds."""
@@ -25,16 +26,17 @@ class Params(base.Params):
 class Log1p:
     """Learns nothing."""
 
-    def encode(self, y: Floats) -> Floats:
+    def encode(self, rows: Rows) -> Floats:
         """Return log(1 + y), (n,) float64.
 
         Raises:
             DataError: a y is -1 or below.
         """
+        y = labelled(rows)
         _check(y)
         return np.log1p(y)
 
-    def decode(self, pred: Pred) -> Pred:
+    def decode(self, pred: Pred, rows: Rows) -> Pred:
         """Return exp(mean) - 1 and exp(mean) * std, the delta method's first order; never infinite.
 
         The mean is the median of a log-normal target, which is what RMSLE asks for; no term for the bias is added.
@@ -46,13 +48,13 @@ class Log1p:
         return Pred(np.expm1(mean).astype(np.float32), std.astype(np.float32))
 
 
-def learn(params: Params, task: Task, y: Floats, w: Floats) -> Log1p:
+def learn(params: Params, task: Task, rows: Rows) -> Log1p:
     """Return the codec.
 
     Raises:
         DataError: a y is -1 or below.
     """
-    _check(y)
+    _check(labelled(rows))
     return Log1p()
 
 

@@ -16,6 +16,7 @@ SET = click.option("--set", "set_", multiple=True, metavar="a.b=c", help="Change
 ROOT = click.option("--root", default=".", show_default=True, help="Where .kit, oof and submissions lie.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there.")
 DEBUG = click.option("--debug", is_flag=True, help="Show tracebacks.")
+TRUST = click.option("--trust", is_flag=True, help="Let the recipe run files of its own (use: ./file.py).")
 ONLY = click.option("--only", multiple=True, metavar="MODEL", help="Fit these models only.")
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, guarded
+from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, TRUST, guarded
 
 
 @click.command("plan")
 @click.argument("recipe")
 @SET
 @ONLY
+@TRUST
 @ROOT
 @JSON
 @DEBUG
-def command(recipe: str, set_: tuple[str, ...], only: tuple[str, ...], root: str, as_json: bool, debug: bool) -> None:
+def command(recipe: str, as_json: bool, debug: bool, **options: Any) -> None:
     """Show what `kit run` would do: which stages run, which are reused."""
 
     def work() -> int:
         from kit import api, report
 
-        listed = api.plan(recipe, set=set_, only=only, root=root)
+        listed = api.plan(
+            recipe, set=options["set_"], only=options["only"], root=options["root"], trust=options["trust"]
+        )
         if as_json:
             click.echo(json.dumps({"stages": listed}))
         else:

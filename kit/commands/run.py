@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, guarded, left
+from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, TRUST, guarded, left
 
 
 @click.command("run")
@@ -16,6 +16,7 @@ from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, guarded, left
 @ONLY
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes (default: one per core).")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End within S seconds.")
+@TRUST
 @ROOT
 @click.option("--keep-models", is_flag=True, help="Keep the trained models beside their OOFs.")
 @JSON
@@ -35,6 +36,7 @@ def command(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any
                 jobs=options["jobs"],
                 time_limit=left(options["time_limit"]),
                 root=options["root"],
+                trust=options["trust"],
                 keep_models=options["keep_models"],
                 observer=observer,
             )

@@ -58,10 +58,13 @@ def allowed(case: Mapping[str, Any]) -> bool:
     """Return whether values of some factors go together."""
     objective, learner = case.get("objective"), case.get("learner")
     codec = registry.load("codecs", case["codec"]) if "codec" in case else None
-    return (
+    fits = codec is None or objective is None or TASKS[objective].kind in codec.TASKS
+    if fits and codec is not None and objective is not None:
+        inner = codec.task(worlds.plug("codecs", case["codec"]).params, TASKS[objective])
+        objective = next(name for name, task in TASKS.items() if task.objective == inner.objective)
+    return fits and (
         (learner is None or objective is None or objective in objectives(learner))
         and (learner is None or case.get("stop") in (None, "fixed") or bool(modules(learner).STEPS))
-        and (codec is None or objective is None or TASKS[objective].kind in codec.TASKS)
     )
 
 
@@ -89,9 +92,9 @@ def spec_of(case: Mapping[str, Any]) -> FitSpec:
         weights=worlds.plug("weights", case["weights"]) if case["weights"] else None,
         augment=(worlds.plug("augment", case["augment"]),) if case["augment"] else (),
     )
-    return worlds.fit_spec(
-        worlds.learner(case["learner"], case["objective"]), case["objective"], case["stop"], design=design
-    )
+    inner = registry.load("codecs", case["codec"]).task(design.codec.params, TASKS[case["objective"]]).objective
+    model = worlds.learner(case["learner"], inner)
+    return worlds.fit_spec(model, case["objective"], case["stop"], design=design)
 
 
 @pytest.mark.parametrize("case", PAIRS, ids=worlds.label)

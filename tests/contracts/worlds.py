@@ -17,7 +17,7 @@ from kit import registry
 from kit.canon import stream
 from kit.design import DesignSpec, Use
 from kit.fold import FitSpec, FoldResult, fit_fold
-from kit.params import ColumnName, Params
+from kit.params import ColumnName, Params, SourceName
 from kit.types import Array, Column, Folds, Ints, Pred, Rows, Task
 
 LEAKY = Path(__file__).parent / "leaky"
@@ -181,6 +181,8 @@ def _guessed(module: Any) -> dict[str, Any]:
             values[name] = "fold" if name == "column" else fit[0]
         elif several and (field.is_required() or name == "columns"):
             values[name] = fit
+        elif field.annotation is SourceName:
+            values[name] = "p"
         elif field.is_required():
             values[name] = (field.examples or [None])[0]
     return values

@@ -202,7 +202,7 @@ def test_a_bad_parameter_is_one_problem_in_words(read, params, rule, got):
         ("submit: a\n", "submit must be a mapping"),
         ("columns:\n  v: {use: lookup, key: c}\n", "names must be given"),
         ("also: 3\n", "also must be the name of a metric, or a list of names"),
-        ("weights: {use: ./mine.py}\n", "a recipe may not run code of its own"),
+        ("weights: {use: ./mine.py}\n", "the weighting file does not exist"),
     ],
 )
 def test_rules_of_sections(read, extra, rule):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kit import params as base
-from kit.types import Floats, Pred, Task
+from kit.types import Floats, Pred, Rows, Task, labelled
 
 LIBS: tuple[str, ...] = ()
 TASKS = ("regression",)
+EXACT = True
 
 
 class Params(base.Params):
@@ -21,16 +22,16 @@ class Params(base.Params):
 class Root:
     """Nothing."""
 
-    def encode(self, y: Floats) -> Floats:
+    def encode(self, rows: Rows) -> Floats:
         """Return the root of y."""
-        return np.sqrt(y)
+        return np.sqrt(labelled(rows))
 
-    def decode(self, pred: Pred) -> Pred:
+    def decode(self, pred: Pred, rows: Rows) -> Pred:
         """Return pred."""
         return pred
 
 
-def learn(params: Params, task: Task, y: Floats, w: Floats) -> Root:
+def learn(params: Params, task: Task, rows: Rows) -> Root:
     """Return the codec."""
     return Root()
 

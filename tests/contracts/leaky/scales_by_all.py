@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kit import params as base
-from kit.types import Floats, Pred, Task
+from kit.types import Floats, Pred, Rows, Task, labelled
 
 LIBS: tuple[str, ...] = ()
 TASKS = ("regression",)
+EXACT = True
 
 HIGHEST = [0.0]
 
@@ -23,18 +24,18 @@ class Scale:
 
     scale: float
 
-    def encode(self, y: Floats) -> Floats:
+    def encode(self, rows: Rows) -> Floats:
         """Return y / scale."""
-        return y / self.scale
+        return labelled(rows) / self.scale
 
-    def decode(self, pred: Pred) -> Pred:
+    def decode(self, pred: Pred, rows: Rows) -> Pred:
         """Return pred * scale."""
         return Pred(pred.mean * self.scale, None if pred.std is None else pred.std * self.scale)
 
 
-def learn(params: Params, task: Task, y: Floats, w: Floats) -> Scale:
+def learn(params: Params, task: Task, rows: Rows) -> Scale:
     """Return the scale."""
-    HIGHEST[0] = max(HIGHEST[0], float(y.max()))
+    HIGHEST[0] = max(HIGHEST[0], float(labelled(rows).max()))
     return Scale(HIGHEST[0])
 
 

@@ -1,0 +1,101 @@
+"""The card of a result: everything about a model's or blend's OOF that a person or a later command asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kit import registry
+from kit.canon import FORMAT, canonical
+from kit.recipe import Blend
+from kit.scene import Scene
+from kit.scores import fold_scores, score
+from kit.stages import load_oof
+
+
+def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
+    """Return the card of an OOF, by its key; `mark` changes with everything the card and the files say."""
+    stored = scene.store.open(key)
+    oof = load_oof(stored)
+    rows = scene.store.open(scene.facts.rows_key)
+    v = rows.array("v")
+    recipe, about, entry = scene.recipe, dict(stored.meta["about"]), scene.entry(name)
+    about["importances"] = {
+        kind: {_shown(column, scene.plan.names): value for column, value in values.items()}
+        for kind, values in about.get("importances", {}).items()
+    }
+    weights = about.pop("weights", None)
+    return {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "model": name,
+        "key": key,
+        "mark": mark,
+        "use": _plug(scene, name)["use"],
+        "params": _plug(scene, name)["params"],
+        "features": _features(scene, key),
+        "metric": registry.shown(recipe.metric),
+        "better": registry.metric(recipe.metric).better,
+        "score": score(scene.facts.task, recipe.metric, oof, v),
+        "fold_scores": fold_scores(scene.facts.task, recipe.metric, oof, v),
+        "also": {m: score(scene.facts.task, m, oof, v) for m in recipe.also},
+        "kind": oof.kind,
+        "classes": list(scene.facts.task.classes),
+        "positive": scene.facts.task.positive,
+        "sources": list(entry.needs),
+        "weights": None if weights is None else dict(zip(entry.needs, weights, strict=True)),
+        **({} if isinstance(entry, Blend) else {"refit": entry.refit, "seeds": entry.seeds, "average": entry.average}),
+        "peeked": oof.peeked,
+        "transductive": oof.transductive,
+        "truncated": scene.truncated,
+        "missing": list(scene.missing) if isinstance(entry, Blend) else [],
+        "folds_key": scene.facts.folds_key,
+        "y_digest": scene.facts.digests["y"],
+        "versions": _libs(scene, key),
+        **about,
+    }
+
+
+def _plug(scene: Scene, name: str) -> dict[str, Any]:
+    """Return use and resolved params of a model or blend, columns under the names the recipe gives them."""
+    stage = scene.plan.of(scene.plan.oofs[name])
+    spec = stage.ingredients.get("stacker") or _fit_ingredients(scene, stage.key)["model"]
+    return {"use": _renamed(spec["use"], scene.plan.names), "params": _renamed(spec["params"], scene.plan.names)}
+
+
+def _fit_ingredients(scene: Scene, oof_key: str) -> Mapping[str, Any]:
+    return scene.plan.of(scene.plan.of(oof_key).ingredients["fits"][0][0]).ingredients
+
+
+def _features(scene: Scene, key: str) -> list[Any]:
+    if scene.plan.of(key).verb == "blend":
+        return []
+    features = _fit_ingredients(scene, key)["design"]["features"]
+    return [{**_renamed(f["params"], scene.plan.names), "use": _renamed(f["use"], scene.plan.names)} for f in features]
+
+
+def _libs(scene: Scene, key: str) -> Mapping[str, Any]:
+    own = scene.plan.of(key).ingredients
+    libs: Mapping[str, Any] = own["libs"] if "libs" in own else _fit_ingredients(scene, key)["libs"]
+    return libs
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return names.get(value, value)
+    if isinstance(value, Mapping):
+        return {k: _renamed(v, names) for k, v in value.items() if not (k == "native" and not v)}
+    return [_renamed(v, names) for v in value] if isinstance(value, list) else value
+
+
+def _shown(column: str, names: Mapping[str, str]) -> str:
+    for alias, name in names.items():
+        column = column.replace(alias, name)
+    return column
+
+
+def names_behind(scene: Scene, key: str) -> list[tuple[str, str]]:
+    """Return (alias, name) of the computed columns and sources that stand behind an OOF."""
+    used = canonical(scene.plan.of(key).ingredients)
+    used += canonical(_fit_ingredients(scene, key)) if "fits" in scene.plan.of(key).ingredients else ""
+    return sorted((alias, name) for alias, name in scene.plan.names.items() if alias in used)

@@ -1,0 +1,124 @@
+"""What the fits of a model have in common: the ingredients of their keys, checked against what the data are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from kit import design, fold, importance, registry
+from kit.canon import fingerprint
+from kit.errors import RecipeError
+from kit.facts import Facts
+from kit.folding import dump
+from kit.recipe import Model, Plug, Recipe
+from kit.resolving import Needs, Resolver, code_of
+from kit.types import Task
+
+
+def ingredients(
+    model: Model, recipe: Recipe, facts: Facts, names: Resolver, device: Literal["cpu", "cuda"]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what every fit of a model has in common, and the paths behind the digests of its files.
+
+    Raises:
+        RecipeError: the learner does not fit the task, a column does not exist, no feature is left.
+    """
+    module = registry.load("models", model.plug.use)
+    codec = _codec(model, recipe, facts)
+    _check(model, codec, recipe, facts)
+    needs = Needs({str(getattr(recipe.split.params, "column", ""))})  # stop rows are cut by the same splitter
+    stop = model.stop.model_copy(update={"use": "fixed"}) if not module.STEPS else model.stop
+    split = {"use": registry.keyed("splits", recipe.split.use), "params": dump(recipe.split.params)}
+    needs.files.update(own_file("splits", recipe.split.use))
+    made: dict[str, Any] = {
+        "model": names.resolved(model.plug, needs),
+        "libs": registry.versions((*module.LIBS, "numpy")),
+        "code": [code_file(m) for m in (fold, design, importance)],
+        "design": _design(model, facts, names, needs),
+        "task": task_dict(facts.task),
+        "split": {**split, "code": code_of(recipe.split)},
+        "stop": {"use": stop.use, "folds": stop.folds if stop.use in ("cut", "refit") else None},
+        "seed": recipe.seed,
+        "device": device if device in module.DEVICES else "cpu",
+        "target": dict(facts.digests),
+        "folds": facts.folds_key,
+    }
+    made["design"]["codec"] = names.resolved(codec, needs)
+    if not made["design"]["features"]:
+        raise _without_features(model, recipe, facts)
+    made |= {"x": names.content(needs), "columns": names.computed(needs)}
+    return made, needs.files
+
+
+def own_file(kind: str, use: str) -> dict[str, str]:
+    """Return what stands for a user's own plug-in in keys -> its path; empty for one of kit's."""
+    return {registry.keyed(kind, use): use} if use.endswith(".py") else {}
+
+
+def code_file(module: Any) -> str:
+    """Return the fingerprint of one of kit's own modules."""
+    return fingerprint(Path(str(module.__file__)))
+
+
+def task_dict(task: Task) -> dict[str, Any]:
+    """Return a task as an ingredient (folding.task_of reads it)."""
+    return {"kind": task.kind, "objective": task.objective, "classes": list(task.classes), "positive": task.positive}
+
+
+def transductive(model: Model) -> bool:
+    """Return whether a feature of the model learns from test rows' x."""
+    scopes = [getattr(p.params, "scope", registry.load("features", p.use).SCOPE) for p in model.features]
+    return "table" in scopes
+
+
+def _design(model: Model, facts: Facts, names: Resolver, needs: Needs) -> dict[str, Any]:
+    """Return the ingredients of a model's matrices and add to `needs` what they use."""
+    features = names.all(model.features, needs, feature=True)
+    if model.sources:
+        columns = [names.source(name) for name in model.sources]
+        needs.columns |= set(columns)
+        vector = Plug("features", "vector", registry.load("features", "vector").Params(columns=tuple(columns)))
+        features.append({"use": "vector", "params": dump(vector.params), "code": code_of(vector)})
+    augments = names.all(model.augment, needs, feature=False)
+    if augments:
+        needs.columns |= set(facts.free)  # an augmenter may look at any column
+    weights = names.resolved(model.weights, needs) if model.weights else None
+    return {"features": features, "augment": augments, "weights": weights}
+
+
+def _codec(model: Model, recipe: Recipe, facts: Facts) -> Plug:
+    if model.codec is not None:
+        return model.codec
+    use = registry.load("metrics", recipe.metric).CODEC if facts.task.kind == "regression" else "identity"
+    return Plug("codecs", use, registry.load("codecs", use).Params())
+
+
+def _without_features(model: Model, recipe: Recipe, facts: Facts) -> RecipeError:
+    return RecipeError(
+        f"model {model.name} is left without a feature column",
+        place=recipe.document.place(("models", model.name)),
+        got=f"columns: {', '.join(f'{n} ({facts.header[n].kind})' for n in facts.free[:8])}",
+        next="declare features for the kinds of columns there are",
+    )
+
+
+def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
+    """Raise where learner, target transform and task do not go together."""
+    task, module, transform = facts.task, registry.load("models", model.plug.use), registry.load("codecs", codec.use)
+    place = recipe.document.place(("models", model.name, "use"))
+    if task.kind not in transform.TASKS:
+        rule = f"target_transform {registry.shown(codec.use)} does not fit a {task.kind} task"
+        raise RecipeError(rule, place=recipe.document.place(codec.at))
+    if model.augment and set(model.needs) - set(model.sources):
+        rule, advice = "a target transform of a source takes no synthetic rows: they have no OOF", "leave out augment"
+        raise RecipeError(rule, place=recipe.document.place(codec.at), next=advice)
+    inner = transform.task(codec.params, task)
+    if inner.kind not in module.TASKS:
+        raise RecipeError(f"{registry.shown(model.plug.use)} cannot do {inner.kind}", place=place, allowed=module.TASKS)
+    if inner.objective not in module.OBJECTIVES:
+        raise RecipeError(
+            f"{registry.shown(model.plug.use)} cannot train for {inner.objective}",
+            place=place,
+            got=f"metric {registry.shown(recipe.metric)}",
+            allowed=module.OBJECTIVES,
+        )

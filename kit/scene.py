@@ -1,0 +1,40 @@
+"""What a result comes from and goes to: a recipe that was carried out, its data, its plan and the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from kit.facts import Facts
+from kit.planning import Plan
+from kit.recipe import Blend, Model, Recipe
+from kit.store import Store
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where results come from and go to. `missing`: models that the result lacks; `truncated`: for want of time."""
+
+    recipe: Recipe
+    facts: Facts
+    plan: Plan
+    store: Store
+    root: Path
+    missing: tuple[str, ...] = ()
+    truncated: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The recipe's folder of OOFs."""
+        return self.root / "oof" / self.recipe.name
+
+    def lock(self) -> FileLock:
+        """Return the lock under which files that people see are written."""
+        self.store.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.store.root / "publish.lock")
+
+    def entry(self, name: str) -> Model | Blend:
+        """Return the recipe's model or blend of that name."""
+        return next(e for e in self.recipe.ordered() if e.name == name)

@@ -1,0 +1,199 @@
+"""Levels of stacking, refits on all rows, seeds averaged in a space, and code of the user's own."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+
+LEVELS = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 3}
+seed: 7
+models:
+  a: {use: lightgbm, features: [numeric, category], params: {n_estimators: 5}, stop: fixed}
+  b: {use: sklearn, params: {estimator: Ridge}, features: [numeric]}
+  top: {use: sklearn, params: {estimator: Ridge}, from: [a, mix]}
+  rest: {use: lightgbm, features: [numeric], params: {n_estimators: 5}, stop: fixed, target_transform: residual(b)}
+  spread: {use: lightgbm, features: [numeric], params: {n_estimators: 5}, stop: fixed, target_transform: log_residual(top)}
+blend:
+  mix: {use: mean, from: [a, b]}
+  final: {use: mean, from: [top, rest]}
+submit: {from: final}
+"""
+
+
+def frame(toy, name: str, file: str = "oof") -> pl.DataFrame:
+    return pl.read_parquet(toy.root / "oof" / "r" / name / f"{file}.parquet")
+
+
+def test_models_over_models_and_blends(toy):
+    """`top` reads a and mix: its prediction of fold k comes from a ridge on the other folds' OOF rows, y included."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    toy.write(LEVELS)
+    toy.run()
+    a, mix, top = frame(toy, "a"), frame(toy, "mix"), frame(toy, "top")
+    x, y, fold = np.column_stack([a["pred"], mix["pred"]]), a["y"].to_numpy(), a["fold"].to_numpy()
+    expected = np.empty(len(y))
+    for k in range(3):
+        scaler = StandardScaler().fit(x[fold != k])
+        model = Ridge().fit(scaler.transform(x[fold != k]), y[fold != k])
+        expected[fold == k] = model.predict(scaler.transform(x[fold == k]))
+    np.testing.assert_allclose(top["pred"].to_numpy(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_an_edit_redoes_what_stands_above(toy):
+    toy.write(LEVELS)
+    assert toy.run().stages["run"] == 3 + 5 * 4 + 2 + 1
+    toy.edit(
+        (
+            "{use: sklearn, params: {estimator: Ridge}, features",
+            "{use: sklearn, params: {estimator: Ridge, params: {alpha: 3.0}}, features",
+        ),
+        text=LEVELS,
+    )
+    # b, and above it mix, top (its fits too), rest, spread, final and the submission; not a.
+    assert toy.run().stages == {"run": 4 * 4 + 2 + 1, "reused": 3 + 4, "failed": 0}
+    toy.edit(
+        ("  a: ", "  z: "), ("[a, mix]", "[z, mix]"), ("[a, b]", "[z, b]"), text=(toy.folder / "r.yaml").read_text()
+    )
+    assert toy.run().stages["run"] == 0
+
+
+def test_a_spread_for_a_model_without_one(toy):
+    """log_residual keeps the source's prediction and gives it a std; the std is that of the errors, roughly."""
+    toy.write(LEVELS)
+    toy.run()
+    top, spread = frame(toy, "top"), frame(toy, "spread")
+    np.testing.assert_allclose(spread["pred"], top["pred"], rtol=1e-6)
+    error = (top["y"] - top["pred"]).to_numpy()
+    ratio = np.sqrt(np.mean((error / spread["std"].to_numpy()) ** 2))
+    assert 0.4 < ratio < 2.5
+
+
+def test_a_circle_is_refused(toy):
+    toy.edit(("from: [a, mix]", "from: [a, final]"), text=LEVELS)
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "in a circle" in done.err and "top -> final -> top" in done.err
+    toy.edit(("from: [a, mix]", "from: [a, mxi]"), text=LEVELS)
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "unknown source" in done.err and "mix" in done.err
+
+
+def test_no_synthetic_rows_over_oofs(toy):
+    text = LEVELS.replace("from: [a, mix]", "from: [a, mix], augment: noise").replace(
+        "models:", "augment: {noise: {use: jitter, columns: [x1], std: 0.5}}\nmodels:"
+    )
+    toy.write(text)
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "takes no synthetic rows" in done.err
+
+
+def test_refit_predicts_test_with_one_model_of_all_rows(toy):
+    toy.run()
+    before, before_test = frame(toy, "a"), frame(toy, "a", "test")
+    toy.edit(("params: {n_estimators: 5}, stop: fixed", "params: {n_estimators: 5}, stop: fixed, refit: true"))
+    done = toy.run()
+    assert done.stages == {"run": 1 + 1 + 2 + 1, "reused": 3 + 3 + 4, "failed": 0}  # refit, oof a, blends, submission
+    assert frame(toy, "a").equals(before)
+    assert not frame(toy, "a", "test").equals(before_test)
+    assert toy.card("a")["refit"] is True and toy.card("b")["refit"] is False
+
+
+def test_the_steps_of_a_refit_grow_with_the_rows(toy):
+    """Fixed at 6 rounds on two thirds of the rows: 9 on all of them."""
+    toy.edit(("{n_estimators: 5}, stop: fixed", "{n_estimators: 6}, stop: fixed, refit: true"))
+    toy.run()
+    steps = [
+        json.loads(path.read_text())["meta"]["best_step"]
+        for path in (toy.root / ".kit" / "objects").glob("*/*/manifest.json")
+        if json.loads(path.read_text())["ingredients"].get("verb") == "refit"
+    ]
+    assert steps == [9]
+
+
+def test_seeds_are_averaged_in_the_space_asked_for(toy):
+    def preds(space: str) -> np.ndarray:
+        changes = (
+            "{n_estimators: 5}, stop: fixed",
+            f"{{n_estimators: 5, subsample: 0.5}}, stop: fixed, seeds: 3, average: {space}",
+        )
+        toy.edit(changes)
+        toy.run()
+        return frame(toy, "a")["pred"].to_numpy()
+
+    mean, median = preds("mean"), preds("median")
+    assert not np.array_equal(mean, median) and np.abs(mean - median).max() < 1
+    toy.edit(("stop: fixed}\n  b", "stop: fixed, average: middle}\n  b"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "unknown space" in done.err
+
+
+OWN_FEATURE = '''
+from __future__ import annotations
+from dataclasses import dataclass
+import numpy as np
+from kit import params as base
+from kit.types import Block
+
+LIBS = ()
+SCOPE = "row"
+KINDS = ("numeric",)
+ACCEPTS = ("numeric",)
+
+class Params(base.Params):
+    """Squares."""
+    columns: tuple[base.ColumnName, ...] = ()
+    """Columns."""
+
+@dataclass(frozen=True)
+class Square:
+    columns: tuple[str, ...]
+    own: None = None
+    def __call__(self, rows):
+        return Block(self.columns, np.column_stack([rows.x[c] ** 2 for c in self.columns]).astype(np.float32))
+
+def learn(params, task, rows, rng):
+    return Square(tuple(params.columns))
+'''
+
+OWN_METRIC = """
+import numpy as np
+BETTER, TASKS, WANTS, OBJECTIVE, CODEC = "lower", ("regression",), "value", {"regression": "squared"}, "identity"
+
+def score(task, y, pred, v):
+    return float(np.average(np.abs(y - pred.mean[:, 0]) ** 3, weights=v))
+"""
+
+
+def test_code_of_ones_own_needs_trust_and_is_keyed_by_content(toy):
+    (toy.folder / "square.py").write_text(OWN_FEATURE)
+    (toy.folder / "cubed.py").write_text(OWN_METRIC)
+    toy.edit(
+        ("base: [numeric, category]", "base: [numeric, {use: ./square.py}]"), ("metric: rmse", "metric: ./cubed.py")
+    )
+    refused = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert refused.code == 2 and "must be trusted" in refused.err and "--trust" in refused.err
+    assert not (toy.root / "oof").exists()
+    assert toy.run("--trust").stages["run"] == 14
+    assert toy.card("a")["metric"] == "cubed.py"
+    assert {f["use"] for f in toy.card("a")["features"]} == {"numeric", "square.py"}
+    moved = toy.folder / "deeper"
+    moved.mkdir()
+    (toy.folder / "square.py").rename(moved / "sq.py")
+    text = (toy.folder / "r.yaml").read_text().replace("./square.py", "deeper/sq.py")
+    toy.write(text)
+    assert toy.run("--trust").stages["run"] == 0
+    (moved / "sq.py").write_text(OWN_FEATURE.replace("** 2", "** 3"))
+    assert toy.run("--trust").stages["run"] == 2 * 4 + 2 + 1
+
+
+def test_a_file_that_is_no_plug_in_is_told(toy):
+    (toy.folder / "broken.py").write_text("1 / 0\n")
+    toy.edit(("base: [numeric, category]", "base: [numeric, {use: ./broken.py}]"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"), "--trust")
+    assert done.code == 2 and "fails on import" in done.err and "ZeroDivisionError" in done.err
