@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from kit.canon import fingerprint
 from kit.contracts import Metric
 from kit.errors import RecipeError, nearest
+from kit.params import Params
 
 KINDS = {
     "models": "learner",
@@ -59,7 +62,7 @@ def load(kind: str, name: str) -> Any:
         RecipeError: there is no such plug-in, or a user's own file cannot be imported.
     """
     path = path_of(kind, name)
-    return _load_file(path) if name.endswith(".py") else _load_own(kind, name)
+    return _load_file(path, kind) if name.endswith(".py") else _load_own(kind, name)
 
 
 @cache
@@ -67,10 +70,10 @@ def _load_own(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"kit.{kind}.{name}")
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path, kind: str) -> ModuleType:
     """Return the module of a user's file as it is now: one that was changed is another module."""
     try:
-        name = f"kit_local_{path.stem}_{fingerprint(path)}"
+        name = f"kit_local_{kind}_{path.stem}_{fingerprint(path)}"
     except (SyntaxError, ValueError) as error:
         got = f"{error}"
         raise RecipeError("the plug-in file is not Python", place=str(path), got=got, next="mend the file") from error
@@ -90,6 +93,33 @@ def _load_file(path: Path) -> ModuleType:
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+def reference(cls: type) -> str:
+    """Return how a class of kit, or of a user's own plug-in, is named in a file that is kept."""
+    module, _, code = cls.__module__.partition("kit_local_")
+    parts = code.split("_")
+    place = f"local:{parts[-1]}:{parts[0]}" if code and not module else cls.__module__
+    return f"{place}/{cls.__qualname__}"
+
+
+def referred(name: str, own: Mapping[str, str]) -> Any:
+    """Return the class `reference` named; `own`: code of a user's own plug-in -> the file it is in now.
+
+    Raises:
+        ValueError: it is no class of kit, nor of one of these files.
+    """
+    place, _, cls = name.partition("/")
+    if place.startswith("local:"):
+        code, _, kind = place.rpartition(":")
+        found = getattr(_load_file(Path(own[code]), kind), cls)
+    elif place.startswith("kit."):
+        found = getattr(importlib.import_module(place), cls)
+    else:
+        raise ValueError(f"{name} is no class of kit")
+    if not (isinstance(found, type) and (is_dataclass(found) or issubclass(found, Params))):
+        raise ValueError(f"{name} is nothing that is saved")
+    return found
 
 
 def shown(name: str) -> str:
