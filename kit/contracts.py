@@ -123,7 +123,8 @@ class Learnt(Protocol):
 class FeatureModule(Protocol[P]):
     """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects.
 
-    ACCEPTS: the kinds of columns it takes by name; the plan refuses others before anything is run.
+    ACCEPTS: the kinds of columns it takes by name; the plan refuses others. It may have COLUMNS_ONLY = True (it stands
+    under `columns:`, where its values are stored) and DEVICES, as models do.
     """
 
     @property

@@ -40,6 +40,13 @@ class DataFile(_Ref):
     __slots__ = ()
 
 
+class ModelRef(DataFile):
+    """A text model: a bundled name, a folder beside the recipe, or a model of the hub. The plan keys its revision (the
+    digest of its files, or name and commit) and fetches what is on no disk; a verb gets the path of its folder."""
+
+    __slots__ = ()
+
+
 def refs(value: Any, kind: type[_Ref]) -> list[str]:
     """Return every reference of a kind in params (or in a value of them), in order of their fields."""
     if isinstance(value, kind):

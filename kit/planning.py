@@ -89,7 +89,9 @@ class _Compiler:
         spec = self.names.resolved(plug, needs)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": task_dict(self.facts.task)}
         columns = self.names.computed(needs)
-        made |= {"x": self.names.content(needs), "columns": columns}
+        made |= {"x": self.names.content(needs), "columns": columns, "libs": registry.versions((*module.LIBS, "numpy"))}
+        if self.device in getattr(module, "DEVICES", ()):
+            made["device"] = self.device
         key = self._add(f"column {name}", made, list(columns.values()), files=needs.files)
         alias = f"@{key[:12]}"
         self.names.aliases[name], self.names.keys[alias] = alias, key

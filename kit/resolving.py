@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from kit import registry
+from kit import hub, registry
 from kit.canon import digest_file
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.folding import dump
 from kit.loading import locate
-from kit.params import Params
+from kit.params import ModelRef, Params
 from kit.recipe import Plug, Recipe
 from kit.stage import map_refs
 from kit.wording import listed, placed
@@ -76,6 +77,8 @@ class Resolver:
             return alias
 
         def file(name: str) -> str:
+            if isinstance(name, ModelRef):
+                return self._model(name, plug, needs)
             path = locate(name, self.recipe, plug.at)
             digest = digest_file(path)
             needs.files[digest] = str(path.resolve())
@@ -85,11 +88,27 @@ class Resolver:
             needs.columns.add(self.source(name))
             return self.source(name)
 
+        if feature and getattr(registry.load(plug.kind, plug.use), "COLUMNS_ONLY", False):
+            rule = f"{plug.use} is computed once, before the folds: it stands under columns"
+            advice = (
+                f"columns: {{<name>: {{use: {plug.use}, ...}}}}, and the name among the columns of a feature: vector"
+            )
+            raise placed(RecipeError(rule, next=advice), self.recipe.document, plug.at)
         params = map_refs(plug.params, column, file, source)
         use = registry.keyed(plug.kind, plug.use)
         if use != plug.use:
             needs.files[use] = self.files[use] = plug.use
         return {"use": use, "params": dump(params), "code": code_of(plug)}
+
+    def _model(self, name: str, plug: Plug, needs: Needs) -> str:
+        """Return the revision of a text model, which stands for it in a key, and note where its folder lies."""
+        bases = list(dict.fromkeys((self.recipe.folder.resolve(), Path.cwd())))
+        try:
+            found = hub.find(name, bases)
+        except RecipeError as error:
+            raise placed(error, self.recipe.document, plug.at) from error
+        needs.files[found.revision] = str(found.folder)
+        return found.revision
 
     def filled(self, plug: Plug) -> Plug | None:
         """Return the feature with all columns of its kinds where it names none; None where there are none."""
@@ -136,7 +155,8 @@ class Resolver:
         if not accepts or kinds[name] in accepts:
             return None
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
-        others = [n for n in registry.names("features") if kinds[name] in registry.load("features", n).ACCEPTS]
+        modules = {n: registry.load("features", n) for n in registry.names("features")}
+        others = [n for n, m in modules.items() if kinds[name] in m.ACCEPTS and not getattr(m, "COLUMNS_ONLY", False)]
         return RecipeError(
             f"{registry.shown(plug.use)} takes {listed(accepts)} columns",
             got=f"{name}, a {kinds[name]} column",

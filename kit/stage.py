@@ -56,7 +56,7 @@ def map_refs(
         if isinstance(value, SourceName):
             return source(str(value))
         if isinstance(value, DataFile):
-            return file(str(value))
+            return file(value)
         if isinstance(value, list | tuple):
             return [walk(v) for v in value]
         if isinstance(value, Mapping):

@@ -24,6 +24,7 @@ from kit.oof import Oof, average
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
 from kit.types import Array, Folds, Pred, Rows
+from kit.vectors import Costly
 
 _MEMORY = Memory()
 
@@ -60,6 +61,8 @@ def _column(stage: Stage, store: Store) -> None:
     learnt = module.learn(
         use.params, task_of(stage.ingredients["task"]), none if module.SCOPE == "row" else everything, rng
     )
+    if isinstance(learnt, Costly):
+        learnt = learnt.placed(store.root / "embeddings", stage.ingredients.get("device", "cpu"))
     x = np.ascontiguousarray(learnt(everything).x)
     store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import textmodel
 
 from kit import registry
 from kit.canon import stream
@@ -41,6 +42,7 @@ atexit.register(_FILES.cleanup)
 
 EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "features": {
+        "embed": {"text": "text", "model": "the model of textmodel.py"},
         "similarity": {"pairs": [["p", "q"]]},
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
     },
@@ -163,6 +165,8 @@ def params_of(kind: str, name: str, module: Any, given: Mapping[str, Any]) -> Pa
     if name == "lookup":
         _write_lookup()
     values = {**_guessed(module), **EXAMPLES.get(kind, {}).get(name, {}), **given}
+    if name == "embed":
+        values["model"] = str(textmodel.folder())
     if any(v is None for v in values.values()):
         raise AssertionError(f"{kind}/{name}: write what it cannot do without into worlds.EXAMPLES: {values}")
     made: Params = module.Params(**values)

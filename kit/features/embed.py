@@ -1,0 +1,234 @@
+"""Returns vectors of texts, made by a sentence-transformers model. It stands under `columns:` and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from kit import hub
+from kit import params as base
+from kit.canon import canonical
+from kit.contracts import Scope
+from kit.features._columns import check_columns
+from kit.features._encoder import Encoder, Reading, normalises
+from kit.params import ColumnName, ModelRef
+from kit.types import Array, Block, Floats32, Rows, Task
+from kit.vectors import Device, VectorStore, first_of_each
+
+LIBS: tuple[str, ...] = ("sentence-transformers", "transformers", "torch")
+SCOPE: Scope = "row"
+KINDS: tuple[str, ...] = ()
+ACCEPTS: tuple[str, ...] = ("text", "category")
+COLUMNS_ONLY = True
+DEVICES: tuple[str, ...] = ("cpu", "cuda")
+
+log = logging.getLogger("kit")
+
+CHUNK_TEXTS, CHUNK_CHARS = 2048, {"cpu": 200_000, "cuda": 8_000_000}
+"""Texts encoded between two writes: what a kill can lose. 200,000 characters take half a minute on two cores."""
+
+
+class Params(base.Params):
+    """One vector per row: of a text column, or of a template filled with several. An equal text is encoded once, and
+    never again in any recipe: the vectors stay under `.kit/embeddings`."""
+
+    text: ColumnName | None = None
+    """The text or category column to encode. Either this or `template`."""
+
+    template: str | None = None
+    """Text with columns in braces: "System: {system_prompt}\\nUser: {user_prompt}"; {{ and }} are braces."""
+
+    fields: tuple[ColumnName, ...] = ()
+    """The columns of a template whose braces hold numbers, {0} being the first. Left out: the names in the braces."""
+
+    model: ModelRef
+    """`minilm` (extra `minilm`, needs no network), the path of a model's folder, or a model of the hub as `owner/name`
+    or `owner/name@revision`, fetched only where the hub's cache lacks it."""
+
+    prompt: str = ""
+    """Written before every text that is not empty, as some models want it: "query: "."""
+
+    nulls: tuple[str, ...] = ("none", "nan", "null", "n/a", "<na>")
+    """Texts that mean missing, in any case. A missing value is an empty text."""
+
+    collapse: bool = True
+    """True: runs of white space in a column's text become one blank, at its ends none."""
+
+    empty: Literal["zero", "encode"] = "zero"
+    """What an empty text gives (a template all of whose columns are empty): zeros, or the model's vector of ""."""
+
+    window: Annotated[int, Field(ge=8, le=2**20)] | None = None
+    """Tokens the model reads at once, special ones included; a longer text is read in several windows. null = the
+    model's own limit."""
+
+    stride: Annotated[int, Field(ge=1)] | None = None
+    """Tokens by which a window moves on. null = three quarters of the window."""
+
+    limit: Literal["raise", "respect"] = "raise"
+    """Where `window` is beyond the model's own limit: raise it as far as the model has positions, or respect it."""
+
+    max_windows: Annotated[int, Field(ge=1)] | None = None
+    """Windows read of a text, the first ones. 1 = cut the text. null = all."""
+
+    normalise: bool | None = None
+    """Whether vectors get the length 1. null = as the model does."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 is about twice as fast where the processor knows it, and differs from machine to machine."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.text is None) == (self.template is None):
+            raise ValueError("give either text or template")
+        names = [] if self.template is None else [name for _, name in _parsed(self.template) if name is not None]
+        if not all(name.isdecimal() and int(name) < len(self.fields) for name in names) or (self.text and self.fields):
+            raise ValueError("fields: they belong to a template, whose braces hold their numbers from 0 on")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbered(cls, data: object) -> object:
+        """Take the columns out of a template, so that the plan can check and key them."""
+        if not isinstance(data, dict) or not isinstance(data.get("template"), str) or data.get("fields"):
+            return data
+        parts = _parsed(data["template"])
+        names = list(dict.fromkeys(name for _, name in parts if name is not None))
+        if not names:
+            raise ValueError("template: there is no column in braces")
+        numbered = "".join(
+            literal.replace("{", "{{").replace("}", "}}") + ("" if name is None else f"{{{names.index(name)}}}")
+            for literal, name in parts
+        )
+        return {**data, "template": numbered, "fields": names}
+
+
+@dataclass(frozen=True)
+class Embed:
+    """How texts become vectors. `folder`: where vectors are kept, "" = nowhere."""
+
+    fields: tuple[str, ...]
+    params: Params
+    folder: str = ""
+    device: Device = "cpu"
+    own: None = None
+
+    def placed(self, folder: Path, device: Device) -> Embed:
+        """Return the same with a folder to keep vectors in."""
+        return replace(self, folder=str(folder), device=device)
+
+    def __call__(self, rows: Rows) -> Block:
+        """Return the vectors, (n, d) float32."""
+        texts, place = first_of_each(self.texts(rows))
+        x = self._scaled(self._vectors(texts))[place]
+        name = self.params.text or "text"
+        return Block(tuple(f"{name}[{j}]" for j in range(x.shape[1])), np.ascontiguousarray(x))
+
+    def texts(self, rows: Rows) -> list[str]:
+        """Return the text of each row as the model gets it."""
+        codes = np.column_stack([rows.x[name] for name in self.fields]).reshape(len(rows), len(self.fields))
+        distinct, place = np.unique(codes, axis=0, return_inverse=True)
+        parts = [self._cleaned(rows.header[name].levels, distinct[:, j]) for j, name in enumerate(self.fields)]
+        filled = [self._filled(values) for values in zip(*parts, strict=True)]
+        return [filled[i] for i in place.reshape(-1)]
+
+    def _cleaned(self, levels: Sequence[str], codes: Array) -> list[str]:
+        nulls = {word.casefold() for word in self.params.nulls}
+        texts = ["" if code < 0 else levels[code] for code in codes.tolist()]
+        texts = [" ".join(text.split()) if self.params.collapse else text for text in texts]
+        return ["" if text.strip().casefold() in nulls or not text.strip() else text for text in texts]
+
+    def _filled(self, values: Sequence[str]) -> str:
+        if not any(values):
+            return ""
+        if self.params.template is None:
+            return self.params.prompt + values[0]
+        parts = _parsed(self.params.template)
+        return self.params.prompt + "".join(text + ("" if name is None else values[int(name)]) for text, name in parts)
+
+    def _vectors(self, texts: list[str]) -> Floats32:
+        """Return (n, d) the vectors of distinct texts: from the store, and what it lacks from the model."""
+        wanted = np.array([text != "" or self.params.empty == "encode" for text in texts], np.bool_)
+        asked = [text for text, want in zip(texts, wanted, strict=True) if want]
+        if not asked:
+            return np.zeros((len(texts), self._encoder().width), np.float32)
+        made = self._encoder().encode(asked) if not self.folder else self._kept(asked)
+        out = np.zeros((len(texts), made.shape[1]), np.float32)
+        out[wanted] = made
+        return out
+
+    def _kept(self, texts: list[str]) -> Floats32:
+        """Return the vectors after adding to the store what it lacks, a chunk at a time and one process at a time."""
+        store = VectorStore(self.shelf())
+        in_order = sorted(texts, key=lambda text: (-len(text), text))
+        while True:
+            vectors, there = store.get(texts)
+            if vectors is not None and there.all():
+                return vectors
+            with store.lock():
+                missing = [t for t, known in zip(in_order, store.has(in_order), strict=True) if not known]
+                if missing:
+                    log.info("embed: %d of %d texts are to be encoded", len(missing), len(texts))
+                    chunk = self._chunk(missing)
+                    store.add(chunk, self._encoder().encode(chunk))
+
+    def _chunk(self, texts: list[str]) -> list[str]:
+        """Return the first texts, as many as are encoded between two writes."""
+        size = np.cumsum([len(text) for text in texts])
+        most = int(np.searchsorted(size, CHUNK_CHARS[self.device], "right"))
+        return texts[: max(1, min(most, CHUNK_TEXTS))]
+
+    def shelf(self) -> Path:
+        """Return the folder of the store's vectors of this model, read in this way by these versions."""
+        versions = {lib: ".".join(metadata.version(lib).split(".")[:2]) for lib in LIBS}
+        how = canonical({"reading": vars(self._reading()), "device": self.device, "libs": versions})
+        model = hub.revision(Path(self.params.model)).replace("/", "--")
+        return Path(self.folder) / model / hashlib.sha256(how.encode()).hexdigest()[:16]
+
+    def _reading(self) -> Reading:
+        p = self.params
+        return Reading(p.window, p.stride, p.limit, p.max_windows, p.dtype)
+
+    def _encoder(self) -> Encoder:
+        return Encoder(Path(self.params.model), self.device, self._reading())
+
+    def _scaled(self, vectors: Floats32) -> Floats32:
+        if self.params.normalise is False or (
+            self.params.normalise is None and not normalises(Path(self.params.model))
+        ):
+            return vectors
+        size = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
+        return np.asarray(np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0, casting="same_kind"))
+
+
+def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Embed:
+    """Return the feature; only the header is read.
+
+    Raises:
+        RecipeError: a column holds no texts.
+    """
+    fields = (params.text,) if params.text is not None else params.fields
+    check_columns("embed", fields, rows.header, ACCEPTS)
+    return Embed(tuple(str(name) for name in fields), params)
+
+
+def _parsed(template: str) -> list[tuple[str, str | None]]:
+    """Return the parts of a template: text, and the name in the braces behind it (None after the last).
+
+    Raises:
+        ValueError: braces hold more than a name, or do not close.
+    """
+    parts: list[tuple[str, str | None]] = []
+    for literal, name, spec, conversion in string.Formatter().parse(template):
+        if spec or conversion or name == "":
+            raise ValueError("template: braces hold the name of a column and nothing else; {{ and }} are braces")
+        parts.append((literal, name))
+    return parts
