@@ -7,9 +7,10 @@ from typing import Any
 
 from kit import registry
 from kit.canon import FORMAT, canonical
+from kit.oof import Oof
 from kit.recipe import Blend
 from kit.scene import Scene
-from kit.scores import fold_scores, score
+from kit.scores import fold_scores, score, unscored
 from kit.stages import load_oof
 
 
@@ -17,8 +18,6 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
     """Return the card of an OOF, by its key; `mark` changes with everything the card and the files say."""
     stored = scene.store.open(key)
     oof = load_oof(stored)
-    rows = scene.store.open(scene.facts.rows_key)
-    v = rows.array("v")
     recipe, about, entry = scene.recipe, dict(stored.meta["about"]), scene.entry(name)
     about["importances"] = {
         kind: {_shown(column, scene.plan.names): value for column, value in values.items()}
@@ -36,9 +35,7 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         "features": _features(scene, key),
         "metric": registry.shown(recipe.metric),
         "better": registry.metric(recipe.metric).better,
-        "score": score(scene.facts.task, recipe.metric, oof, v),
-        "fold_scores": fold_scores(scene.facts.task, recipe.metric, oof, v),
-        "also": {m: score(scene.facts.task, m, oof, v) for m in recipe.also},
+        **_scores(scene, oof),
         "kind": oof.kind,
         "classes": list(scene.facts.task.classes),
         "positive": scene.facts.task.positive,
@@ -53,6 +50,17 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         "y_digest": scene.facts.digests["y"],
         "versions": _libs(scene, key),
         **about,
+    }
+
+
+def _scores(scene: Scene, oof: Oof) -> dict[str, Any]:
+    """Return the scores of an OOF; `unscored`: why it has none of a metric."""
+    recipe, task, v = scene.recipe, scene.facts.task, scene.store.open(scene.facts.rows_key).array("v")
+    return {
+        "score": score(task, recipe.metric, oof, v),
+        "fold_scores": fold_scores(task, recipe.metric, oof, v),
+        "also": {m: score(task, m, oof, v) for m in recipe.also},
+        "unscored": {m: why for m in (recipe.metric, *recipe.also) if (why := unscored(task, m, oof, v))},
     }
 
 

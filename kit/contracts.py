@@ -5,13 +5,14 @@ A plug-in is one module in its folder; its file name is its recipe name. It impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from kit.judging import Metric
 from kit.params import Params
 from kit.types import (
     Block,
@@ -192,35 +193,6 @@ class CodecModule(Protocol[P]):
 
     def task(self, params: P, task: Task) -> Task:
         """Return the task the learner is given."""
-
-
-@runtime_checkable
-class MetricModule(Protocol):
-    """A metric. BETTER: "lower" or "higher". WANTS: what `pred.mean` must hold. OBJECTIVE: what to train for."""
-
-    BETTER: Literal["lower", "higher"]
-    TASKS: tuple[TaskKind, ...]
-    WANTS: PredKind
-    OBJECTIVE: Mapping[str, Objective]
-    CODEC: str
-
-    def score(self, task: Task, y: Floats, pred: Pred, v: Floats) -> float:
-        """Return the score of pred on rows with truth y (n,) and scoring weights v (n,)."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric by name, for those who only use it."""
-
-    name: str
-    better: Literal["lower", "higher"]
-    wants: PredKind
-    score: Callable[[Task, Floats, Pred, Floats], float]
-
-    @property
-    def sign(self) -> float:
-        """+1 where lower is better, else -1: `sign * score` is always to be minimised."""
-        return 1.0 if self.better == "lower" else -1.0
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,11 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
     if inner.kind not in module.TASKS:
         raise RecipeError(f"{registry.shown(model.plug.use)} cannot do {inner.kind}", place=place, allowed=module.TASKS)
     if inner.objective not in module.OBJECTIVES:
+        can = [n for n in registry.names("models") if inner.objective in registry.load("models", n).OBJECTIVES]
         raise RecipeError(
             f"{registry.shown(model.plug.use)} cannot train for {inner.objective}",
             place=place,
             got=f"metric {registry.shown(recipe.metric)}",
             allowed=module.OBJECTIVES,
+            next=f"learners that can: {', '.join(can)}",
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import registry, rows
+from kit import rarity, registry, rows
 from kit.canon import key_of, stream
 from kit.errors import DataError, KitError, RecipeError
 from kit.params import Params
@@ -106,4 +106,5 @@ def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table
     except ValueError as error:
         rule, advice = "the split cannot be used", "choose other folds, or another splitter"
         raise placed(DataError(rule, got=str(error), next=advice), recipe.document, ("split",)) from error
-    return store.commit(key, arrays, {"n_folds": found.n_folds, "n": len(found)}, made)
+    told = [] if train.y is None else rarity.notes(task_of(made["task"]), train.y, found)
+    return store.commit(key, arrays, {"n_folds": found.n_folds, "n": len(found), "notes": told}, made)

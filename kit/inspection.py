@@ -37,6 +37,8 @@ def check(
     ]
     task = found.task
     classes = f", classes {', '.join(map(str, task.classes[:12]))}" if task.classes else ""
+    rare = [[recipe.data.target, *note] for note in opened.store.open(found.folds_key).meta.get("notes", [])]
+    notes = [*table.meta["notes"], *rare]
     positive = f", positive {task.positive}" if task.kind == "binary" else ""
     return {
         "recipe": recipe.name,
@@ -46,5 +48,5 @@ def check(
         "fits": f"{len(fits)} of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
         "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
         "columns": columns,
-        "notes": [dict(zip(("column", "what", "next"), note, strict=True)) for note in table.meta["notes"]],
+        "notes": [dict(zip(("column", "what", "next"), note, strict=True)) for note in notes],
     }

@@ -94,7 +94,7 @@ def _misfit(target: pl.Series, recipe: Recipe, kind: str) -> RecipeError:
     fits = [name for name in names if kind in registry.load("metrics", name).TASKS]
     allowed = registry.load("metrics", recipe.metric).TASKS
     rule = f"the metric {recipe.metric} does not fit the target {target.name}, which is {_KINDS[kind]}"
-    advice = f"metric: {fits[0]}"
+    advice = f"metric: {'rmse' if kind == 'regression' else 'accuracy'}"
     if recipe.task is not None:
         advice += ", or leave `task` out"
     elif kind == "regression":

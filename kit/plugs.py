@@ -102,10 +102,10 @@ class Plugs(Checks):
             self.add("a recipe needs a metric", at, allowed=known, next="metric: rmse")
         elif isinstance(value, str) and value.endswith(".py"):
             return self.known_use("metrics", value, at)
-        elif value not in known:
+        elif str(value).partition("@")[0] not in known:
             self.add("unknown metric", at, got=value, allowed=known, near=(str(value), known))
         else:
-            return str(value)
+            return self.known_use("metrics", str(value), at)
         return None
 
     def _own_file(self, use: str, kind: str) -> str:

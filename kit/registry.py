@@ -7,15 +7,15 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from kit.canon import fingerprint
-from kit.contracts import Metric
 from kit.errors import RecipeError, nearest
+from kit.judging import Metric
 from kit.params import Params
 
 KINDS = {
@@ -50,13 +50,25 @@ def path_of(kind: str, name: str) -> Path:
         if not path.is_file():
             raise RecipeError(f"the {KINDS[kind]} file does not exist", place=f"use: {name}", got=name)
         return path.resolve()
-    if name not in names(kind):
-        raise RecipeError(f"unknown {KINDS[kind]}", got=name, allowed=names(kind), next=nearest(name, names(kind)))
-    return _ROOT / kind / f"{name}.py"
+    stem = name.partition("@")[0] if kind == "metrics" else name
+    if stem not in names(kind):
+        raise RecipeError(f"unknown {KINDS[kind]}", got=name, allowed=names(kind), next=nearest(stem, names(kind)))
+    return _ROOT / kind / f"{stem}.py"
+
+
+def has(kind: str, name: str) -> bool:
+    """Return whether there is such a plug-in."""
+    try:
+        load(kind, name)
+    except RecipeError:
+        return False
+    return True
 
 
 def load(kind: str, name: str) -> Any:
     """Return the plug-in module. Its library is not imported by that, only by its verbs.
+
+    A metric's name may carry a number, as `map@3`: what is returned then scores with that number.
 
     Raises:
         RecipeError: there is no such plug-in, or a user's own file cannot be imported.
@@ -66,8 +78,26 @@ def load(kind: str, name: str) -> Any:
 
 
 @cache
-def _load_own(kind: str, name: str) -> ModuleType:
-    return importlib.import_module(f"kit.{kind}.{name}")
+def _load_own(kind: str, name: str) -> Any:
+    stem = path_of(kind, name).stem
+    module = importlib.import_module(f"kit.{kind}.{stem}")
+    return module if name == stem else _numbered(module, name)
+
+
+def _numbered(module: ModuleType, name: str) -> SimpleNamespace:
+    """Return what a metric's module offers, its score taken with the number behind the @ of `name`."""
+    stem, _, text = name.partition("@")
+    number = getattr(module, "AT", None)
+    if number is None:
+        raise RecipeError(f"the metric {stem} takes no number", got=name, allowed=stem, next=f"metric: {stem}")
+    try:
+        at = number.read(text)
+    except ValueError:
+        example = f"{stem}@{number.default:g}"
+        allowed = f"{stem}@ and {number.allowed}"
+        raise RecipeError("this number cannot stand there", got=name, allowed=allowed, next=f"as {example}") from None
+    offered = {n: value for n, value in vars(module).items() if not n.startswith("_")}
+    return SimpleNamespace(**{**offered, "score": partial(module.score_at, at=at), "NUMBER": at})
 
 
 def _load_file(path: Path, kind: str) -> ModuleType:
@@ -152,4 +182,5 @@ def versions(libs: tuple[str, ...]) -> dict[str, str]:
 def metric(name: str) -> Metric:
     """Return the metric of that name, ready for use."""
     module = load("metrics", name)
-    return Metric(name, module.BETTER, module.WANTS, module.score)
+    decide, tally = getattr(module, "decide", None), getattr(module, "tally", None)
+    return Metric(name, module.BETTER, module.WANTS, module.score, decide, tally)

@@ -104,17 +104,20 @@ def failures(result: Result, *, debug: bool) -> None:
 
 def result(result: Result, root: str) -> None:
     """Print the score table of a run and where its results lie."""
-    metric = next((str(c["metric"]) for c in result.cards.values()), "score")
-    table = _table("", metric, "folds", "", "seconds")
+    first: Mapping[str, Any] = next(iter(result.cards.values()), {"metric": "score", "also": {}})
+    table = _table(
+        "", first["metric"], *first["also"], "folds", "", "seconds", numbers=(first["metric"], *first["also"])
+    )
     for kind in (result.models, result.blends):
         for name, line in kind.items():
             card = result.cards[name]
-            table.add_row(
-                name, _number(line["score"]), _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}"
-            )
+            scores = [_number(value) for value in (line["score"], *card["also"].values())]
+            table.add_row(name, *scores, _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}")
         table.add_section()
     if table.row_count:
         out.print(table)
+    for metric, names in _unscored(result).items():
+        out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
     counts = result.stages
     if result.truncated:
         out.print(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
@@ -123,6 +126,15 @@ def result(result: Result, root: str) -> None:
         out.print(f"submission: {_relative(result.submission, root)}", soft_wrap=True)
     elif not result.failures:
         out.print("no submission: the recipe has no test rows, or its blend lacks a model")
+
+
+def _unscored(result: Result) -> dict[tuple[str, str], list[str]]:
+    """Return the results that lack a score, by metric and reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, card in result.cards.items():
+        for metric, why in card.get("unscored", {}).items():
+            found.setdefault((metric, why), []).append(name)
+    return found
 
 
 def _about(card: Mapping[str, Any]) -> str:
@@ -207,8 +219,8 @@ def show(pages: Sequence[Page], *, whole: bool) -> None:
             out.print(f"and {page.n_native} native names and aliases of the library")
 
 
-def _table(*names: str) -> Table:
+def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i and name in ("rmse", "score", "seconds", "levels") else "left")
+        table.add_column(name, justify="right" if i and name in (*numbers, "score", "seconds", "levels") else "left")
     return table

@@ -18,9 +18,23 @@ from kit.types import Floats, Pred, Task
 
 def score(task: Task, metric: str, oof: Oof, v: Floats) -> float | None:
     """Return the metric on the pooled OOF (repeats averaged per row first), or None where it cannot be told."""
+    if unscored(task, metric, oof, v):
+        return None
     rows = oof.scored
-    pooled = oof.pooled()
-    return _score(task, metric, oof.y[rows], _at(pooled, rows), v[rows])
+    return _score(task, metric, oof.y[rows], _at(oof.pooled(), rows), v[rows])
+
+
+def unscored(task: Task, metric: str, oof: Oof, v: Floats) -> str:
+    """Return why the pooled OOF has no score of this metric; "" where it has one."""
+    found = registry.metric(metric)
+    if oof.kind == "label" and found.wants != "label" and task.kind != "regression":
+        return f"{metric} needs probabilities, and these are labels"
+    rows = oof.scored
+    try:
+        value = found.score(task, oof.y[rows], _at(oof.pooled(), rows), v[rows])
+    except DataError as error:
+        return "; ".join(filter(None, (error.problems[0].rule, error.problems[0].next)))
+    return "" if np.isfinite(value) else f"{metric} is not finite"
 
 
 def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | None]:

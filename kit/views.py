@@ -93,7 +93,7 @@ def ls(root: str | Path = ".") -> list[dict[str, Any]]:
 
 
 def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
-    sign = registry.metric(card["metric"]).sign if card["metric"] in registry.names("metrics") else 1.0
+    sign = registry.metric(card["metric"]).sign if registry.has("metrics", card["metric"]) else 1.0
     return card["recipe"], float("inf") if card["score"] is None else sign * card["score"]
 
 

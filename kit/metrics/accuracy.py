@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from kit.types import Floats, Floats32, Objective, Pred, PredKind, Task, TaskKind
+from kit.judging import Counts
+from kit.metrics._labels import count, decide
+from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"
 TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
@@ -16,14 +18,9 @@ OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softma
 CODEC: str = "identity"
 
 
-def decide(task: Task, mean: Floats32) -> Floats:
-    """Return (n,) float64, y as decided: 1 where P >= .5, or the index of the most probable class (ties: the first).
-
-    Shape: mean (n, 1) or (n, C).
-    """
-    if task.kind == "binary":
-        return np.asarray(mean[:, 0] >= 0.5, np.float64)
-    return np.asarray(mean.argmax(axis=1), np.float64)
+def tally(counts: Counts) -> Floats:
+    """Return (...,) the share of rows called what they are."""
+    return np.asarray(counts.hit.sum(axis=-1) / counts.true.sum())
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
@@ -35,4 +32,4 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     >>> score(task, np.array([2.0, 0.0]), Pred(np.array([[0.2, 0.3, 0.5], [0.1, 0.9, 0.0]])), np.ones(2))
     0.5
     """
-    return float((v * (decide(task, pred.mean) == y)).sum() / v.sum())
+    return float(tally(count(task, y, decide(task, pred.mean), v)))

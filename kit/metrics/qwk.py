@@ -1,4 +1,4 @@
-"""Quadratic weighted kappa of integer ratings or ordered classes."""
+"""Quadratic weighted kappa of integer ratings or ordered classes. Whole numbers are trained for as a regression."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared", "binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+THRESHOLDS = True
+ORDERED = True
 
 
 def decide(task: Task, mean: Floats32) -> Floats:

@@ -10,7 +10,8 @@ from pydantic import Field
 from kit.contracts import Assignment
 from kit.errors import DataError
 from kit.params import Params as Base
-from kit.types import Floats, Rows, Task
+from kit.splits._strata import strata
+from kit.types import Rows, Task
 
 LIBS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ()
@@ -39,17 +40,9 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
     n = len(rows)
     if n < params.folds:
         raise DataError("fewer rows than folds", got=f"{n} rows", allowed=f"at least {params.folds} rows")
-    if rows.y is None:
-        raise DataError("a stratified split needs the target", next="use kfold")
+    stratum = strata(task, rows, params.bins)
     shuffled = np.argsort(rows.row)[rng.permutation(n)]
-    stratum = _bin(rows.y, params.bins) if task.kind == "regression" else rows.y
     dealt = shuffled[np.argsort(stratum[shuffled], kind="stable")]
     held = np.empty(n, np.int64)
     held[dealt] = rng.permutation(params.folds)[np.arange(n) % params.folds]
     return Assignment(held)
-
-
-def _bin(y: Floats, bins: int) -> Floats:
-    """Return (n,) float64, the bin of each value by the rank of its first occurrence."""
-    first = np.searchsorted(np.sort(y), y)
-    return np.floor(first * bins / len(y))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kit.contracts import Assignment
 from kit.errors import DataError
@@ -32,6 +32,15 @@ class Params(Base):
     warmup: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the rows, the earliest, that is never held. None = as many as a held block has."""
 
+    horizon: Annotated[float, Field(gt=0)] | None = None
+    """Length of a held block, in units of the time column; the last ends at the last time. None = equally many rows."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Params:
+        if self.horizon is not None and self.warmup is not None:
+            raise ValueError("horizon leaves to the warm-up what is earlier than its blocks: leave out one of the two")
+        return self
+
 
 def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Assignment:
     """Return the blocks of time, -1 for the warm-up, and who is early enough to be learnt from for each.
@@ -44,7 +53,7 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
     if len(values) <= params.folds:
         allowed = f"at least {params.folds + 1}, one for the warm-up"
         raise DataError("too few distinct times", got=len(values), allowed=allowed, next="lower `folds`")
-    cuts = _cut(counts, params)
+    cuts = _cut(counts, params) if params.horizon is None else _by_length(values, params.horizon, params.folds)
     held = (np.searchsorted(cuts, np.arange(len(values)), side="right") - 1)[of_row]
     start = values[cuts][:, None]
     train = time < start - params.gap
@@ -66,6 +75,22 @@ def _checked(rows: Rows) -> Floats:
     if len(missing):
         raise DataError("null in the time column", got=f"{len(missing)} rows, the first {missing[:5].tolist()}")
     return rows.time
+
+
+def _by_length(values: Floats, horizon: float, folds: int) -> Ints:
+    """Return (folds,) int64: the position among the distinct times at which each block of that length begins.
+
+    Raises:
+        DataError: a block, or what is before the first, is empty.
+    """
+    before = values[-1] - horizon * np.arange(folds, 0, -1)
+    cuts = np.searchsorted(values, before, side="right")
+    empty = np.flatnonzero(np.diff(cuts, prepend=0) == 0)
+    if len(empty):
+        where = "before the first block" if empty[0] == 0 else f"in the block that ends at {float(before[empty[0]]):g}"
+        got = f"no row {where}; times run from {float(values[0]):g} to {float(values[-1]):g}"
+        raise DataError("the horizon leaves a block empty", got=got, next="choose another `horizon` or fewer `folds`")
+    return np.asarray(cuts, np.int64)
 
 
 def _cut(counts: Ints, params: Params) -> Ints:

@@ -10,7 +10,7 @@ import worlds
 from worlds import TASKS
 
 from kit import registry
-from kit.contracts import Metric, MetricModule
+from kit.judging import Metric, MetricModule
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 METRICS = registry.names("metrics")

@@ -102,6 +102,30 @@ def test_the_order_of_rows_does_not_count(name: str) -> None:
     assert mixed.held.tobytes() == straight.held[order].tobytes()
 
 
+@pytest.mark.parametrize("name", [s for s in SPLITTERS if "bins" in registry.load("splits", s).Params.model_fields])
+@pytest.mark.parametrize("objective", ["squared", "logloss", "softmax"])
+def test_what_takes_bins_keeps_the_shares(name: str, objective: str) -> None:
+    """Each fold has about the share of every class, or of every tenth of the target, that all rows have."""
+    rows, task = rows_of(objective, 2000), worlds.TASKS[objective]
+    assert rows.y is not None
+    stratum = rows.y if task.classes else np.argsort(np.argsort(rows.y)) // 200
+    held = assign(splitter(name), task, rows).held
+    for s in np.unique(stratum):
+        shares = [(stratum[held == k] == s).mean() for k in range(5)]
+        assert max(shares) - min(shares) < 0.02, "a fold has another share of a stratum"
+
+
+def test_every_splitter_that_draws_can_be_repeated() -> None:
+    """kit.folding stacks the draws of several repeats: each is a whole set of folds, and no two are alike."""
+    drawn = [s for s in SPLITTERS if registry.load("splits", s).RANDOM]
+    assert {"kfold", "stratified", "group", "stratified_group"} <= set(drawn)
+    for name in drawn:
+        rows, task = rows_of("softmax", 300), worlds.TASKS["softmax"]
+        held = np.stack([assign(splitter(name), task, rows, seed).held for seed in range(3)]).astype(np.int16)
+        assert len(Folds(held, 5)) == 15
+        assert len({h.tobytes() for h in held}) == 3
+
+
 # -- cheaters
 
 

@@ -358,3 +358,14 @@ def test_cards_are_json_that_every_reader_takes(toy):
     toy.run()
     for path in toy.root.glob("oof/r/*/card.json"):
         assert json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_a_score_that_cannot_be_told_says_why(toy):
+    toy.edit(("metric: rmse", "metric: rmse\nalso: [mae, crps]"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 0
+    card = toy.card("a")
+    assert card["also"]["crps"] is None and card["also"]["mae"] > 0
+    assert "with std" in card["unscored"]["crps"]
+    assert "no crps for a, b, mix, final: crps needs a prediction with std" in done.out
+    assert done.out.splitlines()[0].split()[:3] == ["rmse", "mae", "crps"]

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from kit.canon import stream
 from kit.contracts import Assignment
 from kit.errors import DataError
-from kit.splits import column, group, kfold, stratified, time
+from kit.splits import column, group, kfold, leave_one_group_out, stratified, stratified_group, time
 from kit.types import Column, Folds, Rows, Task
 
 REGRESSION = Task("regression")
@@ -41,6 +42,14 @@ CASES = [
     (stratified, stratified.Params(folds=4), REGRESSION, {}),
     (stratified, stratified.Params(folds=4), MULTI, {"y": np.arange(103.0) % 3}),
     (group, group.Params(folds=4), REGRESSION, {"group": np.arange(103) ** 2 % 17}),
+    (stratified_group, stratified_group.Params(folds=4), REGRESSION, {"group": np.arange(103) ** 2 % 17}),
+    (
+        stratified_group,
+        stratified_group.Params(folds=4),
+        MULTI,
+        {"group": np.arange(103) // 4, "y": np.arange(103.0) % 3},
+    ),
+    (leave_one_group_out, leave_one_group_out.Params(), REGRESSION, {"group": np.arange(103) % 4}),
     (time, time.Params(folds=4), REGRESSION, {"time": np.arange(103.0) ** 2 % 29}),
     (column, column.Params(column="fold"), REGRESSION, {"fold": np.arange(103.0) % 4}),
 ]
@@ -91,11 +100,64 @@ def test_group_keeps_groups_whole_and_folds_balanced() -> None:
     assert spread(held, np.zeros(len(of))) < 12
 
 
-def test_group_errors() -> None:
+@pytest.mark.parametrize("module", [group, stratified_group])
+def test_group_errors(module) -> None:
     with pytest.raises(DataError, match="fewer groups"):
-        group.assign(group.Params(), REGRESSION, table(20, group=np.arange(20) % 4), stream(0, "split"))
+        module.assign(module.Params(), REGRESSION, table(20, group=np.arange(20) % 4), stream(0, "split"))
     with pytest.raises(DataError, match="group column"):
-        group.assign(group.Params(), REGRESSION, table(20), stream(0, "split"))
+        module.assign(module.Params(), REGRESSION, table(20), stream(0, "split"))
+
+
+def imbalance(held: np.ndarray, of: np.ndarray) -> float:
+    """Return the chi-square of the table of folds and values."""
+    found = counts(held, of)
+    expected = found.sum(axis=1, keepdims=True) / found.shape[1]
+    return float(((found - expected) ** 2 / expected).sum())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stratified_group_is_as_even_as_scikit_learn(seed: int) -> None:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.arange(300), rng.zipf(1.7, 300).clip(1, 300))
+    shares = rng.dirichlet([0.4, 0.8, 0.1], 300)
+    y = np.array([rng.choice(3, p=shares[g]) for g in of]).astype(float)
+    rows = table(len(of), group=of, y=y)
+    held = stratified_group.assign(stratified_group.Params(), MULTI, rows, stream(0, "split")).held
+    theirs = np.empty(len(of), int)
+    for k, (_, test) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(of, y, of)):
+        theirs[test] = k
+    plain = group.assign(group.Params(), MULTI, rows, stream(0, "split")).held
+    assert ((counts(held, of) > 0).sum(axis=1) == 1).all()
+    assert spread(held, np.zeros(len(of))) < spread(theirs, np.zeros(len(of)))
+    assert imbalance(held, y) < 1.15 * imbalance(theirs, y)
+    assert imbalance(held, y) < imbalance(plain, y)
+
+
+def test_stratified_group_of_single_rows_is_stratified() -> None:
+    y = np.random.default_rng(0).gamma(1.0, size=500)
+    rows = table(500, group=np.arange(500), y=y)
+    held = stratified_group.assign(stratified_group.Params(bins=10), REGRESSION, rows, stream(0, "split")).held
+    assert spread(held, np.argsort(np.argsort(y)) // 50) <= 1
+    assert spread(held, np.zeros(500)) <= 2
+
+
+def test_leave_one_group_out() -> None:
+    of = np.array([7, 7, -2, 30, -2])
+    made = leave_one_group_out.assign(leave_one_group_out.Params(), REGRESSION, table(5, group=of), stream(0, "s"))
+    assert made.held.tolist() == [1, 1, 0, 2, 0]
+    for wrong, match in ((np.zeros(5, np.int64), "1 groups"), (np.arange(1001), "1001 groups")):
+        with pytest.raises(DataError, match=match):
+            rows = table(len(wrong), group=wrong)
+            leave_one_group_out.assign(leave_one_group_out.Params(), REGRESSION, rows, stream(0, "s"))
+
+
+@pytest.mark.parametrize("module", [stratified, stratified_group])
+def test_strata_need_a_target(module) -> None:
+    rows = table(20, group=np.arange(20)).blind()
+    with pytest.raises(DataError, match="needs the target"):
+        module.assign(module.Params(), REGRESSION, rows, stream(0, "split"))
 
 
 def test_time_learns_from_the_past_only() -> None:
@@ -117,6 +179,18 @@ def test_time_warmup_and_equal_times() -> None:
     assert np.bincount(held + 1).tolist() == [60, 20, 20]
 
 
+def test_time_blocks_of_one_length() -> None:
+    t = np.random.default_rng(0).permutation(np.repeat(np.arange(40.0), np.arange(40) + 1))
+    got = time.assign(time.Params(folds=3, horizon=7, gap=2), REGRESSION, table(len(t), time=t), stream(0, "s"))
+    assert got.train is not None
+    for k, start in enumerate([19, 26, 33]):
+        assert sorted(set(t[got.held == k])) == list(range(start, start + 7))
+        assert sorted(set(t[got.train[k]])) == list(range(start - 2))
+    assert (got.held[t < 19] == -1).all()
+    with pytest.raises(ValidationError, match="leave out one"):
+        time.Params(horizon=7, warmup=0.2)
+
+
 def test_time_errors() -> None:
     def fails(match: str, time_of: np.ndarray | None, **params: float) -> None:
         rows = table(10) if time_of is None else table(10, time=time_of)
@@ -128,6 +202,8 @@ def test_time_errors() -> None:
     fails("few distinct", np.arange(10.0) % 3)
     fails("no row to learn", np.arange(10.0), gap=9)
     fails("no row to learn", np.arange(10.0), gap=2, train_window=1)
+    fails("leaves a block empty", np.arange(10.0), horizon=4)
+    fails("leaves a block empty", np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 8, 50]), horizon=2)
 
 
 def test_column_numbers_folds_in_order_of_value() -> None:

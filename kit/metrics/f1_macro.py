@@ -1,0 +1,38 @@
+"""Plain mean of the F1 of every class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from kit.judging import Counts
+from kit.metrics._labels import count, decide, f1
+from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
+
+BETTER: Literal["lower", "higher"] = "higher"
+TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
+WANTS: PredKind = "label"
+OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
+CODEC: str = "identity"
+THRESHOLDS = True
+
+
+def tally(counts: Counts) -> Floats:
+    """Return (...,) the mean F1 of the classes that are true or said somewhere."""
+    found = counts.said + counts.true > 0
+    return np.asarray(f1(counts).sum(axis=-1) / np.maximum(found.sum(axis=-1), 1))
+
+
+def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+    """Return the mean of the classes' F1; a class that is neither true nor said anywhere does not count.
+
+    Shape: y, v (n,) float64; pred.mean (n, 1) or (n, C) probabilities.
+
+    >>> task = Task("binary", "logloss", classes=("no", "yes"), positive="yes")
+    >>> y, pred = np.array([0.0, 1.0, 1.0, 1.0]), Pred(np.array([[0.1], [0.3], [0.8], [0.9]]))
+    >>> round(score(task, y, pred, np.ones(4)), 4)
+    0.7333
+    """
+    return float(tally(count(task, y, decide(task, pred.mean), v)))

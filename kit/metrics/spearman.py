@@ -1,0 +1,26 @@
+"""Spearman's rank correlation of prediction and target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from kit.metrics._ranks import correlation, rank
+from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
+
+BETTER: Literal["lower", "higher"] = "higher"
+TASKS: tuple[TaskKind, ...] = ("regression",)
+WANTS: PredKind = "value"
+OBJECTIVE: Mapping[str, Objective] = {"regression": "squared"}
+CODEC: str = "identity"
+
+
+def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+    """Return the weighted correlation of the ranks, ties sharing theirs; 0 where one of the two is constant.
+
+    Shape: y, v (n,) float64; pred.mean (n, 1).
+
+    >>> round(score(Task("regression"), np.arange(3.0), Pred(np.array([[2.0], [4.0], [60.0]])), np.ones(3)), 12)
+    1.0
+    """
+    return correlation(rank(y, v), rank(pred.mean[:, 0], v), v)
