@@ -9,7 +9,7 @@ import numpy as np
 
 from kit import registry
 from kit.canon import stream
-from kit.contracts import Codec, Learnt
+from kit.contracts import Codec, Learnt, Scope
 from kit.params import Params
 from kit.types import Block, Design, Floats, Rows, Task
 
@@ -68,6 +68,12 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     return Designs(train, watched, codec, learnt, len(learn))
 
 
+def scope_of(feature: str, params: Params) -> Scope:
+    """Return what a feature learns from: its module's SCOPE, unless its params say otherwise."""
+    scope: Scope = getattr(params, "scope", registry.load("features", feature).SCOPE)
+    return scope
+
+
 def concat(parts: Sequence[Rows]) -> Rows:
     """Return the rows of all parts without columns: numbers, y, w, v, group, time and parents."""
     if len(parts) == 1:
@@ -101,8 +107,9 @@ def _learn(spec: DesignSpec, i: int, use: Use, task: Task, learn: Rows, everythi
         "table": everything,
         "fold": learn,
     }
-    scope = getattr(use.params, "scope", module.SCOPE)
-    learnt: Learnt = module.learn(use.params, task, handed[scope], stream(spec.seed, "feature", i, spec.fold))
+    learnt: Learnt = module.learn(
+        use.params, task, handed[scope_of(use.use, use.params)], stream(spec.seed, "feature", i, spec.fold)
+    )
     return learnt
 
 

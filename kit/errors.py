@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 MAX_VALUE_CHARS = 120
 MAX_PROBLEMS = 10
@@ -55,7 +56,7 @@ class KitError(Exception):
         super().__init__(rule)
 
     @classmethod
-    def many(cls, problems: Sequence[Problem]) -> KitError:
+    def many(cls, problems: Sequence[Problem]) -> Self:
         """Return one error that carries all `problems` (at least one)."""
         error = cls(problems[0].rule)
         error.problems = tuple(problems)

@@ -23,7 +23,7 @@ class Facts:
     `content`: digest per column, train and test. `submitted`: digest of a submission's ids and order. `digests`:
     content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in
     the table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table,
-    rows and folds this call had to carry out.
+    rows and folds this call had to carry out. `lacking`: columns the test data lack.
     """
 
     table_key: str
@@ -42,6 +42,7 @@ class Facts:
     folds_key: str
     n_folds: int
     made: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def gather(recipe: Recipe, store: Store) -> Facts:
@@ -85,6 +86,7 @@ def gather(recipe: Recipe, store: Store) -> Facts:
         folds_key=folds.key,
         n_folds=int(folds.meta["n"]),
         made=tuple(made),
+        lacking=tuple(stored.meta["missing_in_test"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ def ingredients(
     needs.files.update(own_file("splits", recipe.split.use))
     made: dict[str, Any] = {
         "model": names.resolved(model.plug, needs),
-        "libs": registry.versions((*module.LIBS, "numpy")),
+        "libs": registry.versions(tuple(dict.fromkeys((*module.LIBS, *_libs(model.features), "numpy")))),
         "code": [code_file(m) for m in (fold, design, importance)],
         "design": _design(model, facts, names, needs),
         "task": task_dict(facts.task),
@@ -65,10 +66,15 @@ def task_dict(task: Task) -> dict[str, Any]:
     return {"kind": task.kind, "objective": task.objective, "classes": list(task.classes), "positive": task.positive}
 
 
-def transductive(model: Model) -> bool:
-    """Return whether a feature of the model learns from test rows' x."""
-    scopes = [getattr(p.params, "scope", registry.load("features", p.use).SCOPE) for p in model.features]
-    return "table" in scopes
+def transductive(model: Model, names: Resolver, columns: Mapping[str, str]) -> bool:
+    """Return whether test rows' x shape a model: through a feature of table scope or a column computed so."""
+    scopes = [design.scope_of(p.use, p.params) for p in model.features]
+    return "table" in scopes or bool(names.of_table & columns.keys())
+
+
+def _libs(features: tuple[Plug, ...]) -> list[str]:
+    """Return the distributions whose versions shape the features."""
+    return [lib for plug in features for lib in registry.load("features", plug.use).LIBS]
 
 
 def _design(model: Model, facts: Facts, names: Resolver, needs: Needs) -> dict[str, Any]:

@@ -23,9 +23,27 @@ class _Ref(str):
 
 
 class ColumnName(_Ref):
-    """The name of a data column or of one declared under `columns:`. The plan checks it and keys a computed one."""
+    """The name of a data column or of one declared under `columns:`. The plan checks it and keys a computed one.
+
+    KINDS: the kinds of columns it may name; () = those the plug-in ACCEPTS.
+    """
 
     __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ()
+
+
+class KeyName(ColumnName):
+    """A column that says which rows belong together. It may be that of the groups or the time: it is no feature."""
+
+    __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ("numeric", "date", "category", "text", "key")
+
+
+class TimeName(KeyName):
+    """A column that says which row comes first."""
+
+    __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ("numeric", "date")
 
 
 class SourceName(_Ref):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from kit import crossfit, oof, registry, sample
 from kit.canon import key_of
+from kit.design import scope_of
 from kit.errors import RecipeError
 from kit.facts import Facts
 from kit.fitplan import code_file, ingredients, own_file, task_dict, transductive
@@ -78,15 +79,20 @@ class _Compiler:
         return key
 
     def _column(self, name: str, plug: Plug) -> None:
-        module = registry.load("features", plug.use)
-        if module.SCOPE == "fold":
+        module, place = registry.load("features", plug.use), self.recipe.document.place(plug.at)
+        scope = scope_of(plug.use, plug.params)
+        if scope == "fold":
             raise RecipeError(
-                f"{plug.use} learns from y and cannot stand under columns",
-                place=self.recipe.document.place(plug.at),
+                f"{plug.use} learns from the rows of a fold and cannot stand under columns",
+                place=place,
                 next="move it to features, where it is rebuilt inside the fold",
             )
         needs = Needs()
-        spec = self.names.resolved(plug, needs)
+        filled = self.names.filled(plug)
+        if filled is None:
+            kinds = " or ".join(module.KINDS)
+            raise RecipeError(f"{plug.use} finds no {kinds} column", place=place, next=f"leave {name} out")
+        spec = self.names.resolved(filled, needs)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": task_dict(self.facts.task)}
         columns = self.names.computed(needs)
         made |= {"x": self.names.content(needs), "columns": columns, "libs": registry.versions((*module.LIBS, "numpy"))}
@@ -95,6 +101,8 @@ class _Compiler:
         key = self._add(f"column {name}", made, list(columns.values()), files=needs.files)
         alias = f"@{key[:12]}"
         self.names.aliases[name], self.names.keys[alias] = alias, key
+        if scope == "table" or self.names.of_table & columns.keys():
+            self.names.of_table.add(alias)
 
     def _given(self) -> None:
         """Add the stages that are carried out before there is a plan: a plan depends on what they say."""
@@ -118,7 +126,11 @@ class _Compiler:
             fits.append(seeds)
         refits = self._refits(model, base, inputs, fits, files) if model.refit and self.facts.n_test else []
         made = {"verb": "oof", "fits": fits, "folds": folds_key, "task": task_dict(self.facts.task)}
-        made |= {"peeked": policy in STARRED, "transductive": transductive(model), "code": code_file(oof)}
+        made |= {
+            "peeked": policy in STARRED,
+            "transductive": transductive(model, self.names, base["columns"]),
+            "code": code_file(oof),
+        }
         made |= {"sources": [self.names.keys[self.names.source(name)] for name in model.needs]}
         made |= {"refits": refits, "average": model.average}
         return self._add(f"oof {model.name}", made, [folds_key, *(key for seeds in fits for key in seeds), *refits])

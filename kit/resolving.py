@@ -12,9 +12,11 @@ from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.folding import dump
 from kit.loading import locate
-from kit.params import ModelRef, Params
+from kit.params import ColumnName, KeyName, ModelRef, Params
 from kit.recipe import Plug, Recipe
+from kit.selecting import is_pattern, select
 from kit.stage import map_refs
+from kit.types import Column
 from kit.wording import listed, placed
 
 
@@ -30,7 +32,8 @@ class Resolver:
     """Knows the columns there are.
 
     `aliases`: computed column -> alias, `sources`: model or blend -> alias of its predictions as a column,
-    `keys`: alias -> key of its stage, `files`: what stands for a file of the user's own -> its path.
+    `keys`: alias -> key of its stage, `files`: what stands for a file of the user's own -> its path,
+    `of_table`: aliases of computed columns that are learnt over train and test.
     """
 
     def __init__(self, recipe: Recipe, facts: Facts) -> None:
@@ -39,6 +42,7 @@ class Resolver:
         self.sources: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self.files: dict[str, str] = {}
+        self.of_table: set[str] = set()
 
     def add_source(self, name: str, key: str) -> None:
         """Make the OOF of a planned model or blend known as a column."""
@@ -70,9 +74,9 @@ class Resolver:
     def resolved(self, plug: Plug, needs: Needs, *, feature: bool = False) -> dict[str, Any]:
         """Return the ingredient of a plug-in and add to `needs` what it uses."""
 
-        def column(name: str) -> str:
+        def column(name: ColumnName) -> str:
             self._check_column(name, plug, feature=feature)
-            alias = self.aliases.get(name, name)
+            alias = self.aliases.get(name, str(name))
             needs.columns.add(alias)
             return alias
 
@@ -111,28 +115,47 @@ class Resolver:
         return found.revision
 
     def filled(self, plug: Plug) -> Plug | None:
-        """Return the feature with all columns of its kinds where it names none; None where there are none."""
-        if getattr(plug.params, "columns", None) != ():
-            return plug
-        kinds = registry.load("features", plug.use).KINDS
-        names = [n for n in self.facts.free if self.facts.header[n].kind in kinds]
-        names += [n for n in self.aliases] if "vector" in kinds else []
-        if not names:
-            return None
-        return replace(plug, params=type(plug.params).model_validate({**_given(plug.params), "columns": names}))
+        """Return the feature with the names of its columns; None where it names none and there are none of its kinds.
 
-    def _check_column(self, name: str, plug: Plug, *, feature: bool) -> None:
-        error = self._misused(name, plug, feature) or (self._of_wrong_kind(name, plug) if feature else None)
+        Patterns give way to the names they match; what the feature itself has to say of its columns is asked.
+        """
+        module = registry.load("features", plug.use)
+        usable = self._usable()
+        try:
+            if (items := getattr(plug.params, "columns", None)) is not None:
+                kinds = {name: column.kind for name, column in usable.items()}
+                names = [n for n, kind in kinds.items() if kind in module.KINDS]
+                if any(is_pattern(item, kinds) for item in items):
+                    names = select(plug.use, items, kinds, module.ACCEPTS, module.KINDS)
+                elif items:
+                    names = list(items)
+                if not names:
+                    return None
+                plug = replace(plug, params=_with(plug.params, columns=names))
+            if hasattr(module, "ready"):
+                plug = replace(plug, params=module.ready(plug.params, usable))
+        except RecipeError as error:
+            raise placed(error, self.recipe.document, plug.at) from error
+        return plug
+
+    def _usable(self) -> dict[str, Column]:
+        """Return the columns a feature may take; a computed one holds vectors, how wide is not known before it is."""
+        facts = self.facts
+        return {n: facts.header[n] for n in facts.free} | dict.fromkeys(self.aliases, Column("vector"))
+
+    def _check_column(self, name: ColumnName, plug: Plug, *, feature: bool) -> None:
+        error = self._misused(name, plug, feature)
+        error = error or (self._of_wrong_kind(name, plug) if plug.kind == "features" else None)
         if error is not None:
             raise placed(error, self.recipe.document, (*plug.at, "columns"))
 
-    def _misused(self, name: str, plug: Plug, feature: bool) -> RecipeError | None:
+    def _misused(self, name: ColumnName, plug: Plug, feature: bool) -> RecipeError | None:
         """Return what is wrong with a column's name or role, None where nothing is."""
         facts, data = self.facts, self.recipe.data
         roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight"}
         roles |= {data.time: "time"}
         roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
-        refused = {data.target, data.id} if not feature else set(roles)
+        refused = {data.target, data.id} if not feature or isinstance(name, KeyName) else set(roles)
         known = [*facts.free, *self.aliases]
         near = nearest(name, known)
         if name in refused:
@@ -141,22 +164,24 @@ class Resolver:
         if name not in facts.header and name not in self.aliases:
             next = near or "kit check prints the columns"
             return RecipeError(f"unknown column in {registry.shown(plug.use)}", got=name, allowed=known, next=next)
-        if not feature or name in known:
+        is_key = isinstance(name, KeyName)
+        if name in known or (name in roles and name not in facts.lacking if is_key else not feature):
             return None
         if name in data.drop:
             return RecipeError("this column is dropped", got=name, allowed=known, next="take it out of data.drop")
         advice = "leave it out, or add it to the test file"
         return RecipeError("the test file lacks this column", got=name, allowed=known, next=advice)
 
-    def _of_wrong_kind(self, name: str, plug: Plug) -> RecipeError | None:
+    def _of_wrong_kind(self, name: ColumnName, plug: Plug) -> RecipeError | None:
         """Return what is wrong with a column's kind, None where nothing is; a computed column holds vectors."""
         kinds = {n: column.kind for n, column in self.facts.header.items()} | dict.fromkeys(self.aliases, "vector")
-        accepts = getattr(registry.load(plug.kind, plug.use), "ACCEPTS", ())
+        accepts = name.KINDS or registry.load(plug.kind, plug.use).ACCEPTS
         if not accepts or kinds[name] in accepts:
             return None
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         modules = {n: registry.load("features", n) for n in registry.names("features")}
         others = [n for n, m in modules.items() if kinds[name] in m.ACCEPTS and not getattr(m, "COLUMNS_ONLY", False)]
+        others = [] if name.KINDS else others
         return RecipeError(
             f"{registry.shown(plug.use)} takes {listed(accepts)} columns",
             got=f"{name}, a {kinds[name]} column",
@@ -170,5 +195,7 @@ def code_of(plug: Plug) -> str:
     return registry.code_of(plug.kind, plug.use)
 
 
-def _given(params: Params) -> dict[str, Any]:
-    return {n: getattr(params, n) for n in type(params).model_fields if n != "columns"}
+def _with(params: Params, **changes: Any) -> Params:
+    """Return the params with other values, validated."""
+    given = {n: getattr(params, n) for n in type(params).model_fields}
+    return type(params).model_validate({**given, **changes})

@@ -44,7 +44,7 @@ def use_of(spec: Mapping[str, Any], kind: str, files: Mapping[str, str]) -> Use:
 
 def map_refs(
     params: Params,
-    column: Callable[[str], str],
+    column: Callable[[ColumnName], str],
     file: Callable[[str], str],
     source: Callable[[str], str] = str,
 ) -> Params:
@@ -52,7 +52,7 @@ def map_refs(
 
     def walk(value: Any) -> Any:
         if isinstance(value, ColumnName):
-            return column(str(value))
+            return column(value)
         if isinstance(value, SourceName):
             return source(str(value))
         if isinstance(value, DataFile):

@@ -13,9 +13,10 @@ import numpy as np
 
 from kit import registry, rows, sample, table
 from kit.canon import key_of, stream
-from kit.contracts import Watch, never
+from kit.contracts import Learnt, Watch, never
 from kit.crossfit import BlendSpec, crossfit
-from kit.design import DesignSpec
+from kit.design import DesignSpec, scope_of
+from kit.errors import RecipeError
 from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
@@ -51,19 +52,25 @@ def _inputs(stage: Stage, store: Store) -> tuple[Rows, Rows]:
 
 
 def _column(stage: Stage, store: Store) -> None:
-    """Commit a computed column: x (n + t, d) float32."""
+    """Commit a computed column: x (n + t, d) float32.
+
+    Raises:
+        RecipeError: the feature makes categories, of which a column of vectors knows nothing.
+    """
     train, test = _inputs(stage, store)
     use = use_of(stage.ingredients["feature"], "features", stage.local["files"])
-    module = registry.load("features", use.use)
     everything = rows.both(train, test)
-    none = Rows(np.empty(0, np.int64), {}, train.header)
+    handed = Rows(np.empty(0, np.int64), {}, train.header) if scope_of(use.use, use.params) == "row" else everything
     rng = stream(stage.ingredients["seed"], "column")
-    learnt = module.learn(
-        use.params, task_of(stage.ingredients["task"]), none if module.SCOPE == "row" else everything, rng
-    )
+    task, module = task_of(stage.ingredients["task"]), registry.load("features", use.use)
+    learnt: Learnt = module.learn(use.params, task, handed, rng)
     if isinstance(learnt, Costly):
         learnt = learnt.placed(store.root / "embeddings", stage.ingredients.get("device", "cpu"))
-    x = np.ascontiguousarray(learnt(everything).x)
+    block = learnt(everything)
+    if block.categories:
+        rule = f"{use.use} makes categories, which a computed column cannot hold"
+        raise RecipeError(rule, got=", ".join(block.categories), next="move it from columns to features")
+    x = np.ascontiguousarray(block.x)
     store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients)
 
 

@@ -29,6 +29,7 @@ _SCALARS = {
 }
 """Core schema, in the order of trial. Source: YAML 1.2.2, section 10.3.2."""
 
+_QUOTE = "put quotes around text that begins with !"
 _NEXT = (
     ("'\\t'", "indent with spaces, never with tabs"),
     ("mapping values are not allowed", "put quotes around text that holds ': ', and check the indentation"),
@@ -39,6 +40,7 @@ _NEXT = (
     ("end of stream", "close the quotes or the bracket"),
     ("cannot start any token", "put quotes around text that begins with a special character"),
     ("undefined alias", "put quotes around text that begins with *"),
+    ("while scanning a tag", _QUOTE),
     ("single document", "remove the line '---': a recipe is one document"),
 )
 
@@ -289,12 +291,10 @@ class _Builder:
 
     def _tag_error(self, tag: str, mark: yaml.Mark | None) -> RecipeError:
         rule = f"tag {tag.replace(_TAG, '!!')} is not part of YAML's core"
-        return self._error(rule, mark, "write the value without a tag")
+        return self._error(rule, mark, _QUOTE)
 
     def _error(self, rule: str, mark: yaml.Mark | None, hint: str) -> RecipeError:
         known = mark if self._columns else None
         place = f"{self._name}:{known.line + 1}:{known.column + 1}" if known else self._name
         excerpt = "".join(self._text.splitlines()[known.line : known.line + 1]) if known else ""
-        error = RecipeError(rule)
-        error.problems = (Problem(rule, place, next=hint, excerpt=shorten(excerpt.strip())),)
-        return error
+        return RecipeError.many([Problem(rule, place, next=hint, excerpt=shorten(excerpt.strip()))])

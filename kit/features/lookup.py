@@ -11,7 +11,7 @@ import numpy as np
 from kit import params as base
 from kit.contracts import Scope
 from kit.errors import DataError
-from kit.features._columns import check_columns
+from kit.features._columns import check_columns, codes_of
 from kit.params import ColumnName, DataFile
 from kit.types import Array, Block, Floats32, Rows, Task
 
@@ -45,7 +45,7 @@ class Lookup:
     def __call__(self, rows: Rows) -> Block:
         """Return the vectors, (n, d) float32."""
         names = tuple(f"{self.key}[{j}]" for j in range(self.table.shape[1]))
-        return Block(names, self.table[rows.x[self.key]])
+        return Block(names, self.table[codes_of(rows, self.key, len(self.table) - 1)])
 
 
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Lookup:

@@ -17,6 +17,7 @@ import textmodel
 from kit import registry
 from kit.canon import stream
 from kit.design import DesignSpec, Use
+from kit.features import aggregate, dates, text_stats
 from kit.fold import FitSpec, FoldResult, fit_fold
 from kit.params import ColumnName, Params, SourceName
 from kit.types import Array, Column, Folds, Ints, Pred, Rows, Task
@@ -45,11 +46,57 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "embed": {"text": "text", "model": "the model of textmodel.py"},
         "similarity": {"pairs": [["p", "q"]]},
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
+        "aggregate": {"by": ["c"]},
+        "lag": {"time": "day", "by": ["c"]},
+        "expr": {"expressions": {"twice": "a * 2", "is_k": "c = 'k'"}, "reads": ["a", "c"]},
+        "tfidf": {"min_df": 1, "size": 4},
+        "pairs": {"columns": ["a", "b"]},
     },
     "augment": {"jitter": {"columns": ["a", "p"]}, "mismatch": {"swap": ["c", "p"], "score": 1.0}},
 }
 """What a plug-in cannot do without, where it cannot be guessed from the types of its params."""
 
+VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "aggregate": (
+        {"stats": list(get_args(aggregate.Stat)), "quantiles": [0.1, 0.9], "by": ["c"], "columns": ["a", "b", "day"]},
+        {"by": ["e", "c"], "columns": ["b", "a"], "stats": ["mean", "rank", "zscore", "count"]},
+        {"by": ["day"], "columns": ["text", "e"], "stats": ["nunique", "count"]},
+    ),
+    "bins": ({"method": "uniform", "output": "number"}, {"edges": [-1, 0, 2.5], "columns": ["a", "day"]}),
+    "category": ({"min_count": 9, "scope": "table"}, {"min_count": 9, "scope": "fold", "columns": ["e", "text"]}),
+    "count": ({"columns": ["c", "e", "text", "a"], "kinds": ["count", "frequency"], "together": 2},),
+    "cross": ({"columns": ["c", "e", "text"], "together": 3}, {"columns": ["c", "fold"], "min_count": 5}),
+    "dates": (
+        {
+            "parts": list(get_args(dates.Part)),
+            "cycles": list(get_args(dates.Cycle)),
+            "flags": list(get_args(dates.Flag)),
+        },
+    ),
+    "expr": (
+        {"expressions": {"both": "c || text"}, "reads": ["c", "text"], "scope": "table"},
+        {"expressions": {"word": "SPLIT_PART(text, ' ', 1)", "late": "day > 18500"}, "reads": ["text", "day"]},
+    ),
+    "lag": (
+        {"lags": [1, 2], "differences": [], "means": [3], "position": False, "columns": ["a", "b"]},
+        {"by": ["c", "e"], "time": "fold", "columns": ["b", "day"]},
+    ),
+    "missing": ({"columns": ["a", "c", "p"], "count": False},),
+    "pairs": ({"kinds": ["sum", "ratio"], "columns": ["a", "b", "day"]},),
+    "rank_gauss": ({"output": "uniform", "quantiles": 20},),
+    "reduce": (
+        {"method": "svd", "columns": ["p", "a", "b", "q"], "size": 3},
+        {"method": "kmeans", "columns": ["p", "b"], "size": 3, "scale": "none"},
+        {"rows": 100, "columns": ["a", "b", "day", "q"]},
+    ),
+    "target_mean": ({"together": 2, "columns": ["c", "e", "fold"]}, {"columns": ["text", "day"], "smoothing": 0}),
+    "text_stats": ({"columns": ["text", "c"], "kinds": list(get_args(text_stats.Kind))},),
+    "tfidf": (
+        {"analyzer": "char_wb", "size": 3, "min_df": 2},
+        {"size": None, "max_features": 6, "min_df": 1, "columns": ["text", "e"]},
+    ),
+}
+"""Further params of features: the options that a battery would not reach by the defaults."""
 
 ESTIMATORS = {
     "squared": {"estimator": "ExtraTreesRegressor", "params": {"n_estimators": 12, "bootstrap": True}},
@@ -138,6 +185,20 @@ def spoilt(rows: Rows, mask: Array) -> Rows:
     return replace(rows, y=y, w=w, v=v)
 
 
+def with_new_texts(rows: Rows) -> tuple[Rows, Array]:
+    """Return the rows with texts no learning has seen in some of them, as new data bring them, and (n,) in which.
+
+    The new texts stand behind the known levels; a category the header does not know is missing.
+    """
+    new = np.arange(len(rows)) % 3 == 0
+    levels = rows.header["text"].levels
+    header = {**rows.header, "text": Column("text", (*levels, "an unheard-of sea", ""))}
+    text, c = rows.x["text"].copy(), rows.x["c"].copy()
+    text[new] = len(levels) + np.arange(new.sum()) % 2
+    c[new] = -1
+    return replace(rows, x={**rows.x, "text": text, "c": c}, header=header), new
+
+
 def with_other_x(rows: Rows, at: int) -> Rows:
     """Return the rows with all columns of row `at` changed."""
     x = {}
@@ -167,7 +228,7 @@ def params_of(kind: str, name: str, module: Any, given: Mapping[str, Any]) -> Pa
     values = {**_guessed(module), **EXAMPLES.get(kind, {}).get(name, {}), **given}
     if name == "embed":
         values["model"] = str(textmodel.folder())
-    if any(v is None for v in values.values()):
+    if any(v is None for name, v in values.items() if name not in given):
         raise AssertionError(f"{kind}/{name}: write what it cannot do without into worlds.EXAMPLES: {values}")
     made: Params = module.Params(**values)
     return made

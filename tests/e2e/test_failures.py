@@ -102,9 +102,9 @@ def test_kit_stage_runs_a_failed_fit_alone(toy):
 
 def test_an_error_of_the_data_in_a_fit_keeps_its_own_words(toy):
     """A feature that finds at fit time that its columns do not fit: the message is the feature's, with the stage."""
-    toy.edit(("[numeric, category]", "[{use: numeric, columns: [x1]}, {use: target_mean, columns: [x2]}]"))
+    toy.edit(("[numeric, category]", "[{use: numeric, columns: [x1]}, {use: category, columns: [x2]}]"))
     done = toy.kit("run", str(toy.folder / "r.yaml"), "--json")
     assert done.code in (2, 3)
-    assert "target_mean" in done.err
+    assert "category" in done.err
     assert "x2" in done.err
     assert "fit a fold 0" in done.err or "r.yaml:" in done.err

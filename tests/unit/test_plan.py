@@ -169,7 +169,8 @@ def test_a_bare_feature_without_columns_is_left_out(compiled):
         ([("[numeric, category]", "[{use: numeric, columns: [id]}]")], FACTS, "the id column cannot be used here"),
         ([("[numeric, category]", "[{use: numeric, columns: [x3]}]")], FACTS, "unknown column in numeric"),
         ([("[numeric, category]", "[{use: numeric, columns: [c]}]")], FACTS, "numeric takes"),
-        ([("seed: 3", "columns:\n  v: {use: target_mean, columns: [c]}\nseed: 3")], FACTS, "learns from y and cannot stand under columns"),
+        ([("seed: 3", "columns:\n  v: {use: target_mean, columns: [c]}\nseed: 3")], FACTS, "learns from the rows of a fold and cannot stand under columns"),
+        ([("seed: 3", "columns:\n  v: {use: count, scope: fold}\nseed: 3")], FACTS, "learns from the rows of a fold and cannot stand under columns"),
         ([], replace(FACTS, task=Task("regression", "gaussian")), "lightgbm cannot train for gaussian"),
         ([("use: mean", "use: clip"), ("from: [a, b]", "from: a")], replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "clip does not fit a binary task"),
         ([("features: base}", "features: base, target_transform: log1p}")], replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "target_transform log1p does not fit"),
@@ -180,3 +181,81 @@ def test_what_cannot_be_planned_is_refused_with_its_line(compiled, changes, fact
         compiled(*changes, facts=facts)
     place = caught.value.problems[0].place
     assert Path(place.rpartition(":")[0]).name == "r.yaml"
+
+
+def features_of(plan) -> list[dict]:
+    """Return the ingredients of the features of the first model."""
+    return next(s for s in plan.stages if s.verb == "fit").ingredients["design"]["features"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("['x*']", "[x1, x2]"),
+        ("['x*', '!x2']", "[x1]"),
+        ("['!x1']", "[x2]"),
+        ("['kind:numeric']", "[x1, x2]"),
+        ("[x2, 'x?']", "[x2, x1]"),
+    ],
+)
+def test_a_pattern_is_the_names_it_matches(compiled, pattern, names):
+    by_pattern, by_name = (compiled(("numeric,", f"{{use: numeric, columns: {c}}},")) for c in (pattern, names))
+    assert [s.key for s in by_pattern.stages] == [s.key for s in by_name.stages]
+    assert features_of(by_pattern)[0]["params"]["columns"] == names.strip("[]").split(", ")
+
+
+def test_a_pattern_that_comes_to_match_more_columns_makes_another_fit(compiled):
+    change = ("numeric,", "{use: numeric, columns: ['x*']},")
+    facts = replace(FACTS, header={**FACTS.header, "x3": Column("numeric")}, free=(*FACTS.free, "x3"))
+    assert refits(compiled(change), compiled(change, facts=facts)) == {"a", "b"}
+
+
+def test_an_expression_brings_the_columns_it_reads(compiled):
+    plan = compiled(("[numeric, category]", "[{use: expr, expressions: {ratio: x1 / x2}}]"))
+    fit = next(s for s in plan.stages if s.verb == "fit")
+    assert features_of(plan)[0]["params"]["reads"] == ["x1", "x2"]
+    assert set(fit.ingredients["x"]) == {"x1", "x2"}
+
+
+GROUPED = ("target: y}", "target: y, groups: g}")
+
+
+def test_the_column_of_the_groups_may_be_a_key_but_no_feature(compiled):
+    facts = replace(FACTS, header={**FACTS.header, "g": Column("numeric")}, content={**FACTS.content, "g": "6" * 32})
+    by_group = ("[numeric, category]", "[{use: aggregate, by: [g], columns: [x1]}]")
+    plan = compiled(GROUPED, by_group, facts=facts)
+    assert set(next(s for s in plan.stages if s.verb == "fit").ingredients["x"]) == {"x1", "g"}
+    with pytest.raises(RecipeError, match="the groups column cannot be used here"):
+        compiled(GROUPED, (by_group[0], by_group[1].replace("[x1]", "[g, x1]").replace("[g],", "[c],")), facts=facts)
+    with pytest.raises(RecipeError, match="the test file lacks this column"):
+        compiled(GROUPED, by_group, facts=replace(facts, lacking=("g",)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "features", "transductive"),
+    [
+        ("", "[numeric]", False),
+        ("", "[numeric, count]", True),
+        ("", "[numeric, {use: count, scope: fold}]", False),
+        ("", "[numeric, {use: category, min_count: 3}]", True),
+        ("v: {use: reduce}", "[numeric, {use: vector, columns: [v]}]", True),
+        ("v: {use: reduce}", "[numeric]", False),
+        ("v: {use: pairs}", "[numeric, {use: vector, columns: [v]}]", False),
+        ("v: {use: reduce}\n  u: {use: vector, columns: [v]}", "[numeric, {use: vector, columns: [u]}]", True),
+    ],
+)
+def test_what_is_learnt_over_test_rows_is_marked(compiled, columns, features, transductive):
+    first = (("seed: 3", f"columns:\n  {columns}\nseed: 3"),) if columns else ()
+    plan = compiled(*first, ("[numeric, category]", features))
+    assert [s.ingredients["transductive"] for s in plan.stages if s.verb == "oof"] == [transductive] * 2
+
+
+def test_a_computed_column_takes_patterns_and_the_columns_of_its_kind(compiled):
+    column = "columns:\n  v: {use: reduce%s}\nseed: 3"
+    used = ("[numeric, category]", "[{use: vector, columns: [v]}]")
+    bare, named = (compiled(("seed: 3", column % c), used) for c in ("", ", columns: ['x*']"))
+    assert [s.key for s in bare.stages] == [s.key for s in named.stages]
+    with pytest.raises(RecipeError, match="dates finds no date column"):
+        compiled(("seed: 3", "columns:\n  v: dates\nseed: 3"))
+    with pytest.raises(RecipeError, match="reduce takes numeric, date and vector"):
+        compiled(("seed: 3", column % ", columns: [c]"))

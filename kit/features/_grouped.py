@@ -1,0 +1,103 @@
+"""Statistics of one column within groups, and the rank of any value in a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from kit.types import Floats, Ints
+
+NEEDS = {"difference": ("mean",), "ratio": ("mean",), "zscore": ("mean", "std"), "std": ("mean", "std")}
+"""What a statistic of a row is computed from."""
+
+NOTHING = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """What was learnt of a column; v known values of g groups.
+
+    Shape:
+        stats: name -> (g + 1,), NaN for a group without a value and, at the end, for no group.
+        distinct: (u,) sorted distinct values.  places: (v,) sorted group * (u + 1) + place of the value in `distinct`.
+        starts: (g + 1,) where a group begins in `places`. These three are empty unless ranks were asked for.
+    """
+
+    stats: Mapping[str, Floats]
+    distinct: Floats
+    places: Ints
+    starts: Ints
+
+    @classmethod
+    def learn(cls, group: Ints, value: Floats, size: int, wanted: Sequence[str]) -> Self:
+        """Return the `wanted` statistics of value (n,), NaN = missing, in group (n,) of 0..size-1."""
+        known = np.isfinite(value)
+        group, value = group[known], value[known]
+        needed = dict.fromkeys(n for name in wanted for n in NEEDS.get(name, (name,)))
+        stats = _sums(group, value, size, needed) | _of_order(group, value, size, needed)
+        padded = {name: np.append(stat, np.nan) for name, stat in stats.items()}
+        if "rank" not in wanted:
+            return cls(padded, np.empty(0), NOTHING, NOTHING)
+        distinct = np.unique(value)
+        width = len(distinct) + 1
+        places = np.sort(group * width + np.searchsorted(distinct, value))
+        starts = np.searchsorted(places, np.arange(size + 1) * width)
+        return cls(padded, distinct, places, np.asarray(starts, np.int64))
+
+    def rank(self, group: Ints, value: Floats) -> Floats:
+        """Return (n,) the share of the group's values that are smaller, equal ones counting half; NaN without any."""
+        width = len(self.distinct) + 1
+        inside = np.where(group < 0, 0, group)
+        start = self.starts[inside]
+        count = self.starts[inside + 1] - start
+        low = np.searchsorted(self.distinct, value, "left")
+        high = np.searchsorted(self.distinct, value, "right")
+        below = np.searchsorted(self.places, inside * width + low) - start
+        upto = np.searchsorted(self.places, inside * width + high) - start
+        nowhere = (group < 0) | (count == 0) | np.isnan(value)
+        return np.where(nowhere, np.nan, (below + upto) / 2 / np.maximum(count, 1))
+
+
+def _sums(group: Ints, value: Floats, size: int, wanted: Mapping[str, None]) -> dict[str, Floats]:
+    """Return those of mean, std and sum (size,) that are wanted."""
+    if not wanted.keys() & {"mean", "std", "sum"}:
+        return {}
+    count = np.bincount(group, minlength=size).astype(np.float64)
+    count[count == 0] = np.nan
+    total = np.bincount(group, value, size) + 0 * count
+    mean = total / count
+    found = {"mean": mean, "sum": total}
+    if "std" in wanted:
+        gap = value - mean[group]
+        found["std"] = np.sqrt(np.bincount(group, gap * gap, size) / count)
+    return {name: stat for name, stat in found.items() if name in wanted}
+
+
+def _of_order(group: Ints, value: Floats, size: int, wanted: Mapping[str, None]) -> dict[str, Floats]:
+    """Return those of min, max, median, nunique and the quantiles `q0.1` (size,) that are wanted."""
+    shares = {"min": 0.0, "max": 1.0, "median": 0.5} | {n: float(n[1:]) for n in wanted if n[0] == "q"}
+    shares = {name: share for name, share in shares.items() if name in wanted}
+    found: dict[str, Floats] = {}
+    if not shares and "nunique" not in wanted:
+        return found
+    order = np.lexsort((value, group))
+    group, value = group[order], value[order]
+    count = np.bincount(group, minlength=size)
+    start = np.cumsum(count) - count
+    for name, share in shares.items():
+        at = start + share * np.maximum(count - 1, 0)
+        low = np.floor(at).astype(np.int64)
+        found[name] = np.full(size, np.nan)
+        some = count > 0
+        a = value[low[some]]
+        b = value[np.minimum(low[some] + 1, len(value) - 1)]
+        part = (at - low)[some]
+        found[name][some] = np.where(part == 0, a, a + (b - a) * part)
+    if "nunique" in wanted:
+        first = np.ones(len(value), np.bool_)
+        first[1:] = (group[1:] != group[:-1]) | (value[1:] != value[:-1])
+        found["nunique"] = np.bincount(group[first], minlength=size).astype(np.float64)
+    return found

@@ -1,0 +1,111 @@
+"""tf-idf against scikit-learn, statistics of texts against plain Python."""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+
+import numpy as np
+import pytest
+from helpers import columns_of, learn, made, rows_of
+from pydantic import ValidationError
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from kit.errors import DataError
+from kit.features import text_stats, tfidf
+from kit.types import Column, Rows
+
+TEXTS = [
+    "The cat sat on the mat",
+    "the dog sat on the log; THE LOG!",
+    "A cat and a dog",
+    "logs and mats and cats",
+    "nothing here",
+    "the cat sat on the mat again, and again",
+]
+
+
+def test_terms_equal_those_of_scikit_learn() -> None:
+    rows = rows_of(text=[*TEXTS, None, TEXTS[0]])
+    found = made(tfidf, rows, columns=["text"], size=None, min_df=1, max_features=2000)
+    model = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    slow = model.fit_transform(sorted(TEXTS)).toarray()
+    assert list(found) == [f"tfidf(text)[{term}]" for term in model.get_feature_names_out()]
+    x = np.column_stack(list(found.values()))
+    np.testing.assert_allclose(x[:6], slow[[sorted(TEXTS).index(t) for t in TEXTS]], rtol=1e-5)
+    assert np.isnan(x[6]).all()
+    np.testing.assert_array_equal(x[7], x[0])
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char", "char_wb"])
+def test_components_equal_those_of_scikit_learn(analyzer: str) -> None:
+    rows = rows_of(text=TEXTS)
+    found = learn(tfidf, rows, columns=["text"], analyzer=analyzer, ngrams=[1, 1], size=3, min_df=1)(rows)
+    model = TfidfVectorizer(
+        analyzer=analyzer, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b" if analyzer == "word" else None
+    )
+    slow = TruncatedSVD(3, random_state=0).fit_transform(model.fit_transform(TEXTS))
+    assert found.names == tuple(f"tfidf(text)[{j}]" for j in range(3))
+    np.testing.assert_allclose(np.abs(found.x), np.abs(slow), rtol=1e-3, atol=1e-4)
+
+
+def test_a_new_text_is_read_with_what_was_learnt() -> None:
+    learnt = learn(tfidf, rows_of(text=TEXTS), columns=["text"], size=2, min_df=1)
+    levels = (*sorted(TEXTS), "zzz qqq", "cat")
+    new = Rows(np.arange(2), {"text": np.array([6, 7], np.int32)}, {"text": Column("text", levels)})
+    x = learnt(new).x
+    np.testing.assert_array_equal(x[0], 0)
+    assert np.abs(x[1]).max() > 0.1
+
+
+def test_pieces_of_texts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(text=TEXTS)
+    learnt = learn(tfidf, rows, columns=["text"], size=2, min_df=1)
+    whole = learnt(rows).x
+    monkeypatch.setattr(tfidf, "CHUNK", 2)
+    np.testing.assert_allclose(learnt(rows).x, whole, rtol=1e-6)
+
+
+def test_texts_without_a_common_term_say_so() -> None:
+    with pytest.raises(DataError, match=r"no term(.|\n)*4 distinct texts, min_df: 3(.|\n)*lower min_df"):
+        learn(tfidf, rows_of(text=["a", "b", "c", "d"]), columns=["text"])
+    with pytest.raises(ValidationError, match="max_features must be at most 2000"):
+        tfidf.Params(size=None)
+    with pytest.raises(ValidationError, match="least, greatest"):
+        tfidf.Params(ngrams=(3, 2))
+
+
+def slow_stats(text: str) -> dict[str, float]:
+    words = text.split()
+    letters = [c for c in text if c.isalpha()]
+    share = lambda part, whole: part / whole if whole else 0.0  # noqa: E731
+    return {
+        "chars": len(text),
+        "words": len(words),
+        "mean_word": share(sum(len(w) for w in words), len(words)),
+        "lines": text.count("\n") + 1,
+        "unique": share(len({w.lower() for w in words}), len(words)),
+        "digits": share(sum(unicodedata.category(c) == "Nd" for c in text), len(text)),
+        "upper": share(sum(c.isupper() for c in letters), len(letters)),
+        "punctuation": share(sum(unicodedata.category(c).startswith("P") for c in text), len(text)),
+        "spaces": share(sum(c in string.whitespace for c in text), len(text)),
+    }
+
+
+def test_statistics_equal_plain_python() -> None:
+    texts = ["Hello, World!", "", "A b a B\nc 42", "ÄÖ ü — 3.5%", "no", "!!", "one\n\ntwo THREE three", "привет Мир"]
+    rows = rows_of(text=[*texts, None])
+    kinds = list(slow_stats(""))
+    found = made(text_stats, rows, columns=["text"], kinds=kinds)
+    for kind in kinds:
+        np.testing.assert_allclose(
+            found[f"{kind}(text)"], [*(slow_stats(t)[kind] for t in texts), np.nan], rtol=1e-6, err_msg=kind
+        )
+
+
+def test_sentences_end_with_a_sign() -> None:
+    rows = rows_of(text=["One. Two! Three?", "3.5 is no end", "Wait... what?!"])
+    np.testing.assert_array_equal(
+        columns_of(learn(text_stats, rows, columns=["text"], kinds=["sentences"])(rows))["sentences(text)"], [3, 0, 2]
+    )
