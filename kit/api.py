@@ -1,6 +1,8 @@
 """The API: what the command line does, as functions. `kit.run(...)` is `kit run ...`."""
 
+from kit.errorbook import errors
 from kit.inspection import check
+from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.running import Result, run
 from kit.views import differences, gc, ls, plan, show, stage, why
@@ -10,7 +12,11 @@ __all__ = [
     "Result",
     "check",
     "differences",
+    "errors",
+    "errors_of",
     "gc",
+    "lb_add",
+    "log",
     "ls",
     "open_recipe",
     "plan",
@@ -20,3 +26,6 @@ __all__ = [
     "stage",
     "why",
 ]
+
+errors_of = errors
+"""`kit errors` for those who write `kit.errors_of`: `kit.errors` is the module of exceptions."""

@@ -46,8 +46,7 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         "transductive": oof.transductive,
         "truncated": scene.truncated,
         "missing": list(scene.missing) if isinstance(entry, Blend) else [],
-        "folds_key": scene.facts.folds_key,
-        "y_digest": scene.facts.digests["y"],
+        **_data(scene),
         "versions": _libs(scene, key),
         **about,
     }
@@ -61,6 +60,17 @@ def _scores(scene: Scene, oof: Oof) -> dict[str, Any]:
         "fold_scores": fold_scores(task, recipe.metric, oof, v),
         "also": {m: score(task, m, oof, v) for m in recipe.also},
         "unscored": {m: why for m in (recipe.metric, *recipe.also) if (why := unscored(task, m, oof, v))},
+    }
+
+
+def _data(scene: Scene) -> dict[str, str]:
+    """Return the keys of the data behind a result."""
+    facts = scene.facts
+    return {
+        "table": facts.table_key,
+        "rows": facts.rows_key,
+        "folds_key": facts.folds_key,
+        "y_digest": facts.digests["y"],
     }
 
 

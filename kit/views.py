@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import describe, registry, stages
+from kit import comparing, describe, registry, stages
 from kit.engine import states
 from kit.errors import KitError, RecipeError, nearest
 from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
@@ -81,8 +81,13 @@ def _json(value: Any) -> Any:
 LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
 
 
-def ls(root: str | Path = ".") -> list[dict[str, Any]]:
-    """Return a line for each model and blend under oof/, best first within a recipe."""
+def ls(root: str | Path = ".", *, compare: bool = False) -> list[dict[str, Any]]:
+    """Return a line for each model and blend under oof/, best first within a recipe.
+
+    With `compare`: for each recipe its results side by side (kit.comparing.compare).
+    """
+    if compare:
+        return comparing.compare(Path(root).resolve())
     cards = []
     for path in sorted((Path(root) / "oof").glob("*/*/card.json")):
         if path.parent.parent.name == "_history" or path.parent.name.startswith("_"):

@@ -10,18 +10,22 @@ from kit.commands._shared import DEBUG, JSON, ROOT, guarded
 
 
 @click.command("ls")
+@click.option("--compare", is_flag=True, help="Side by side: paired differences to the best, and noise.")
 @ROOT
 @JSON
 @DEBUG
-def command(root: str, as_json: bool, debug: bool) -> None:
+def command(compare: bool, root: str, as_json: bool, debug: bool) -> None:
     """List models and blends with their scores."""
 
     def work() -> int:
         from kit import api, report
+        from kit.commands import _ledger
 
-        listed = api.ls(root)
+        listed = api.ls(root, compare=compare)
         if as_json:
             click.echo(json.dumps({"results": listed}))
+        elif compare:
+            _ledger.compare(listed)
         else:
             report.ls(listed)
         return 0

@@ -1,0 +1,188 @@
+"""OOF folders as people keep them: found by name or key, read into arrays, rows known by their ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.canon import FORMAT
+from kit.errors import DataError, nearest
+from kit.types import Floats, Floats32, Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HISTORY = "_history"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An OOF folder in memory, its rows in the order of the file.
+
+    Shape:
+        ids: (n,).  y: (n,) as the data spelt it.  fold: (R, n) int16, -1 = never held; None = nobody knows the folds.
+        pred: (R, n, m) float32, NaN where never held.  test: (t, m) float32 or None, with test_ids (t,).
+    """
+
+    folder: Path
+    card: Mapping[str, Any]
+    ids: pl.Series
+    y: pl.Series
+    fold: NDArray[np.int16] | None
+    pred: Floats32
+    test_ids: pl.Series | None
+    test: Floats32 | None
+
+    @property
+    def name(self) -> str:
+        """How a person names it: recipe:model."""
+        return f"{self.card['recipe']}:{self.card['model']}"
+
+    @property
+    def key(self) -> str:
+        """The key of the result."""
+        return str(self.card["key"])
+
+    @property
+    def task(self) -> Task:
+        """The task, as far as the card tells it (the objective is not in it)."""
+        classes = tuple(self.card.get("classes") or ())
+        if not classes:
+            return Task("regression")
+        if len(classes) == 2:
+            return Task("binary", "logloss", classes, self.card.get("positive"))
+        return Task("multiclass", "softmax", classes)
+
+    def codes(self) -> Floats:
+        """Return y (n,) float64 as `Task` says."""
+        task = self.task
+        if task.kind == "regression":
+            return np.asarray(self.y.to_numpy(), np.float64)
+        if task.kind == "binary":
+            return np.asarray((self.y == task.positive).to_numpy(), np.float64)
+        places = {c: i for i, c in enumerate(task.classes)}
+        return np.array([places[value] for value in self.y.to_list()], np.float64)
+
+    def pooled(self) -> Floats32:
+        """Return (n, m) float32, averaged over repeats; NaN where a row was never held."""
+        return np.asarray(self.pred.mean(axis=0, dtype=np.float64), np.float32)
+
+
+def folders(root: Path, *, history: bool = False) -> Iterator[Path]:
+    """Yield the OOF folders under oof/ that hold a card, sorted; with `history` also what they replaced."""
+    for card in sorted((root / "oof").glob("*/*/card.json")):
+        if not card.parent.parent.name.startswith("_") and not card.parent.name.startswith("_"):
+            yield card.parent
+    if history:
+        yield from (card.parent for card in sorted((root / "oof").glob(f"*/{HISTORY}/*/card.json")))
+
+
+def find(ref: str, root: Path) -> Path:
+    """Return the folder that `recipe:model`, `recipe:model@key8` or a path names.
+
+    Raises:
+        DataError: there is none.
+    """
+    if ":" not in ref or Path(ref).is_dir():
+        if (Path(ref) / "card.json").is_file():
+            return Path(ref)
+    else:
+        recipe, _, rest = ref.partition(":")
+        name, _, key = rest.partition("@")
+        folder = root / "oof" / recipe / name
+        if (folder / "card.json").is_file() and str(read_card(folder).get("key")).startswith(key):
+            return folder
+        older = [p for p in (root / "oof" / recipe / HISTORY).glob(f"{name}@{key}*") if key]
+        if older:
+            return older[0]
+    known = [f"{p.parent.name}:{p.name}" for p in folders(root)]
+    advice = nearest(ref, known) or "kit ls lists the results there are"
+    raise DataError("there is no such result", got=ref, allowed=known or "recipe:model, or a folder", next=advice)
+
+
+def index(root: Path) -> dict[str, Path]:
+    """Return key -> folder of every result that can be read, current ones before those in history."""
+    found: dict[str, Path] = {}
+    for folder in folders(root, history=True):
+        try:
+            found.setdefault(str(read_card(folder).get("key")), folder)
+        except DataError:
+            continue
+    return found
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card of a folder.
+
+    Raises:
+        DataError: it cannot be read, or a newer kit wrote it.
+    """
+    path = folder / "card.json"
+    try:
+        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError("the card cannot be read", place=str(path), got=str(error), next="make it again") from error
+    if int(card.get("format", 0)) > FORMAT:
+        got, allowed = f"format {card['format']}", f"up to {FORMAT}"
+        raise DataError("a newer kit wrote this result", place=str(path), got=got, allowed=allowed, next="update kit")
+    return card
+
+
+def read(folder: Path) -> Kept:
+    """Return what a folder holds.
+
+    Raises:
+        DataError: a file is missing, damaged, or holds infinities or columns that do not fit the card.
+    """
+    card = read_card(folder)
+    frame = _parquet(folder / "oof.parquet")
+    names = columns(card)
+    _require(frame, ["y", *names], folder / "oof.parquet")
+    repeats = int(frame["repeat"].max()) + 1 if "repeat" in frame.columns else 1  # type: ignore[arg-type]
+    n = len(frame) // repeats
+    pred = _matrix(frame, names, folder / "oof.parquet").reshape(repeats, n, len(names))
+    known = "fold" in frame.columns and frame["fold"].null_count() == 0
+    fold = frame["fold"].to_numpy().astype(np.int16).reshape(repeats, n) if known else None
+    test_ids, test = None, None
+    if (folder / "test.parquet").is_file():
+        other = _parquet(folder / "test.parquet")
+        _require(other, names, folder / "test.parquet")
+        test_ids, test = other.to_series(0), _matrix(other, names, folder / "test.parquet")
+    return Kept(folder, card, frame.to_series(0)[:n], frame["y"][:n], fold, pred, test_ids, test)
+
+
+def columns(card: Mapping[str, Any]) -> list[str]:
+    """Return the names of the prediction columns: `pred`, or `pred_<class>` for more than two classes."""
+    classes = card.get("classes") or ()
+    return ["pred"] if len(classes) <= 2 else [f"pred_{c}" for c in classes]
+
+
+def _parquet(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        got = str(error).partition("\n")[0]
+        raise DataError("the file cannot be read", place=str(path), got=got, next="make it again") from error
+
+
+def _require(frame: pl.DataFrame, names: list[str], path: Path) -> None:
+    lost = [name for name in names if name not in frame.columns]
+    if lost:
+        rule = f"the file lacks the column {lost[0]}"
+        raise DataError(rule, place=str(path), got=f"columns {', '.join(frame.columns)}", allowed=names)
+
+
+def _matrix(frame: pl.DataFrame, names: list[str], path: Path) -> Floats32:
+    made: Floats32 = frame.select(names).to_numpy().astype(np.float32).reshape(len(frame), len(names))
+    if np.isinf(made).any():
+        got = f"{int(np.isinf(made).any(axis=1).sum())} rows"
+        raise DataError("predictions must be finite", place=str(path), got=got, next="make the predictions again")
+    return made

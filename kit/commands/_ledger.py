@@ -1,0 +1,111 @@
+"""What a person sees of submissions, boards, comparisons and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from kit.report import out
+
+
+def columns(*names: str, right: Sequence[str] = ()) -> Table:
+    """Return an empty table of these columns; those in `right` hold numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left")
+    return table
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """Return a number for people, `-` for none."""
+    return "-" if value is None else f"{value:.{digits}g}"
+
+
+def say(text: str) -> None:
+    """Print a line as it is."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def log(found: Mapping[str, Any]) -> None:
+    """Print all submissions and how the boards stand to CV."""
+    if not found["submissions"]:
+        say("no submissions yet: kit run RECIPE")
+        return
+    scores = ("cv", "nested", "public", "private")
+    table = columns("number", "recipe", "from", "metric", *scores, "made of", right=scores)
+    for line in found["submissions"]:
+        shown = [number(line[name]) for name in scores]
+        gone = "" if line["file"] else "(file gone) "
+        made = [line["number"], line["recipe"] or "-", str(line["from"] or "-"), line["metric"] or "-"]
+        table.add_row(*made, *shown, gone + made_of(line))
+    out.print(table)
+    for board, fit in found["boards"].items():
+        say(f"{board}: {agreement(fit)}")
+
+
+def made_of(line: Mapping[str, Any]) -> str:
+    """Return the models of a submission with their weights, largest first."""
+    largest = sorted(line["models"].items(), key=lambda item: -abs(item[1] or 0.0))
+    shown = [name if weight is None else f"{name} {weight:.2f}" for name, weight in largest if weight != 0]
+    more = len(shown) - 6
+    return " ".join(shown[:6]) + (f" and {more} more" if more > 0 else "")
+
+
+def agreement(fit: Mapping[str, Any]) -> str:
+    """Return how a board stands to CV, in a line or two."""
+    if not fit["n"]:
+        return "no submission has both an estimate and a score"
+    level = f"{fit['level']:+.5g}"
+    error = "" if fit["level_se"] is None else f" ± {fit['level_se']:.2g}"
+    lines = f"{fit['n']} submissions, board minus CV {level}{error}"
+    if fit["n"] > 1:
+        lines += f", scatter {fit['scatter']:.2g}"
+        lines += "" if fit["noise"] is None else f" (noise makes {fit['noise']:.2g})"
+    return f"{lines}: {fit['verdict']}"
+
+
+def scored(line: Mapping[str, Any]) -> None:
+    """Print a submission whose score was written down."""
+    boards = [f"{name} {number(line[name])}" for name in ("public", "private") if line[name] is not None]
+    say(f"{line['number']} {line['recipe'] or line['from']}: CV {number(line['cv'])}, {', '.join(boards)}")
+
+
+def compare(listed: Sequence[Mapping[str, Any]]) -> None:
+    """Print the results of each recipe side by side."""
+    if not listed:
+        say("no results here yet: kit run RECIPE")
+    for group in listed:
+        numbers = (group["metric"], "behind", "±", "errors alike")
+        table = columns(group["recipe"], *numbers, "", right=numbers)
+        for line in group["results"]:
+            behind = (number(line["behind"], 3), number(line["behind_se"], 2))
+            first = line is group["results"][0]
+            verdict = "best" if first else "noise" if line["noise"] else "worse"
+            alike = number(line["correlation"], 3)
+            table.add_row(line["name"].partition(":")[2], number(line["score"]), *behind, alike, verdict)
+        out.print(table)
+        for other in group["apart"]:
+            say(f"not beside them: {other['name']} ({other['why']})")
+
+
+def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
+    """Print the worst rows of a result and the segments where it differs most from itself."""
+    say(f"{found['result']}: mean loss {number(found['loss'])} over {found['n']} rows")
+    if found["worst"]:
+        names = list(found["worst"][0])
+        table = columns(*names, right=names[1:])
+        for row in found["worst"]:
+            table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
+        out.print(table)
+    if found["segments"]:
+        numbers = ("rows", "bias", "loss", "elsewhere", "z")
+        table = columns("column", "segment", *numbers, "", right=numbers)
+        for s in found["segments"][:most]:
+            shown = [f"{number(s[name], 4)} ± {number(s[name + '_se'], 2)}" for name in ("bias", "loss")]
+            shown += [number(s["rest"], 4), f"{s['z']:.1f}"]
+            table.add_row(s["column"], s["level"], str(s["n"]), *shown, "stands out" if s["stands_out"] else "")
+        out.print(table)
+    if found["note"]:
+        say(found["note"])

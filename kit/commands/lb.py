@@ -1,0 +1,39 @@
+"""`kit lb`: what the leaderboard said, and what it is good for."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from kit.commands._shared import DEBUG, JSON, ROOT, guarded
+
+
+@click.group("lb")
+def command() -> None:
+    """Leaderboard scores of submissions."""
+
+
+@command.command("add")
+@click.argument("number")
+@click.argument("score")
+@click.option("--board", default="public", show_default=True, help="public or private.")
+@click.option("--note", default="", help="A word to remember it by.")
+@ROOT
+@JSON
+@DEBUG
+def add(number: str, score: str, as_json: bool, debug: bool, **options: str) -> None:
+    """Write down the leaderboard SCORE of submission NUMBER (0007, or a csv made elsewhere)."""
+
+    def work() -> int:
+        from kit import api
+        from kit.commands import _ledger
+
+        found = api.lb_add(number, score, board=options["board"], note=options["note"], root=options["root"])
+        if as_json:
+            click.echo(json.dumps(found))
+        else:
+            _ledger.scored(found)
+        return 0
+
+    guarded(work, as_json, debug)

@@ -1,0 +1,87 @@
+"""Models side by side: scores, paired differences with their standard error, and how alike their errors are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import archive, paired, pool, registry
+from kit.errors import DataError
+from kit.store import Store
+from kit.types import Floats, Floats32, Task
+
+NOISE = 2.0
+"""Standard errors below which a difference is called noise."""
+
+
+def compare(root: Path) -> list[dict[str, Any]]:
+    """Return for each recipe under oof/ its results side by side, best first.
+
+    Each has score, the paired difference to the best (positive = worse) with its standard error, whether that is noise,
+    and the correlation of its errors with those of the best. `correlation` holds it for every pair.
+    """
+    names = sorted({folder.parent.name for folder in archive.folders(root)})
+    return [_recipe(name, root) for name in names]
+
+
+def residuals(task: Task, y: Floats, pred: Floats32) -> Floats:
+    """Return (n * m,) float64, what is missing to the truth: y - pred, for classes 0 or 1 minus the probability."""
+    if task.kind == "multiclass":
+        return (np.asarray(y[:, None] == np.arange(task.n_out), np.float64) - pred).reshape(-1)
+    return np.asarray(y - pred[:, 0], np.float64)
+
+
+def _recipe(name: str, root: Path) -> dict[str, Any]:
+    kept = [archive.read(folder) for folder in archive.folders(root) if folder.parent.name == name]
+    metrics = [str(k.card["metric"]) for k in kept if k.card.get("metric") in registry.names("metrics")]
+    metric = max(sorted(set(metrics)), key=metrics.count, default="")
+    left, apart = _alike([k for k in kept if k.card.get("metric") == metric])
+    apart += [
+        {"name": k.name, "why": f"scored by {k.card.get('metric')}"} for k in kept if k.card.get("metric") != metric
+    ]
+    if not left:
+        return {"recipe": name, "metric": metric, "results": [], "correlation": [], "apart": apart}
+    side = pool.gather(left, metric, Store(root))
+    found = paired.spread(side.truth, side.preds)
+    sign = registry.metric(metric).sign
+    order = [int(i) for i in np.argsort(sign * found.scores, kind="stable")]
+    errors = np.stack([residuals(side.truth.task, side.truth.y, side.preds[i]) for i in order])
+    with np.errstate(invalid="ignore"):
+        alike = np.atleast_2d(np.corrcoef(errors))
+    results = [
+        _line(i, order[0], found, sign, side) | {"correlation": _plain(alike[r, 0])} for r, i in enumerate(order)
+    ]
+    pairs = [[_plain(c) for c in row] for row in alike]
+    return {"recipe": name, "metric": metric, "results": results, "correlation": pairs, "apart": apart}
+
+
+def _line(i: int, best: int, found: paired.Spread, sign: float, side: pool.Pool) -> dict[str, Any]:
+    behind, se = float(sign * (found.scores[i] - found.scores[best])), found.of_difference(i, best)
+    return {
+        "name": side.kept[i].name,
+        "score": _plain(found.scores[i]),
+        "se": _plain(float(np.sqrt(found.covariance[i, i]))),
+        "behind": _plain(behind),
+        "behind_se": _plain(se),
+        "noise": bool(i != best and behind <= NOISE * se),
+    }
+
+
+def _alike(kept: Sequence[archive.Kept]) -> tuple[list[archive.Kept], list[dict[str, str]]]:
+    """Return the results of the same rows as the first, and which are apart and why."""
+    left: list[archive.Kept] = []
+    apart = []
+    for each in kept:
+        try:
+            pool.gather([*left[:1], each], str(each.card["metric"]))
+            left.append(each)
+        except DataError as error:
+            apart.append({"name": each.name, "why": error.problems[0].rule})
+    return left, apart
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

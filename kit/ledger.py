@@ -1,0 +1,137 @@
+"""submissions/ledger.csv: what was submitted and how it scored, one line per event, lines only ever added."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from kit.errors import DataError
+
+FORMAT = 1
+"""Format number of a line. 0 is a table made by hand: number, board, score and no format."""
+
+NAME = "ledger.csv"
+BOARDS = ("public", "private")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event: `submitted` (a file was written) or `score` (a leaderboard answered). Empty means not known."""
+
+    number: int
+    event: str
+    board: str = ""
+    score: str = ""
+    file: str = ""
+    recipe: str = ""
+    source: str = ""
+    metric: str = ""
+    cv: str = ""
+    nested: str = ""
+    sha256: str = ""
+    note: str = ""
+    at: str = ""
+
+
+COLUMNS = ("format", *(f.name for f in fields(Line)))
+
+
+def read(folder: Path) -> list[Line]:
+    """Return the events in the order in which they were written; none where there is no ledger.
+
+    Raises:
+        DataError: a line is not readable, or a newer kit wrote it.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return []
+    reader = csv.DictReader(io.StringIO(_whole(path.read_text("utf-8"))))
+    return [_line(row, f"{path}:{reader.line_num}") for row in reader]
+
+
+def append(folder: Path, line: Line) -> None:
+    """Add an event. The caller holds the lock under which submissions are written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / NAME
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    before = path.read_text("utf-8") if path.is_file() else ""
+    kept = _whole(before)
+    if kept.partition("\n")[0].split(",") != list(COLUMNS):
+        kept = _text([COLUMNS, *(_cells(each) for each in read(folder))])
+    if kept != before:
+        temp = path.with_name(f".{NAME}.{os.getpid()}")
+        temp.write_text(kept, "utf-8")
+        os.replace(temp, path)
+    with path.open("ab") as file:
+        file.write(_text([_cells(replace(line, at=line.at or now))]).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def scores(lines: Sequence[Line]) -> dict[int, dict[str, float]]:
+    """Return the scores by submission number and board; a later one corrects an earlier."""
+    found: dict[int, dict[str, float]] = {}
+    for line in lines:
+        if line.event == "score":
+            found.setdefault(line.number, {})[line.board] = float(line.score)
+    return found
+
+
+def digits(lines: Sequence[Line], number: int, board: str) -> int:
+    """Return the digits after the point with which a score was told: how finely the leaderboard rounds."""
+    told = [line.score for line in lines if (line.number, line.event, line.board) == (number, "score", board)]
+    return len(told[-1].partition(".")[2]) if told and "e" not in told[-1].lower() else 6
+
+
+def _line(row: Mapping[str, str | None], place: str) -> Line:
+    given = {k: (v or "").strip() for k, v in row.items() if k}
+    version = given.get("format") or "0"
+    if not version.isdigit() or int(version) > FORMAT:
+        rule, allowed = "a newer kit wrote this line of the ledger", f"up to {FORMAT}"
+        raise DataError(rule, place=place, got=f"format {version}", allowed=allowed, next="update kit")
+    if version == "0":
+        given = {"event": "score", "board": "public", **{k: v for k, v in given.items() if v}}
+    known = {f.name for f in fields(Line)} - {"number"}
+    made = Line(_number(given.get("number", ""), place), **{k: v for k, v in given.items() if k in known})
+    if made.event == "score" and not _is_score(made):
+        got, allowed = f"board {made.board!r}, score {made.score!r}", f"{' or '.join(BOARDS)}, and a number"
+        raise DataError("a line of the ledger is no score", place=place, got=got, allowed=allowed, next="mend the line")
+    return made
+
+
+def _number(text: str, place: str) -> int:
+    if not text.isdigit():
+        raise DataError("a line of the ledger names no submission", place=place, got=text, allowed="a number as 0007")
+    return int(text)
+
+
+def _is_score(line: Line) -> bool:
+    try:
+        return line.board in BOARDS and math.isfinite(float(line.score))
+    except ValueError:
+        return False
+
+
+def _whole(text: str) -> str:
+    """Return the text with its last line ended, or taken away where a kill cut it short: it lacks columns."""
+    if not text or text.endswith("\n"):
+        return text
+    last = text[text.rfind("\n") + 1 :]
+    header = text.partition("\n")[0]
+    return f"{text}\n" if last.count(",") >= header.count(",") else text[: -len(last)]
+
+
+def _cells(line: Line) -> list[object]:
+    return [FORMAT, *(getattr(line, name) for name in COLUMNS[1:])]
+
+
+def _text(rows: Sequence[Sequence[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()

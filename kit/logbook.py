@@ -1,0 +1,222 @@
+"""log and lb add: every submission with what it was made of, its estimate and its scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import archive, boards, ledger, paired, pool
+from kit.errors import DataError, KitError
+from kit.store import Store
+from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
+from kit.types import Floats
+
+PUBLIC_SHARE = 0.3
+"""Share of the test rows behind the public board where nobody says it: Kaggle's is mostly 20 to 35 %."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission: `path` of its csv (None = gone), `about` = its JSON or what the ledger kept of it."""
+
+    number: int
+    path: Path | None
+    about: Mapping[str, Any]
+    scores: Mapping[str, float]
+
+    @property
+    def estimate(self) -> float | None:
+        """The nested estimate where it is known, else the OOF score."""
+        nested = nested_of(self.about)
+        return self.about.get("score") if nested is None else nested
+
+
+def entries(root: Path) -> list[Entry]:
+    """Return all submissions by number: what the folder holds, and what only the ledger still knows."""
+    folder = root / "submissions"
+    lines = ledger.read(folder)
+    told = ledger.scores(lines)
+    found: dict[int, Entry] = {}
+    for line in lines:
+        about: dict[str, Any] = {"recipe": line.recipe or None, "from": line.source, "metric": line.metric or None}
+        about |= {"score": float(line.cv) if line.cv else None, "sha256": line.sha256, "gone": True}
+        about |= {"nested": float(line.nested) if line.nested else None}
+        if line.event == "submitted" or line.number not in found:
+            found[line.number] = Entry(line.number, None, about, told.get(line.number, {}))
+    for path in sorted(folder.glob("*.json")):
+        if NUMBERED.match(path.name):
+            number, csv = number_of(path.name), path.with_suffix(".csv")
+            about = _about(path)
+            found[number] = Entry(number, csv if csv.is_file() else None, about, told.get(number, {}))
+    return [found[number] for number in sorted(found)]
+
+
+def entry(number: str, root: Path) -> Entry:
+    """Return one submission.
+
+    Raises:
+        DataError: there is none of this number.
+    """
+    wanted, known = number_of(number), entries(root)
+    for each in known:
+        if each.number == wanted:
+            return each
+    allowed = [f"{e.number:04d}" for e in known] or "none yet"
+    raise DataError("there is no such submission", got=number, allowed=allowed, next="kit log lists them")
+
+
+def log(root: str | Path = ".", *, share: float = PUBLIC_SHARE) -> dict[str, Any]:
+    """Return all submissions, and for each board how its scores stand to the estimates.
+
+    `share`: of the test rows that the public board is counted on.
+    """
+    base = Path(root).resolve()
+    found = entries(base)
+    return {
+        "submissions": [_shown(e) for e in found],
+        "boards": {board: found_ for board in ledger.BOARDS if (found_ := _board(found, board, base, share))},
+    }
+
+
+def lb_add(
+    number: str | int, score: str | float, *, board: str = "public", note: str = "", root: str | Path = "."
+) -> dict[str, Any]:
+    """Write a leaderboard score into the ledger and return its submission. `number` may be a csv made elsewhere.
+
+    A second score of one board corrects the first; both lines stay. The score is kept as it is written: its digits
+    tell how the board rounds.
+
+    Raises:
+        DataError: there is no such submission, or the score is none.
+    """
+    base = Path(root).resolve()
+    text = str(score).strip()
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError("a score must be a number", got=text, allowed="a number as the leaderboard shows it")
+    if board not in ledger.BOARDS:
+        raise DataError("unknown board", got=board, allowed=ledger.BOARDS)
+    path = Path(str(number))
+    foreign = path.suffix == ".csv" and path.is_file() and path.resolve().parent != base / "submissions"
+    known = _take_in(path, base) if foreign else entry(str(number), base)
+    if known.scores.get(board) != value:
+        with lock(Store(base)):
+            _begin(base)
+            ledger.append(base / "submissions", ledger.Line(known.number, "score", board, text, note=note))
+    return _shown(entry(str(known.number), base))
+
+
+def _begin(root: Path) -> None:
+    """Open the ledger with the submissions there are; it is kept from the first score on."""
+    folder = root / "submissions"
+    if not ledger.read(folder):
+        for each in entries(root):
+            name = f"{each.number:04d}" if each.path is None else each.path.name
+            ledger.append(folder, line_of(folder / name, each.about))
+
+
+def _take_in(path: Path, root: Path) -> Entry:
+    """Give a csv that was made elsewhere a number of its own."""
+    about: dict[str, Any] = {
+        "recipe": None,
+        "from": path.name,
+        "metric": None,
+        "score": None,
+        "weights": None,
+        "sources": {},
+    }
+    return entry(place(Store(root), root, path.stem, path.read_bytes(), about).name, root)
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        advice = f"kit replay needs it; get it back, or move {path.name} away"
+        raise DataError("the JSON of a submission cannot be read", place=str(path), next=advice) from error
+    return about
+
+
+def _shown(each: Entry) -> dict[str, Any]:
+    about = each.about
+    return {
+        "number": f"{each.number:04d}",
+        "file": None if each.path is None else each.path.name,
+        "recipe": about.get("recipe"),
+        "from": about.get("from"),
+        "sources": dict(about.get("sources") or {}),
+        "weights": about.get("weights"),
+        "models": dict(about.get("models") or about.get("weights") or {}),
+        "metric": about.get("metric"),
+        "cv": about.get("score"),
+        "nested": nested_of(about),
+        **{board: each.scores.get(board) for board in ledger.BOARDS},
+    }
+
+
+# -- estimates against a board
+
+
+def _board(found: Sequence[Entry], board: str, root: Path, share: float) -> dict[str, Any] | None:
+    """Return how a board stands to the estimates, or None where it has no scores."""
+    scored = [e for e in found if board in e.scores]
+    if not scored:
+        return None
+    both = [e for e in scored if e.estimate is not None and e.about.get("metric") == scored[-1].about.get("metric")]
+    cv, lb = np.array([e.estimate for e in both], float), np.array([e.scores[board] for e in both], float)
+    noise, dof = noise_of(both, board, root, share) if both else (None, 0)
+    found_ = boards.agreement(cv, lb, noise, dof)
+    plain = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(found_).items()}
+    return {**plain, "submissions": [f"{e.number:04d}" for e in both], "verdict": found_.verdict}
+
+
+def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tuple[Floats | None, int]:
+    """Return the covariance (K, K) of board score minus estimate under no shift, and its degrees of freedom.
+
+    In it are the rows of the OOF, the rows behind the board, its rounding, and what averaging fold models may give
+    beyond the OOF; None where the OOF of a submission is gone.
+    """
+    where = archive.index(root)
+    keys = [source_key(e.about) for e in both]
+    if not all(key in where for key in keys):
+        return None, 0
+    kept = [archive.read(where[str(key)]) for key in keys]
+    try:
+        side = pool.gather(kept, str(both[0].about["metric"]), Store(root))
+        found = paired.spread(side.truth, side.preds)
+    except KitError:
+        return None, 0
+    n_test = max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0)
+    rows = max(1.0, n_test * (share if board == "public" else 1 - share))
+    lines = ledger.read(root / "submissions")
+    step = np.array([10.0 ** -ledger.digits(lines, e.number, board) for e in both])
+    offset = np.array([averaging(k, found.scores[i]) for i, k in enumerate(kept)])
+    own = np.diag(step**2 / 12 + (offset - offset.min()) ** 2)
+    return found.covariance * (1 + len(side.ids) / rows) + own, found.dof
+
+
+def averaging(kept: archive.Kept, score: float) -> float:
+    """Return by how much a squared-loss score may gain on test because fold models are averaged there; 0 elsewhere.
+
+    Averaging K fold models takes (1 - 1 / K) of their variance off the predictions and off the mean squared error
+    alike; the first is seen as the smaller spread of test predictions.
+    """
+    if kept.test is None or kept.card.get("metric") != "rmse" or score <= 0:
+        return 0.0
+    return float(max(0.0, kept.pooled().var() - kept.test.var()) / (2 * score))
+
+
+def source_key(about: Mapping[str, Any]) -> str | None:
+    """Return the key of the OOF that a submission shows."""
+    sources = about.get("sources")
+    key = sources.get(about.get("from")) if isinstance(sources, Mapping) else None
+    return None if key is None else str(key)

@@ -1,0 +1,81 @@
+"""OOFs of the same rows side by side, matched by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kit import table
+from kit.archive import Kept
+from kit.errors import DataError
+from kit.paired import Truth
+from kit.store import Store
+from kit.types import Floats, Floats32, Ints
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Predictions (n, m) per source of the n rows that every source was scored on, in the order of `ids`."""
+
+    kept: tuple[Kept, ...]
+    truth: Truth
+    ids: pl.Series
+    preds: tuple[Floats32, ...]
+
+
+def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Pool:
+    """Return the sources on their common ground. Scoring weights and groups come from the store, where it has them.
+
+    Raises:
+        DataError: the sources have other ids, another target or other classes than the first.
+    """
+    first = kept[0]
+    y = first.codes()
+    orders = [np.arange(len(y)), *(_order(first, other) for other in kept[1:])]
+    pooled = [k.pooled()[order] for k, order in zip(kept, orders, strict=True)]
+    rows = np.flatnonzero(np.all([np.isfinite(p).all(axis=1) for p in pooled], axis=0))
+    if not len(rows):
+        raise DataError("no row has a prediction of every source", got=", ".join(k.name for k in kept))
+    v, group = _weights(first, store)
+    truth = Truth(first.task, metric, y, v, group).at(rows)
+    return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled))
+
+
+def positions(wanted: pl.Series, there: pl.Series) -> Ints:
+    """Return (n,) int64, where each of the `wanted` ids stands among those `there`; -1 where it does not."""
+    import polars as pl
+
+    plain = pl.String if wanted.dtype != there.dtype else wanted.dtype
+    left = pl.DataFrame({"id": wanted.cast(plain)})
+    right = pl.DataFrame({"id": there.cast(plain), "at": np.arange(len(there))}).unique("id", keep="first")
+    return left.join(right, "id", "left", maintain_order="left")["at"].fill_null(-1).to_numpy().astype(np.int64)
+
+
+def _order(first: Kept, other: Kept) -> Ints:
+    """Return the row of `other` for each row of `first`."""
+    order = positions(first.ids, other.ids)
+    advice = "compare results of one recipe, or of recipes with the same train rows"
+    if len(other.ids) != len(first.ids) or (order < 0).any():
+        got = f"{int((order < 0).sum())} of {len(order)} ids of {first.name} are not in {other.name}"
+        raise DataError("the results are of other rows", got=got, next=advice)
+    if first.task != other.task or not np.array_equal(first.codes(), other.codes()[order]):
+        raise DataError("the results are of another target", got=f"{first.name} and {other.name}", next=advice)
+    return order
+
+
+def _weights(kept: Kept, store: Store | None) -> tuple[Floats, Ints | None]:
+    """Return v (n,) and group (n,) of the rows: ones and None where the store does not have them any more."""
+    n, key = len(kept.ids), str(kept.card.get("rows"))
+    if store is None or not store.has(key):
+        return np.ones(n), None
+    rows = store.open(key)
+    order = positions(kept.ids, table.series_from_arrow(rows.blob("ids/train")))
+    if (order < 0).any():
+        return np.ones(n), None
+    return rows.array("v")[order], rows.array("group")[order] if "group" in rows else None
