@@ -26,7 +26,9 @@ class BlendSpec:
     sources: tuple[str, ...]
 
 
-def crossfit(spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None) -> tuple[Oof, Floats | None]:
+def crossfit(
+    spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None, test_group: Ints | None = None
+) -> tuple[Oof, Floats | None]:
     """Return the blend's OOF and the weights (S,) of the combiner fitted on all rows, if it has any.
 
     The OOF rows of fold k come from a combiner fitted on the other folds; test rows from one fitted on all. With a
@@ -52,7 +54,7 @@ def crossfit(spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | N
             stds.append(made.std)
     std_oof = _gather_std(first.fold, stds)
     full, weights = _full(spec, sources, v, group)
-    test, test_std = _test(spec, full, sources, per_fold=module.LINEAR or module.PER_FOLD)
+    test, test_std = _test(spec, full, sources, test_group, per_fold=module.LINEAR or module.PER_FOLD)
     if std_oof is None or test_std is None:
         std_oof = test_std = None
     kind = module.RETURNS or first.kind
@@ -76,7 +78,7 @@ def _fit(spec: BlendSpec, ctx: Context, z: Floats32, y: Floats, v: Floats, seen:
 
 
 def _test(
-    spec: BlendSpec, combiner: Combiner, sources: Sequence[Oof], per_fold: bool
+    spec: BlendSpec, combiner: Combiner, sources: Sequence[Oof], group: Ints | None, *, per_fold: bool
 ) -> tuple[Floats32, Floats32 | None]:
     """Return test predictions (K, t, m), or (1, t, m) where the combiner acts once on the averages."""
     counts = {len(s.test) for s in sources}
@@ -87,7 +89,7 @@ def _test(
     made = []
     for layer in layers:
         z = np.stack([p.mean for p in layer])
-        made.append(combiner(z, _context(spec, _stds([p.std for p in layer], z.shape[1]), None)))
+        made.append(combiner(z, _context(spec, _stds([p.std for p in layer], z.shape[1]), group)))
     test = np.stack([p.mean for p in made])
     stds = [p.std for p in made if p.std is not None]
     return test, np.stack(stds) if len(stds) == len(made) else None

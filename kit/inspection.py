@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kit import registry
+from kit import deciding, registry
 from kit.engine import states
 from kit.opening import Sets, open_recipe
 
@@ -38,7 +38,8 @@ def check(
     task = found.task
     classes = f", classes {', '.join(map(str, task.classes[:12]))}" if task.classes else ""
     rare = [[recipe.data.target, *note] for note in opened.store.open(found.folds_key).meta.get("notes", [])]
-    notes = [*table.meta["notes"], *rare]
+    added = [[recipe.data.target, *deciding.note(recipe)]] if recipe.added else []
+    notes = [*table.meta["notes"], *rare, *added]
     positive = f", positive {task.positive}" if task.kind == "binary" else ""
     return {
         "recipe": recipe.name,

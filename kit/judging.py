@@ -54,8 +54,9 @@ class MetricModule(Protocol):
 
     What wants labels also has `decide(task, mean) -> (n,)`, y as decided, and `tally(counts) -> (...,)`, its score from
     `Counts`, where that tells it. What takes a number behind its name has `AT: Number` and `score_at`, which is `score`
-    with that number as a last argument. `THRESHOLDS` is True where labels cut at other places than the usual ones pay;
-    `ORDERED` where whole numbers are trained as a regression; `RANKING` where a submission lists the best classes.
+    with that number as a last argument. `THRESHOLDS`: the tasks in which labels cut at other places than the usual ones
+    pay, as measured on holdouts. `ORDERED` is True where whole numbers are trained as a regression, `RANKING` where a
+    submission lists the best classes.
     """
 
     BETTER: Literal["lower", "higher"]

@@ -72,7 +72,8 @@ def original(task: Task, y: Floats) -> list[Label] | Floats:
 
 
 def _kind(target: pl.Series, recipe: Recipe) -> str:
-    allowed = registry.load("metrics", recipe.metric).TASKS
+    module = registry.load("metrics", recipe.metric)
+    allowed = module.TASKS
     numeric = target.dtype.is_numeric()
     n_classes = target.n_unique()
     kind = recipe.task
@@ -81,7 +82,8 @@ def _kind(target: pl.Series, recipe: Recipe) -> str:
     if kind is None:
         whole = bool((target == target.round()).all()) and n_classes <= FEW_NUMBERS
         classes = "binary" if n_classes == 2 else "multiclass"
-        kind = classes if whole and classes in allowed else "regression"
+        ordered = getattr(module, "ORDERED", False) and n_classes > 2
+        kind = classes if whole and classes in allowed and not ordered else "regression"
     fractional = numeric and not bool((target == target.round()).all())
     if kind not in allowed or (kind != "regression" and recipe.task is None and fractional):
         raise _misfit(target, recipe, "regression" if fractional and recipe.task is None else str(kind))

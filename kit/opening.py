@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import devices, facts, planning, reader, strictyaml
+from kit import deciding, devices, facts, planning, reader, strictyaml
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.planning import Plan
@@ -67,6 +67,7 @@ def open_recipe(
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)
+    recipe = deciding.decided(recipe, found.task, store.open(found.rows_key).array("y"))
     plan = planning.compile(recipe, found, devices.detect(), keep_models)
     return Opened(recipe, store, found, plan, base)
 

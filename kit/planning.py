@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kit import crossfit, oof, registry, sample
@@ -12,9 +12,11 @@ from kit.design import scope_of
 from kit.errors import RecipeError
 from kit.facts import Facts
 from kit.fitplan import code_file, ingredients, own_file, task_dict, transductive
+from kit.folding import dump
 from kit.recipe import STARRED, Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
 from kit.stage import Stage
+from kit.wording import placed
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class _Compiler:
                 allowed=module.TASKS,
             )
         needs = Needs()
-        spec = self.names.resolved(blend.plug, needs)
+        plug = self._with_key(blend)
+        spec = self.names.resolved(plug, needs)
         metric = self.recipe.metric
         needs.files.update(own_file("metrics", metric))
         made: dict[str, Any] = {"verb": "blend", "stacker": spec, "sources": list(sources)}
@@ -172,7 +175,21 @@ class _Compiler:
         made |= {"code": code_file(crossfit)}
         made |= {"libs": registry.versions((*module.LIBS, "numpy")), "task": task_dict(self.facts.task)}
         made |= {"seed": self.recipe.seed, "folds": folds_key, "target": dict(self.facts.digests)}
-        return self._add(f"blend {blend.name}", made, list(sources), files=needs.files, sources=list(blend.sources))
+        columns = self.names.computed(needs)
+        made |= {"x": self.names.content(needs), "columns": columns} if needs.columns else {}
+        why = f" ({plug.use} for {registry.shown(metric)})" if blend.name == self.recipe.added else ""
+        inputs = [*sources, *columns.values()]
+        return self._add(f"blend {blend.name}{why}", made, inputs, files=needs.files, sources=list(blend.sources))
+
+    def _with_key(self, blend: Blend) -> Plug:
+        """Return the stacker; one that goes by a key and names none goes by the groups."""
+        plug, groups = blend.plug, self.recipe.data.groups
+        if not getattr(registry.load("stackers", plug.use), "NEEDS_KEY", False) or plug.params.key is not None:  # type: ignore[attr-defined]
+            return plug
+        if groups is None:
+            rule, advice = f"{plug.use} needs a column to go by", "key: <column>, or data: {groups: <column>}"
+            raise placed(RecipeError(rule, next=advice), self.recipe.document, plug.at)
+        return replace(plug, params=type(plug.params).model_validate({**dump(plug.params), "key": groups}))
 
     def _submit(self, source: str) -> str:
         metric = self.recipe.metric

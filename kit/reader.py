@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -252,7 +253,16 @@ class _Reader(Plugs):
             count = f"exactly {plural(least, 'source')}" if least == most else f"at least {plural(least, 'source')}"
             got = f"{len(sources)}: {', '.join(sources)}" if sources else "none"
             self.add(f"{plug.use} takes {count}", here, got=got, next=f"from: {(sources or models)[0]}")
-        return Blend(name, plug, tuple(sources))
+        return Blend(name, self._placed(plug, sources, at), tuple(sources))
+
+    def _placed(self, plug: Plug, sources: Sequence[str], at: At) -> Plug:
+        """Return the stacker, names of sources in its params replaced by their places: names stay out of keys."""
+        placed = getattr(plug.params, "placed", None)
+        try:
+            return plug if placed is None else replace(plug, params=placed(sources))
+        except ValueError as error:
+            self.add(str(error), at)
+            return plug
 
     def _submit(self, blends: Sequence[Blend]) -> str | None:
         section = self.section(SubmitSection, self.document.value.get("submit", {}), ("submit",)) or SubmitSection()

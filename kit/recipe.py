@@ -135,6 +135,12 @@ class Blend:
         """The models and blends it reads."""
         return self.sources
 
+    def of(self, places: Sequence[int]) -> Blend:
+        """Return the blend over the sources at these places alone; params given by place go along."""
+        only = getattr(self.plug.params, "only", None)
+        plug = self.plug if only is None else replace(self.plug, params=only(places))
+        return replace(self, plug=plug, sources=tuple(self.sources[i] for i in places))
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -156,6 +162,8 @@ class Recipe:
     submit: str | None
     missing: Literal["fail", "drop"]
     document: Document
+    added: str | None = None
+    """The blend that was added as a last step, as the metric is one of labels; see kit.deciding."""
 
     def ordered(self) -> list[Model | Blend]:
         """Return models and blends, each after what it reads."""
@@ -171,9 +179,9 @@ class Recipe:
             if isinstance(entry, Model):
                 gone |= {entry.name} if gone.intersection(entry.needs) else set()
                 continue
-            sources = tuple(s for s in entry.sources if s not in gone)
-            gone |= set() if sources else {entry.name}
-            left |= {entry.name: replace(entry, sources=sources)} if sources else {}
+            kept_at = [i for i, s in enumerate(entry.sources) if s not in gone]
+            gone |= set() if kept_at else {entry.name}
+            left |= {entry.name: entry.of(kept_at)} if kept_at else {}
         blends = [left[b.name] for b in self.blends if b.name in left]
         kept = tuple(m for m in self.models if m.name not in gone)
         submit = self.submit if self.submit not in gone else next((b.name for b in reversed(blends)), None)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Layout:
     """The shape of a submission.
 
-    `header`: its columns. `id_at`: place of the id column. `shows`: "value", "label" or "proba". `outputs`: for each
-    other column the index of the class it shows (0 for a value, a label or P(positive)). `spelling`: how a label is
-    written, in class order.
+    `header`: its columns. `id_at`: place of the id column. `shows`: "value", "label", "proba" or "ranking". `outputs`:
+    for each other column the index of the class it shows (0 for a value, a label or P(positive)). `spelling`: how a
+    label is written, in class order; of ratings: how 0 is. `top`: how many classes a ranking lists.
     """
 
     header: tuple[str, ...]
@@ -33,6 +33,7 @@ class Layout:
     shows: str
     outputs: tuple[int, ...]
     spelling: tuple[str, ...] = ()
+    top: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON takes them."""
@@ -48,11 +49,11 @@ def layout(
         DataError: the sample does not fit the data.
     """
     id_name = recipe.data.id or "row"
-    shows = _shows(recipe, task)
     count = 0 if ids is None else len(ids)
     if path is None or ids is None:
-        names = _own_names(recipe.data.target, task, shows)
-        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), tuple(_spell(c) for c in task.classes))
+        shows = _shows(recipe, task, 1)
+        names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
+        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows))
         return made, np.arange(count), ids
     raw = table.read_text(path)
     place = path.name
@@ -66,17 +67,29 @@ def layout(
             next="check data.id, or rename the column of the sample",
         )
     values = [c for i, c in enumerate(raw.columns) if i != id_at]
+    shows = _shows(recipe, task, len(values))
     outputs = _outputs(values, task, shows, recipe.data.target, place)
     order, written = _order(raw[raw.columns[id_at]], ids, place, by_place=recipe.data.id is None)
-    spelling = _spelling(task, raw, values) if shows == "label" else ()
-    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling), order, written
+    texts = raw[values[0]].drop_nulls().unique().sort().to_list() if shows in ("label", "ranking") else []
+    words = [word for text in texts for word in text.split()] if shows == "ranking" else texts
+    spelling = _spelling(task, words) if shows in ("label", "ranking") else ()
+    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, _top(recipe, shows)), order, written
 
 
-def _shows(recipe: Recipe, task: Task) -> str:
+def _shows(recipe: Recipe, task: Task, n_columns: int) -> str:
+    """Return what the value columns show, of which there are `n_columns`."""
+    module = registry.load("metrics", recipe.metric)
+    if module.WANTS == "label":
+        return "label"
     if task.kind == "regression":
         return "value"
-    wants: str = registry.load("metrics", recipe.metric).WANTS
-    return "label" if wants == "label" else "proba"
+    return "ranking" if getattr(module, "RANKING", False) and n_columns == 1 else "proba"
+
+
+def _top(recipe: Recipe, shows: str) -> int:
+    """Return how many classes a ranking lists: the number behind the metric's name."""
+    module = registry.load("metrics", recipe.metric)
+    return int(getattr(module, "NUMBER", module.AT.default)) if shows == "ranking" else 0
 
 
 def _own_names(target: str, task: Task, shows: str) -> list[str]:
@@ -170,9 +183,14 @@ def _spell(label: Label) -> str:
     return str(label)
 
 
-def _spelling(task: Task, raw: pl.DataFrame, values: Sequence[str]) -> tuple[str, ...]:
-    """Return how each class is written: as the sample writes it where it does, whatever the case or number format."""
-    seen = {_fold_case(text): text for text in raw[values[0]].drop_nulls().unique().sort().to_list()}
+def _spelling(task: Task, examples: Sequence[str]) -> tuple[str, ...]:
+    """Return how each class is written: as the examples write it where they do, whatever the case or number format.
+
+    Ratings of a regression are whole numbers: how 0 is written says whether with a decimal point.
+    """
+    if task.kind == "regression":
+        return ("0.0",) if examples and all("." in text for text in examples) else ("0",)
+    seen = {_fold_case(text): text for text in examples}
     written = tuple(seen.get(_fold_case(_spell(c)), _spell(c)) for c in task.classes)
     if not seen or any(_fold_case(_spell(c)) in seen for c in task.classes):
         return _like(written, list(seen.values()), task)
@@ -209,7 +227,11 @@ def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats
             columns[name] = ids.rename(name)
         elif layout_.shows == "label" and labels is not None:
             next(values)
-            columns[name] = pl.Series(name, [layout_.spelling[_class_index(task, c)] for c in labels[order]])
+            columns[name] = pl.Series(name, _labels(layout_, task, labels[order]))
+        elif layout_.shows == "ranking":
+            next(values)
+            best = np.argsort(-mean[order], axis=1, kind="stable")[:, : layout_.top]
+            columns[name] = pl.Series(name, [" ".join(layout_.spelling[c] for c in row) for row in best])
         else:
             columns[name] = pl.Series(name, np.ascontiguousarray(proba[order, next(values)]))
     return pl.DataFrame(columns).write_csv().encode()
@@ -218,8 +240,21 @@ def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats
 def from_meta(fields: Mapping[str, Any]) -> Layout:
     """Return the layout that `as_dict` and JSON made these fields of."""
     return Layout(
-        tuple(fields["header"]), fields["id_at"], fields["shows"], tuple(fields["outputs"]), tuple(fields["spelling"])
+        tuple(fields["header"]),
+        fields["id_at"],
+        fields["shows"],
+        tuple(fields["outputs"]),
+        tuple(fields["spelling"]),
+        fields["top"],
     )
+
+
+def _labels(layout_: Layout, task: Task, labels: Array) -> list[str] | Array:
+    """Return labels (t,) as they are written; ratings that are whole as whole numbers."""
+    if task.kind != "regression":
+        return [layout_.spelling[_class_index(task, c)] for c in labels]
+    whole = layout_.spelling == ("0",) and bool((labels == np.round(labels)).all())
+    return labels.astype(np.int64) if whole else labels
 
 
 def _class_index(task: Task, code: float) -> int:

@@ -24,7 +24,7 @@ from kit.memory import Memory
 from kit.oof import Oof, average
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
-from kit.types import Array, Folds, Pred, Rows
+from kit.types import Array, Folds, Ints, Pred, Rows
 from kit.vectors import Costly
 
 _MEMORY = Memory()
@@ -236,10 +236,21 @@ def _blend(stage: Stage, store: Store) -> None:
     )
     began = time.perf_counter()
     sources = [load_oof(store.open(key)) for key in made["sources"]]
-    group = facts.array("group") if "group" in facts else None
-    oof, weights = crossfit(spec, sources, facts.array("v"), group)
+    group, test_group = _key(stage, store, facts)
+    oof, weights = crossfit(spec, sources, facts.array("v"), group, test_group)
     about = {"weights": None if weights is None else _plain(weights), "seconds": time.perf_counter() - began}
     save_oof(stage, store, oof, about)
+
+
+def _key(stage: Stage, store: Store, facts: Stored) -> tuple[Ints | None, Ints | None]:
+    """Return what rows are grouped by in a blend, for training and test rows: the stacker's key, or the groups."""
+    key = stage.ingredients["stacker"]["params"].get("key")
+    if key is None:
+        return facts.array("group") if "group" in facts else None, None
+    train, test = _inputs(stage, store)
+    values = np.concatenate([train.x[key], test.x[key]])
+    codes = np.unique(values, return_inverse=True, axis=0)[1].astype(np.int64)
+    return codes[: len(train)], codes[len(train) :]
 
 
 def _submit(stage: Stage, store: Store) -> None:
@@ -252,6 +263,8 @@ def _submit(stage: Stage, store: Store) -> None:
     module = registry.load("metrics", stage.local["files"].get(made["metric"], made["metric"]))
     mean = oof.test_mean().mean
     labels = module.decide(task, mean) if module.WANTS == "label" else None
+    if labels is not None and task.kind == "regression":
+        labels = np.clip(labels, oof.y.min(), oof.y.max())
     ids = table.series_from_arrow(facts.blob("ids/submit"))
     csv = sample.write(layout, task, facts.array("order"), ids, mean, labels)
     store.commit(stage.key, {"csv": csv}, {}, made)

@@ -16,7 +16,7 @@ TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
-THRESHOLDS = True
+THRESHOLDS: tuple[TaskKind, ...] = ("binary", "multiclass")
 
 
 def tally(counts: Counts) -> Floats:

@@ -17,7 +17,7 @@ TASKS: tuple[TaskKind, ...] = ("binary",)
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss"}
 CODEC: str = "identity"
-THRESHOLDS = True
+THRESHOLDS: tuple[TaskKind, ...] = ("binary",)
 
 
 def tally(counts: Counts) -> Floats:

@@ -14,7 +14,7 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared", "binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
-THRESHOLDS = True
+THRESHOLDS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 ORDERED = True
 
 

@@ -13,7 +13,7 @@ BETTER: Literal["lower", "higher"] = "lower"
 TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "absolute"}
-CODEC: str = "identity"
+CODEC: str = "log1p"
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:

@@ -23,8 +23,12 @@ PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
 
-SQUARED: dict[str, Space] = {"rmse": "identity", "r2": "identity", "rmsle": "log1p"}
-"""Metrics that are a monotone function of a squared error, and the scale it is taken on."""
+SQUARED: dict[str, Space] = {
+    **{"rmse": "identity", "r2": "identity", "rmsle": "log1p"},
+    **{"crps": "identity", "nll": "identity"},
+}
+"""Metrics that are a monotone function of a squared error, and the scale it is taken on; and those of a distribution,
+for which the means are climbed."""
 
 EXACT_UP_TO = 16
 """With more sources than this the other metrics are computed for a shortlist only."""

@@ -1,0 +1,42 @@
+"""The last step of a recipe that declares no blend, where its metric is one of labels: thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kit import registry
+from kit.recipe import Blend, Plug, Recipe
+from kit.types import Floats, Task
+
+STACKER, NAME = "thresholds", "labels"
+
+MOST_LEVELS = 100
+"""Whole numbers of more distinct values than this are no ratings."""
+
+
+def decided(recipe: Recipe, task: Task, y: Floats) -> Recipe:
+    """Return the recipe, with cross-fitted thresholds as its last step where they pay and it says nothing of blends.
+
+    Shape: y (n,), as the rows have it.
+    """
+    declared = {"blend", "submit"} & set(recipe.document.value)
+    pays = task.kind in getattr(registry.load("metrics", recipe.metric), "THRESHOLDS", ())
+    if declared or not pays or recipe.submit is None or not _has_levels(task, y):
+        return recipe
+    taken = {m.name for m in recipe.models} | {b.name for b in recipe.blends}
+    name = next(n for n in (NAME, *(f"{NAME}{i}" for i in range(2, len(taken) + 3))) if n not in taken)
+    plug = Plug("stackers", STACKER, registry.load("stackers", STACKER).Params(), ("metric",))
+    return replace(recipe, blends=(*recipe.blends, Blend(name, plug, (recipe.submit,))), submit=name, added=name)
+
+
+def note(recipe: Recipe) -> tuple[str, str]:
+    """Return (what, next) that tells of the added step."""
+    source = next(b.sources[0] for b in recipe.blends if b.name == recipe.added)
+    what = f"{recipe.added}: thresholds over {source} were added, for {registry.shown(recipe.metric)} wants labels"
+    return what, "declare `blend` to choose yourself, `blend: {}` for none"
+
+
+def _has_levels(task: Task, y: Floats) -> bool:
+    return task.kind != "regression" or bool((y == np.round(y)).all() and len(np.unique(y)) <= MOST_LEVELS)

@@ -1,0 +1,68 @@
+"""The average of the sources' ranks, put back onto the scale of a prediction: made for auc, gini and spearman."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.contracts import Context
+from kit.params import Params as Base
+from kit.stackers._curves import Curves, curves, steps
+from kit.stackers._gram import MANY
+from kit.stackers._proba import proper
+from kit.types import Floats, Floats32, Pred, PredKind, Task, TaskKind
+
+LIBS: tuple[str, ...] = ()
+TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
+LINEAR: bool = False
+PER_FOLD: bool = True
+SOURCES: tuple[int, int] = (1, MANY)
+RETURNS: PredKind | None = None
+
+
+class Params(Base):
+    """The mean of ranks has no parameters."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The rank of a value in each source and output, from 0 to 1, as curve s * m + k; equal `weights` (S,)."""
+
+    ranks: Curves
+    weights: Floats
+
+    def __call__(self, z: Floats32, ctx: Context) -> Pred:
+        """Return for each row of z (S, n, m) the mean over sources of the value that has the mean rank there.
+
+        A rank is taken among the rows the stacker was fitted on, so that a row's blend does not hang on the others.
+        """
+        n_sources, n, m = z.shape
+        mean = np.zeros((n, m))
+        for k in range(m):
+            rank = np.zeros(n)
+            for s in range(n_sources):
+                rank += self.ranks.at(s * m + k, z[s, :, k]) / n_sources
+            for s in range(n_sources):
+                mean[:, k] += self.ranks.back(s * m + k, rank) / n_sources
+        return Pred(proper(ctx.task, mean).astype(np.float32))
+
+
+def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Ranks:
+    """Return the ranks of each source. Shape: z (S, n, m); y, v (n,)."""
+    knots = [_ranks(ctx.task, source[:, k], v) for source in z for k in range(source.shape[1])]
+    return Ranks(curves(knots), np.full(len(z), 1 / len(z)))
+
+
+def _ranks(task: Task, values: NDArray[np.floating], v: Floats) -> tuple[Floats, Floats]:
+    """Return the knots of the rank of a value, ties in their middle, drawn out at both ends so that none are level."""
+    places, upto = steps(values, v)
+    middle = (upto[1:] + upto[:-1]) / 2
+    if task.kind == "regression":
+        span = max(places[-1] - places[0], abs(places[0]), 1.0)
+        ends = (places[0] - span, middle[0] - 1), (places[-1] + span, middle[-1] + 1)
+    else:
+        ends = (min(-1e-3, places[0] - 1e-3), -1e-3), (max(1.001, places[-1] + 1e-3), 1.001)
+    x = np.concatenate([[ends[0][0]], places, [ends[1][0]]])
+    return x, np.concatenate([[ends[0][1]], middle, [ends[1][1]]])
