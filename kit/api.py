@@ -5,6 +5,7 @@ from kit.inspection import check
 from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.running import Result, run
+from kit.serving import export, predict
 from kit.views import differences, gc, ls, plan, show, stage, why
 
 __all__ = [
@@ -14,12 +15,14 @@ __all__ = [
     "differences",
     "errors",
     "errors_of",
+    "export",
     "gc",
     "lb_add",
     "log",
     "ls",
     "open_recipe",
     "plan",
+    "predict",
     "read_recipe",
     "run",
     "show",

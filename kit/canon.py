@@ -74,12 +74,12 @@ def _kit_digest(path: Path) -> str:
 
 def _code_digest(path: Path) -> str:
     digest = hashlib.sha256()
-    for part in _with_local_imports(path):
+    for part in parts_of(path):
         digest.update(ast.dump(_without_docstrings(ast.parse(part.read_text("utf-8")))).encode())
     return digest.hexdigest()[:16]
 
 
-def _with_local_imports(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
     """Return `path` and the plug-in level modules it imports, directly or not, sorted after the first."""
     found: set[Path] = set()
     todo = [path.resolve()]

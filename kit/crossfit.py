@@ -28,8 +28,8 @@ class BlendSpec:
 
 def crossfit(
     spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None, test_group: Ints | None = None
-) -> tuple[Oof, Floats | None]:
-    """Return the blend's OOF and the weights (S,) of the combiner fitted on all rows, if it has any.
+) -> tuple[Oof, Combiner]:
+    """Return the blend's OOF and the combiner fitted on all rows, which made its test predictions.
 
     The OOF rows of fold k come from a combiner fitted on the other folds; test rows from one fitted on all. With a
     single fold there are no others: the combiner is then fitted on the rows it is scored on, and marked `peeked`.
@@ -53,22 +53,21 @@ def crossfit(
             pred[repeat, held] = made.mean
             stds.append(made.std)
     std_oof = _gather_std(first.fold, stds)
-    full, weights = _full(spec, sources, v, group)
-    test, test_std = _test(spec, full, sources, test_group, per_fold=module.LINEAR or module.PER_FOLD)
+    full = _full(spec, sources, v, group)
+    test, test_std = tests_of(spec, full, sources, test_group)
     if std_oof is None or test_std is None:
         std_oof = test_std = None
     kind = module.RETURNS or first.kind
     transductive = any(s.transductive for s in sources)
-    return Oof(first.fold, first.y, pred, test, std_oof, test_std, kind, bool(peeked), transductive), weights
+    return Oof(first.fold, first.y, pred, test, std_oof, test_std, kind, bool(peeked), transductive), full
 
 
-def _full(spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None) -> tuple[Combiner, Floats | None]:
+def _full(spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None) -> Combiner:
     """Return the combiner fitted on every scored row, repeats averaged."""
     pooled = [s.pooled() for s in sources]
     z = np.stack([p.mean for p in pooled])
     std = _stds([p.std for p in pooled], z.shape[1])
-    combiner = _fit(spec, _context(spec, std, group), z, sources[0].y, v, sources[0].scored)
-    return combiner, combiner.weights
+    return _fit(spec, _context(spec, std, group), z, sources[0].y, v, sources[0].scored)
 
 
 def _fit(spec: BlendSpec, ctx: Context, z: Floats32, y: Floats, v: Floats, seen: Bools) -> Combiner:
@@ -77,10 +76,12 @@ def _fit(spec: BlendSpec, ctx: Context, z: Floats32, y: Floats, v: Floats, seen:
     return combiner
 
 
-def _test(
-    spec: BlendSpec, combiner: Combiner, sources: Sequence[Oof], group: Ints | None, *, per_fold: bool
+def tests_of(
+    spec: BlendSpec, combiner: Combiner, sources: Sequence[Oof], group: Ints | None = None
 ) -> tuple[Floats32, Floats32 | None]:
-    """Return test predictions (K, t, m), or (1, t, m) where the combiner acts once on the averages."""
+    """Return test predictions (K, t, m), or (1, t, m) where the combiner acts once on the averages, and their std."""
+    module = registry.load("stackers", spec.stacker.use)
+    per_fold = module.LINEAR or module.PER_FOLD
     counts = {len(s.test) for s in sources}
     if per_fold and len(counts) == 1:
         layers = [[_layer(s, k) for s in sources] for k in range(len(sources[0].test))]

@@ -37,13 +37,17 @@ class DesignSpec:
 
 @dataclass(frozen=True)
 class Designs:
-    """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows."""
+    """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows.
+
+    `synthetic`: the rows below the `n_real` real ones, without columns.
+    """
 
     train: Design
     stop: Design | None
     codec: Codec
     learnt: tuple[Learnt, ...]
     n_real: int
+    synthetic: tuple[Rows, ...] = ()
 
     def of(self, rows: Rows) -> Design:
         """Return the design of rows to predict, without y."""
@@ -65,7 +69,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     watched = None
     if stop is not None:
         watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
-    return Designs(train, watched, codec, learnt, len(learn))
+    return Designs(train, watched, codec, learnt, len(learn), tuple(replace(s, x={}) for s in synthetic))
 
 
 def scope_of(feature: str, params: Params) -> Scope:

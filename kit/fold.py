@@ -132,6 +132,14 @@ def grown(model: str, steps: float, ratio: float) -> int:
     return max(1, round(steps * (ratio if registry.load("models", model).STEP_GROWS else 1.0)))
 
 
+def designs_of(spec: FitSpec, train: Rows, test: Rows, folds: Folds) -> tuple[Designs, Rows, tuple[Rows, ...], Rows]:
+    """Return a fold's matrices of all its learning rows, those rows, the synthetic ones, and the held rows."""
+    k = spec.design.fold
+    learning, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
+    made = build(spec.design, spec.task, learning, None, both(train, test))
+    return made, learning, made.synthetic, held
+
+
 def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Memo) -> Pred:
     if not len(test):
         return _nothing(spec.task)

@@ -228,7 +228,7 @@ def _finish(found: Found, wish: Wish | None, *, key: bool) -> tuple[Column, Arra
     if family == "true/false":
         return Column("category", ("false", "true")), array_of(values, family), ("", "")
     if family == "lists":
-        made = _vector(values)
+        made = vector(values)
         return None if made is None else (*made, ("", ""))
     if family not in ("numbers", "nothing", "dates"):
         return None
@@ -255,7 +255,7 @@ def _narrow(values: Array) -> Array:
     return small if np.array_equal(small, values, equal_nan=True) else values
 
 
-def _vector(series: pl.Series) -> tuple[Column, Array] | None:
+def vector(series: pl.Series) -> tuple[Column, Array] | None:
     """Return lists of d numbers as (n, d) float32, NaN where the list is missing, or None if they are not that."""
     import polars as pl
 

@@ -15,7 +15,7 @@ from kit.fitplan import code_file, ingredients, own_file, task_dict, transductiv
 from kit.folding import dump
 from kit.recipe import STARRED, Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
-from kit.stage import Stage
+from kit.stage import Stage, alias_of
 from kit.wording import placed
 
 
@@ -101,7 +101,7 @@ class _Compiler:
         if self.device in getattr(module, "DEVICES", ()):
             made["device"] = self.device
         key = self._add(f"column {name}", made, list(columns.values()), files=needs.files)
-        alias = f"@{key[:12]}"
+        alias = alias_of(key)
         self.names.aliases[name], self.names.keys[alias] = alias, key
         if scope == "table" or self.names.of_table & columns.keys():
             self.names.of_table.add(alias)

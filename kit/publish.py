@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import labels, registry, table
+from kit import bundle, labels, registry, table
 from kit.canon import key_of
 from kit.card import card_of, names_behind
 from kit.facts import Facts
@@ -43,7 +43,7 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
     target = scene.folder / name
     with scene.lock():
         old = read_card(target)
-        if old is not None and old.get("mark") == mark and _complete(target, models=_keeps(scene, key)):
+        if old is not None and old.get("mark") == mark and _complete(target, models=bundle.keeps(scene)):
             return old
         card = card_of(scene, name, key, mark)
         temp = scene.store.temporary()
@@ -63,12 +63,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 
 def _complete(folder: Path, *, models: bool) -> bool:
     files = all((folder / f"{name}.parquet").is_file() for name in ("oof", "folds"))
-    return files and (not models or (folder / "models").is_dir())
-
-
-def _keeps(scene: Scene, key: str) -> bool:
-    """Return whether the models behind an OOF are to be kept."""
-    return any(scene.plan.of(fit).needs for seeds in scene.plan.of(key).ingredients.get("fits", []) for fit in seeds)
+    return files and (not models or (folder / "models" / "replay.json").is_file())
 
 
 def _replace(target: Path, temp: Path, old: Mapping[str, Any] | None, history: Path) -> None:
@@ -95,26 +90,13 @@ def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> No
     _parquet(oof_frame(oof, scene.facts, rows), folder / "oof.parquet")
     if scene.facts.n_test:
         ids = table.series_from_arrow(rows.blob("ids/test"))
-        _parquet(_with_pred({scene.facts.id_name: ids}, oof.test_mean(), scene.facts.task), folder / "test.parquet")
+        _parquet(with_pred({scene.facts.id_name: ids}, oof.test_mean(), scene.facts.task), folder / "test.parquet")
     folds = folds_of(scene.store.open(scene.facts.folds_key))
     held = _long(table.series_from_arrow(rows.blob("ids/train")), folds.held, scene.facts.id_name)
     _parquet(_frame(held), folder / "folds.parquet")
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    _copy_models(scene, name, folder)
-
-
-def _copy_models(scene: Scene, name: str, folder: Path) -> None:
-    """Copy the models there are to models/fold<k>-seed<s>/."""
-    stage = scene.plan.of(scene.plan.oofs[name])
-    for k, seeds in enumerate(stage.ingredients.get("fits", [])):
-        for s, key in enumerate(seeds):
-            if not scene.store.has(key, needs=("model",)):
-                continue
-            stored = scene.store.open(key)
-            for file in (f for f in stored.files if f.startswith("model/")):
-                target = folder / "models" / f"fold{k}-seed{s}" / file.removeprefix("model/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(stored.path(file), target)
+    if bundle.keeps(scene):
+        bundle.write(scene, name, folder)
 
 
 def oof_frame(oof: Oof, facts: Facts, rows: Stored) -> pl.DataFrame:
@@ -128,7 +110,7 @@ def oof_frame(oof: Oof, facts: Facts, rows: Stored) -> pl.DataFrame:
     columns["y"] = pl.concat([pl.Series("y", y)] * repeats)
     mean = oof.pred.reshape(-1, oof.pred.shape[2])
     pred = Pred(mean, None if oof.std is None else oof.std.reshape(-1))
-    return _with_pred(columns, pred, facts.task)
+    return with_pred(columns, pred, facts.task)
 
 
 def _long(ids: pl.Series, fold: Any, id_name: str) -> dict[str, Any]:
@@ -142,7 +124,8 @@ def _long(ids: pl.Series, fold: Any, id_name: str) -> dict[str, Any]:
     return columns
 
 
-def _with_pred(columns: Mapping[str, Any], pred: Pred, task: Task) -> pl.DataFrame:
+def with_pred(columns: Mapping[str, Any], pred: Pred, task: Task) -> pl.DataFrame:
+    """Return a table of columns with pred (or pred_<class>) and std beside them."""
     names: Sequence[str] = ["pred"] if task.n_out == 1 else [f"pred_{c}" for c in task.classes]
     preds = {name: np.ascontiguousarray(pred.mean[:, i]) for i, name in enumerate(names)}
     std = {} if pred.std is None else {"std": pred.std}

@@ -15,7 +15,7 @@ from kit.loading import locate
 from kit.params import ColumnName, KeyName, ModelRef, Params
 from kit.recipe import Plug, Recipe
 from kit.selecting import is_pattern, select
-from kit.stage import map_refs
+from kit.stage import alias_of, map_refs
 from kit.types import Column
 from kit.wording import listed, placed
 
@@ -46,7 +46,7 @@ class Resolver:
 
     def add_source(self, name: str, key: str) -> None:
         """Make the OOF of a planned model or blend known as a column."""
-        alias = f"@{key[:12]}"
+        alias = alias_of(key)
         self.sources[name], self.keys[alias] = alias, key
 
     def source(self, name: str) -> str:

@@ -35,6 +35,11 @@ class Stage:
         return cls(**{**fields, "inputs": tuple(fields["inputs"]), "needs": tuple(fields["needs"])})
 
 
+def alias_of(key: str) -> str:
+    """Return the column name under which the result of a stage is read: what a person called it is not in it."""
+    return f"@{key[:12]}"
+
+
 def use_of(spec: Mapping[str, Any], kind: str, files: Mapping[str, str]) -> Use:
     """Return the plug-in of an ingredient; digests of files, its own included, become the paths they have now."""
     use = files.get(spec["use"], spec["use"])

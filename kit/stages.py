@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit import registry, rows, sample, table
+from kit import registry, rows, sample, saving, table
 from kit.canon import key_of, stream
 from kit.contracts import Learnt, Watch, never
 from kit.crossfit import BlendSpec, crossfit
@@ -38,12 +39,13 @@ def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memo
     """
     verbs = {"column": _column, "oof": _oof, "blend": _blend, "submit": _submit}
     if stage.verb in ("fit", "curve", "refit"):
-        _fit(stage, store, replace(_spec(stage, store), threads=threads, watch=watch), memory)
+        _fit(stage, store, replace(spec_of(stage, store), threads=threads, watch=watch), memory)
     else:
         verbs[stage.verb](stage, store)
 
 
-def _inputs(stage: Stage, store: Store) -> tuple[Rows, Rows]:
+def inputs_of(stage: Stage, store: Store) -> tuple[Rows, Rows]:
+    """Return the train and test rows a stage reads."""
     made, local = stage.ingredients, stage.local
     return rows.load(store, local["table"], local["rows"], made["columns"], names=list(made["x"]))
 
@@ -57,7 +59,7 @@ def _column(stage: Stage, store: Store) -> None:
     Raises:
         RecipeError: the feature makes categories, of which a column of vectors knows nothing.
     """
-    train, test = _inputs(stage, store)
+    train, test = inputs_of(stage, store)
     use = use_of(stage.ingredients["feature"], "features", stage.local["files"])
     everything = rows.both(train, test)
     handed = Rows(np.empty(0, np.int64), {}, train.header) if scope_of(use.use, use.params) == "row" else everything
@@ -71,10 +73,22 @@ def _column(stage: Stage, store: Store) -> None:
         rule = f"{use.use} makes categories, which a computed column cannot hold"
         raise RecipeError(rule, got=", ".join(block.categories), next="move it from columns to features")
     x = np.ascontiguousarray(block.x)
-    store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients)
+    with _saved("learnt", learnt) as folder:
+        store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients, folder)
 
 
-def _spec(stage: Stage, store: Store) -> FitSpec:
+@contextmanager
+def _saved(name: str, value: Any) -> Iterator[Path]:
+    """Give a temporary folder of that name in which a learnt thing is saved under it."""
+    with tempfile.TemporaryDirectory() as temp:
+        folder = Path(temp) / name
+        folder.mkdir()
+        saving.save(value, folder, name)
+        yield folder
+
+
+def spec_of(stage: Stage, store: Store) -> FitSpec:
+    """Return a fit as its stage describes it."""
     made, files = stage.ingredients, stage.local["files"]
     design = made["design"]
     steps = _pooled_steps(made["curves"], store) if made.get("curves") else None
@@ -121,7 +135,7 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
 
 def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
-    train, test = _inputs(stage, store)
+    train, test = inputs_of(stage, store)
     folds = folds_of(store.open(stage.ingredients["folds"]))
     shaping = ("design", "task", "split", "stop", "seed", "fold", "x", "columns", "target", "folds", "curves")
     memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
@@ -143,6 +157,7 @@ def _fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
         folder = Path(temp) / "model"
         folder.mkdir()
         result.fitted.save(folder)
+        saving.save({"features": result.designs.learnt, "codec": result.designs.codec}, folder, "replay")
         store.commit(stage.key, arrays, meta, stage.ingredients, folder)
 
 
@@ -236,21 +251,26 @@ def _blend(stage: Stage, store: Store) -> None:
     )
     began = time.perf_counter()
     sources = [load_oof(store.open(key)) for key in made["sources"]]
-    group, test_group = _key(stage, store, facts)
-    oof, weights = crossfit(spec, sources, facts.array("v"), group, test_group)
-    about = {"weights": None if weights is None else _plain(weights), "seconds": time.perf_counter() - began}
-    save_oof(stage, store, oof, about)
+    group, test_group, keys = _key(stage, store, facts)
+    oof, full = crossfit(spec, sources, facts.array("v"), group, test_group)
+    weights = None if full.weights is None else _plain(full.weights)
+    about = {"weights": weights, "seconds": time.perf_counter() - began}
+    with _saved("combiner", {"combiner": full, "keys": keys}) as folder:
+        save_oof(stage, store, oof, about, folder)
 
 
-def _key(stage: Stage, store: Store, facts: Stored) -> tuple[Ints | None, Ints | None]:
-    """Return what rows are grouped by in a blend, for training and test rows: the stacker's key, or the groups."""
+def _key(stage: Stage, store: Store, facts: Stored) -> tuple[Ints | None, Ints | None, Array | None]:
+    """Return what rows are grouped by in a blend, for training and test rows: the stacker's key, or the groups.
+
+    With a key its distinct values come third: their places are the groups.
+    """
     key = stage.ingredients["stacker"]["params"].get("key")
     if key is None:
-        return facts.array("group") if "group" in facts else None, None
-    train, test = _inputs(stage, store)
-    values = np.concatenate([train.x[key], test.x[key]])
-    codes = np.unique(values, return_inverse=True, axis=0)[1].astype(np.int64)
-    return codes[: len(train)], codes[len(train) :]
+        return facts.array("group") if "group" in facts else None, None, None
+    train, test = inputs_of(stage, store)
+    values, codes = np.unique(np.concatenate([train.x[key], test.x[key]]), return_inverse=True, axis=0)
+    codes = codes.reshape(-1).astype(np.int64)
+    return codes[: len(train)], codes[len(train) :], values
 
 
 def _submit(stage: Stage, store: Store) -> None:
@@ -273,13 +293,13 @@ def _submit(stage: Stage, store: Store) -> None:
 # -- the OOF as an object
 
 
-def save_oof(stage: Stage, store: Store, oof: Oof, about: Mapping[str, Any]) -> None:
-    """Commit an OOF under the stage's key."""
+def save_oof(stage: Stage, store: Store, oof: Oof, about: Mapping[str, Any], folder: Path | None = None) -> None:
+    """Commit an OOF under the stage's key, with the files of `folder`."""
     arrays: dict[str, Array | bytes] = {"fold": oof.fold, "y": oof.y, "pred": oof.pred, "test": oof.test}
     if oof.std is not None and oof.test_std is not None:
         arrays |= {"std": oof.std, "test_std": oof.test_std}
     flags = {"kind": oof.kind, "peeked": oof.peeked, "transductive": oof.transductive}
-    store.commit(stage.key, arrays, {**flags, "about": about}, stage.ingredients)
+    store.commit(stage.key, arrays, {**flags, "about": about}, stage.ingredients, folder)
 
 
 def load_oof(stored: Stored) -> Oof:

@@ -1,0 +1,77 @@
+"""New rows read as the training rows were: the same kinds and levels, numbers and dates written in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit import forms, infer, table
+from kit.errors import DataError, nearest
+from kit.forms import Coded, Form
+from kit.types import Array, Column, Rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: Path) -> tuple[Rows, list[str]]:
+    """Return the rows of a frame, without y, and notes on values that training did not know.
+
+    `columns`: name -> kind, width, dtype, form and file of levels (in the folder `levels`), as a bundle says. A level
+    never seen is missing (-1) in a category or key column; texts never seen are appended to the levels.
+
+    Raises:
+        DataError: a column is lacking, or holds vectors of another length.
+    """
+    x: dict[str, Array] = {}
+    header: dict[str, Column] = {}
+    notes: list[str] = []
+    for name, spec in columns.items():
+        if name not in frame.columns:
+            advice = nearest(name, frame.columns) or "add the column; it may be empty"
+            rule = "the new data lack a column that the model uses"
+            raise DataError(rule, got=f"columns {', '.join(frame.columns)}", allowed=name, next=advice)
+        known = table.levels_from_arrow((levels / spec["levels"]).read_bytes()) if "levels" in spec else ()
+        values, lost = forms.read(frame[name], Form(**spec["form"]))
+        if lost:
+            notes.append(f"{name}: {lost} values cannot be read as {Form(**spec['form'])} and count as missing")
+        header[name], x[name], unseen = _column(values, spec, known, name)
+        if unseen:
+            notes.append(f"{name}: {unseen} levels that training did not know count as missing")
+    return Rows(np.arange(len(frame)), x, header), notes
+
+
+def _column(
+    values: pl.Series | Coded, spec: Mapping[str, Any], known: tuple[str, ...], name: str
+) -> tuple[Column, Array, int]:
+    """Return header entry, array and the number of levels that training did not know."""
+    kind, family = spec["kind"], spec["form"]["family"]
+    if kind == "vector":
+        return _vector(values, spec, name)
+    if kind in ("numeric", "date"):
+        x = infer.array_of(values, family).astype(spec["dtype"])
+        return Column(kind), np.where(np.isinf(x), np.nan, x).astype(spec["dtype"]), 0
+    if family == "true/false":
+        return Column(kind, known), infer.array_of(values, family), 0
+    coded = values if isinstance(values, Coded) else forms.code(forms.as_text(values))
+    place = {level: i for i, level in enumerate(known)}
+    found = coded.levels.to_list()
+    extra = [level for level in found if level not in place]
+    if kind == "text":
+        place |= {level: len(known) + i for i, level in enumerate(extra)}
+    codes = np.array([*(place.get(level, -1) for level in found), -1], np.int32)[coded.codes]
+    shown = (*known, *extra) if kind == "text" else known
+    return Column(kind, shown), codes, 0 if kind == "text" else len(extra)
+
+
+def _vector(values: Any, spec: Mapping[str, Any], name: str) -> tuple[Column, Array, int]:
+    if values.null_count() == len(values):
+        return Column("vector", width=spec["width"]), np.full((len(values), spec["width"]), np.nan, np.float32), 0
+    made = infer.vector(values)
+    if made is None or made[0].width != spec["width"]:
+        got = "lists of other things" if made is None else f"{made[0].width} numbers each"
+        raise DataError("the lists have another form than in training", place=name, got=got, allowed=spec["width"])
+    return made[0], made[1], 0

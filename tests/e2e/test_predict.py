@@ -1,0 +1,166 @@
+"""`kit predict` replays every step of a run on new rows; `kit export` hands out a fold's matrices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from test_levels import OWN_FEATURE
+
+ALL = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 3}
+seed: 7
+columns:
+  shade: {use: lookup, key: c, names: names.json, vectors: vectors.npy}
+features:
+  base: [numeric, category, {use: target_mean, columns: [c]}, vector]
+models:
+  a: {use: lightgbm, features: base, params: {n_estimators: 5}, seeds: 2}
+  x: {use: xgboost, features: base, params: {n_estimators: 5}, stop: fixed, refit: true}
+  k: {use: catboost, features: base, params: {iterations: 5}, stop: fixed, target_transform: rank}
+  net: {use: hetero_mlp, features: base, params: {epochs: 2}, stop: fixed}
+  ridge: {use: sklearn, params: {estimator: Ridge}, features: base}
+  top: {use: lightgbm, from: [a, mix], features: [numeric], params: {n_estimators: 5}, stop: fixed}
+  rest: {use: lightgbm, features: base, params: {n_estimators: 5}, stop: fixed, target_transform: residual(ridge)}
+blend:
+  mix: {use: hill_climb, from: [a, x, k, net, ridge]}
+  final: {use: clip, from: mix, low: -1, high: 2}
+submit: {from: final}
+"""
+
+
+@pytest.fixture
+def kept(toy):
+    (toy.folder / "names.json").write_text('["red", "green", "blue"]')
+    np.save(toy.folder / "vectors.npy", np.arange(6.0).reshape(3, 2))
+    toy.write(ALL)
+    toy.run("--keep-models")
+    return toy
+
+
+def predicted(toy, name: str, *options: str, data: str = "test.csv") -> pl.DataFrame:
+    out = toy.folder / f"{name}.parquet"
+    done = toy.kit("predict", "r", str(toy.folder / data), "-o", str(out), "--model", name, *options)
+    assert done.code == 0, done.err
+    return pl.read_parquet(out)
+
+
+def test_predict_on_test_is_test_parquet(kept):
+    """Every model and blend, with neither the training data nor the cache there."""
+    for file in ("train.csv", "r.yaml", "names.json", "vectors.npy"):
+        (kept.folder / file).unlink()
+    shutil.rmtree(kept.root / ".kit")
+    for name in ("a", "x", "k", "net", "ridge", "top", "rest", "mix", "final"):
+        made, test = predicted(kept, name), kept.oof(name, "test")
+        assert made.columns == test.columns
+        for column in test.columns:
+            np.testing.assert_allclose(made[column], test[column], rtol=1e-6, atol=1e-6, err_msg=f"{name} {column}")
+
+
+def test_the_bundle_works_at_another_place(kept):
+    before = predicted(kept, "final")
+    (kept.root / "oof").rename(kept.folder / "elsewhere")
+    (kept.folder / "other").mkdir()
+    (kept.folder / "elsewhere").rename(kept.folder / "other" / "oof")
+    out = kept.folder / "again.csv"
+    root = kept.folder / "other"
+    done = kept.kit("predict", "r", str(kept.folder / "test.csv"), "-o", str(out), "--root", str(root))
+    assert done.code == 0, done.err
+    np.testing.assert_allclose(pl.read_csv(out)["pred"], before["pred"], rtol=1e-6)
+
+
+def test_new_rows_may_be_few_and_strange(kept):
+    """A level never seen, an unreadable number, an infinity and another column order: missing, not an error."""
+    new = pl.DataFrame(
+        {"c": ["violet", "red"], "x3": ["0.5", "n/a?"], "x2": ["inf", "0.1"], "x1": ["1", "2"], "id": [1, 2]}
+    )
+    new.write_csv(kept.folder / "new.csv")
+    made = predicted(kept, "a", data="new.csv")
+    assert made["id"].to_list() == [1, 2] and made["pred"].is_finite().all()
+
+
+def test_what_predict_refuses(kept):
+    folder = str(kept.folder / "test.csv")
+    (kept.folder / "poor.csv").write_text("id,x1\n1,2\n")
+    cases = [
+        (("predict", "r", str(kept.folder / "poor.csv"), "-o", "o.csv"), "lack a column"),
+        (("predict", "r", folder, "-o", str(kept.folder / "o.txt")), "unknown type of output"),
+        (("predict", "r", folder, "-o", "o.csv", "--model", "fnial"), "did you mean 'final'?"),
+        (("predict", "s", folder, "-o", "o.csv"), "no kept models"),
+        (("predict", "r", folder, "-o", str(kept.folder / "no" / "where.csv")), "cannot be written"),
+    ]
+    for command, rule in cases:
+        done = kept.kit(*command)
+        assert done.code == 2 and rule in done.err, done.err
+    bundle = kept.root / "oof" / "r" / "a" / "models" / "replay.json"
+    bundle.write_text(json.dumps({**json.loads(bundle.read_text()), "key": "0" * 64}))
+    done = kept.kit("predict", "r", folder, "-o", "o.csv")
+    assert done.code == 2 and "was made of another a" in done.err
+
+
+def test_a_submission_of_new_rows(kept):
+    out = kept.folder / "sub.csv"
+    done = kept.kit("predict", "r", str(kept.folder / "test.csv"), "-o", str(out), "--layout", "submission")
+    assert done.code == 0, done.err
+    submitted = pl.read_csv(next((kept.root / "submissions").glob("*.csv")))
+    made = pl.read_csv(out)
+    assert made.columns == submitted.columns
+    np.testing.assert_allclose(made["y"], submitted["y"], rtol=1e-5)
+
+
+def test_pandas_in_pandas_out(kept):
+    import kit
+
+    frame = pl.read_csv(kept.folder / "test.csv")
+    of_pandas = kit.predict("r", frame.to_pandas(), model="a", root=kept.root)
+    assert type(of_pandas).__module__.startswith("pandas")
+    np.testing.assert_allclose(of_pandas["pred"], kit.predict("r", frame, model="a", root=kept.root)["pred"])
+
+
+def test_own_code_travels_with_the_model(toy):
+    (toy.folder / "square.py").write_text(OWN_FEATURE)
+    toy.edit(("base: [numeric, category]", "base: [numeric, {use: ./square.py}]"))
+    toy.run("--trust", "--keep-models")
+    (toy.folder / "square.py").unlink()
+    refused = toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", "o.csv", "--model", "a")
+    assert refused.code == 2 and "must be trusted" in refused.err
+    made = predicted(toy, "a", "--trust")
+    np.testing.assert_allclose(made["pred"], toy.oof("a", "test")["pred"], rtol=1e-6)
+
+
+def test_no_file_of_a_kept_model_is_a_pickle(kept):
+    """Neither the start of a pickle nor a zip that holds one."""
+    files = [p for p in (kept.root / "oof").rglob("*") if p.is_file()]
+    assert files
+    assert not [
+        p
+        for p in files
+        if p.suffix in (".pkl", ".joblib", ".pickle") or p.read_bytes()[:2] in (b"\x80\x04", b"\x80\x05")
+    ]
+
+
+def test_export_hands_out_what_a_learner_sees(toy):
+    toy.edit(
+        ("models:", "augment: {noise: {use: jitter, columns: [x1], std: 0.5}}\nmodels:"),
+        ("a: {use: lightgbm, features: base,", "a: {use: lightgbm, features: base, augment: noise,"),
+    )
+    out = toy.folder / "matrices"
+    done = toy.kit("export", str(toy.folder / "r.yaml"), "--model", "a", "--fold", "1", "-o", str(out), "--json")
+    assert done.code == 0, done.err
+    x, y, w, row, parents = (np.load(out / f"learn_{n}.npy") for n in ("X", "y", "w", "row", "parents"))
+    assert len(x) == len(y) == len(w) == len(row) == len(parents)
+    real, held = row[row >= 0], np.load(out / "held_row.npy")
+    assert not set(real) & set(held) and set(real) | set(held) == set(range(120))
+    assert (row < 0).any() and set(parents[row < 0].ravel()) & set(real)
+    assert json.loads((out / "names.json").read_text())["names"] == ["x1", "x2", "x3", "c"]
+    truth = pl.read_csv(toy.folder / "train.csv")["y"].to_numpy()
+    np.testing.assert_allclose(np.load(out / "held_y.npy"), truth[held])
+    again = toy.kit("export", str(toy.folder / "r.yaml"), "--model", "a", "-o", str(out))
+    assert again.code == 2 and "exists already" in again.err
+    wrong = toy.kit("export", str(toy.folder / "r.yaml"), "--model", "a", "--fold", "9", "-o", str(out))
+    assert wrong.code == 2 and "0 to 2" in wrong.err
