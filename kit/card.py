@@ -7,11 +7,13 @@ from typing import Any
 
 from kit import registry
 from kit.canon import FORMAT, canonical
+from kit.evaluate import effective
 from kit.oof import Oof
+from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
-from kit.scores import fold_scores, score, unscored
-from kit.stages import load_oof
+from kit.scores import fold_scores, score, standard_error, unscored
+from kit.types import Floats
 
 
 def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
@@ -54,11 +56,12 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
 
 def _scores(scene: Scene, oof: Oof) -> dict[str, Any]:
     """Return the scores of an OOF; `unscored`: why it has none of a metric."""
-    recipe, task, v = scene.recipe, scene.facts.task, scene.store.open(scene.facts.rows_key).array("v")
+    recipe, task, v = scene.recipe, scene.facts.task, scene.v()
     return {
         "score": score(task, recipe.metric, oof, v),
         "fold_scores": fold_scores(task, recipe.metric, oof, v),
         "also": {m: score(task, m, oof, v) for m in recipe.also},
+        **_declared(scene, oof, v),
         "unscored": {m: why for m in (recipe.metric, *recipe.also) if (why := unscored(task, m, oof, v))},
     }
 
@@ -71,6 +74,22 @@ def _data(scene: Scene) -> dict[str, str]:
         "rows": facts.rows_key,
         "folds_key": facts.folds_key,
         "y_digest": facts.digests["y"],
+    }
+
+
+def _declared(scene: Scene, oof: Oof, v: Floats) -> dict[str, Any]:
+    """Return what is said beside a score under a declared test distribution: its standard error, effective rows, the
+    plain score, and the distribution. Empty where none is declared."""
+    if scene.declared is None:
+        return {}
+    rows, task, metric = scene.store.open(scene.facts.rows_key), scene.facts.task, scene.recipe.metric
+    plain, group = rows.array("v"), rows.array("group") if "group" in rows else None
+    return {
+        "score_se": standard_error(task, metric, oof, v, group),
+        "effective_rows": effective(v[oof.scored]),
+        "plain_score": score(task, metric, oof, plain),
+        "plain_score_se": standard_error(task, metric, oof, plain, group),
+        "evaluate": {"target": scene.recipe.evaluate.model or "declared", **scene.store.open(scene.declared).meta},
     }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from kit.errors import DataError, RecipeError, nearest
+from kit.fitting import inputs_of, spec_of
 from kit.fold import designs_of
 from kit.folding import folds_of
 from kit.opening import Opened
-from kit.stages import inputs_of, spec_of
 from kit.types import Array, Design, Rows
 
 

@@ -17,14 +17,16 @@ from kit.types import Task
 
 
 def ingredients(
-    model: Model, recipe: Recipe, facts: Facts, names: Resolver, device: Literal["cpu", "cuda"]
+    model: Model, recipe: Recipe, facts: Facts, names: Resolver, on: tuple[Literal["cpu", "cuda"], str | None]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what every fit of a model has in common, and the paths behind the digests of its files.
+
+    `on`: the device, and the stage of the scoring weights where a test distribution is declared.
 
     Raises:
         RecipeError: the learner does not fit the task, a column does not exist, no feature is left.
     """
-    module = registry.load("models", model.plug.use)
+    module, (device, v_key) = registry.load("models", model.plug.use), on
     codec = _codec(model, recipe, facts)
     _check(model, codec, recipe, facts)
     needs = Needs({str(getattr(recipe.split.params, "column", ""))})  # stop rows are cut by the same splitter
@@ -39,6 +41,7 @@ def ingredients(
         "task": task_dict(facts.task),
         "split": {**split, "code": code_of(recipe.split)},
         "stop": {"use": stop.use, "folds": stop.folds if stop.use in ("cut", "refit") else None},
+        "wanted": None if stop.use == "fixed" else _wanted(recipe, v_key),
         "seed": recipe.seed,
         "device": device if device in module.DEVICES else "cpu",
         "target": dict(facts.digests),
@@ -49,6 +52,17 @@ def ingredients(
         raise _without_features(model, recipe, facts)
     made |= {"x": names.content(needs), "columns": names.computed(needs)}
     return made, needs.files
+
+
+def _wanted(recipe: Recipe, v_key: str | None) -> dict[str, Any] | None:
+    """Return the test distribution that stop rows stand for.
+
+    One that is estimated by counts rests on held rows' y: it weighs scores and blends, and stops no fit.
+    """
+    section = recipe.evaluate
+    if v_key is None or (section.model is not None and section.by != "sigma"):
+        return None
+    return {"estimated": v_key} if section.model is not None else section.named()
 
 
 def own_file(kind: str, use: str) -> dict[str, str]:

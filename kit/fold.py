@@ -18,6 +18,7 @@ from kit.canon import stream
 from kit.contracts import Fitted, Run, Watch, never
 from kit.design import Designs, DesignSpec, Use, build
 from kit.errors import DataError
+from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
 from kit.recipe import StopPolicy
 from kit.rows import both
 from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
@@ -28,7 +29,10 @@ Memo = Callable[[str, Callable[[], Any]], Any]
 
 @dataclass(frozen=True)
 class FitSpec:
-    """One fit: a model on one fold with one seed. `steps`: what the pooled policy chose; None otherwise."""
+    """One fit: a model on one fold with one seed.
+
+    `steps`: what the pooled policy chose; None otherwise. `wanted`: the test distribution that stop rows stand for.
+    """
 
     model: Use
     design: DesignSpec
@@ -41,6 +45,7 @@ class FitSpec:
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
     watch: Watch = never
+    wanted: Wanted | None = None
 
 
 class Ended(Exception):
@@ -175,7 +180,13 @@ def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
     if spec.stop in ("fixed", "pooled"):
         return learning, None
     learns, stops = _stop_rows(spec, learning)
-    return learning.take(np.flatnonzero(learns)), learning.take(np.flatnonzero(stops))
+    stop = learning.take(np.flatnonzero(stops))
+    if spec.wanted is not None:
+        # The factors come from learning rows alone: what held rows hold must not reach the stop.
+        stop = replace(stop, v=stop.v * factors(spec.wanted, spec.task, learning)[stops])
+        if effective(stop.v) < LEAST_EFFECTIVE:
+            return learning, None
+    return learning.take(np.flatnonzero(learns)), stop
 
 
 def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:

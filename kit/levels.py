@@ -50,3 +50,15 @@ def circle(needs: Mapping[str, Sequence[str]]) -> list[str]:
         return []
 
     return next((found for name in needs if (found := walk(name, []))), [])
+
+
+def below(name: str, needs: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return a name with all it needs, directly or not.
+
+    >>> sorted(below("b", {"a": [], "b": ["a"], "c": ["b"]}))
+    ['a', 'b']
+    """
+    found = {name}
+    for other in needs.get(name, ()):
+        found |= below(other, needs)
+    return found

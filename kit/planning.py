@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import crossfit, oof, registry, sample
+from kit import crossfit, evaluate, oof, registry, sample
 from kit.canon import key_of
 from kit.design import scope_of
 from kit.errors import RecipeError
@@ -24,7 +24,8 @@ class Plan:
     """Stages in an order in which each comes after its inputs.
 
     `oofs`: model or blend -> key of its OOF stage. `submit`: key or None.
-    `names`: alias of a computed column -> its name.
+    `names`: alias of a computed column -> its name. `v_key`: stage of the scoring weights where a test distribution is
+    declared, else None.
     """
 
     stages: tuple[Stage, ...]
@@ -32,6 +33,7 @@ class Plan:
     submit: str | None
     folds_key: str
     names: Mapping[str, str]
+    v_key: str | None = None
 
     def of(self, key: str) -> Stage:
         """Return the stage of a key."""
@@ -52,6 +54,7 @@ class _Compiler:
         self.recipe, self.facts, self.device, self.keep = recipe, facts, device, keep_models
         self.stages: dict[str, Stage] = {}
         self.names = Resolver(recipe, facts)
+        self.v_key: str | None = None
 
     def plan(self) -> Plan:
         recipe, facts = self.recipe, self.facts
@@ -60,16 +63,21 @@ class _Compiler:
             self._column(name, plug)
         folds_key = facts.folds_key
         oofs: dict[str, str] = {}
-        for entry in recipe.ordered():
+        named = recipe.evaluate.model
+        if recipe.evaluate.target != "train" and named is None:
+            self.v_key = self._evaluate(None)
+        for entry in recipe.ordered(first=named):
             if isinstance(entry, Model):
                 oofs[entry.name] = self._model(entry, folds_key)
             else:
                 oofs[entry.name] = self._blend(entry, [oofs[s] for s in entry.sources], folds_key)
             self.names.add_source(entry.name, oofs[entry.name])
+            if entry.name == named:
+                self.v_key = self._evaluate(oofs[named])
         submit = None
         if recipe.submit is not None and facts.n_test:
             submit = self._submit(oofs[recipe.submit])
-        return Plan(tuple(self.stages.values()), oofs, submit, folds_key, self.names.shown())
+        return Plan(tuple(self.stages.values()), oofs, submit, folds_key, self.names.shown(), self.v_key)
 
     # -- stages
 
@@ -112,10 +120,19 @@ class _Compiler:
         for verb, key in (("table", facts.table_key), ("rows", facts.rows_key), ("folds", facts.folds_key)):
             self.stages[key] = Stage(verb, verb, key, {"verb": verb}, (), {})
 
+    def _evaluate(self, source: str | None) -> str:
+        """Return the stage of the scoring weights under the declared test distribution."""
+        section = self.recipe.evaluate.named()
+        made = {"verb": "evaluate", "evaluate": section, "source": source, "task": task_dict(self.facts.task)}
+        made |= {"target": dict(self.facts.digests), "code": code_file(evaluate), "folds": self.facts.folds_key}
+        made |= {"libs": registry.versions(("numpy", "scipy"))}
+        return self._add("evaluate", made, [source] if source else [])
+
     def _model(self, model: Model, folds_key: str) -> str:
-        base, files = ingredients(model, self.recipe, self.facts, self.names, self.device)
+        base, files = ingredients(model, self.recipe, self.facts, self.names, (self.device, self.v_key))
         policy = base["stop"]["use"]
-        inputs = [folds_key, *base["columns"].values()]
+        estimated = (base["wanted"] or {}).get("estimated")
+        inputs = [folds_key, *base["columns"].values(), *([estimated] if estimated else [])]
         curves = self._curves(model, base, inputs, files) if policy == "pooled" else []
         fits = []
         for k in range(self.facts.n_folds):
@@ -178,7 +195,8 @@ class _Compiler:
         columns = self.names.computed(needs)
         made |= {"x": self.names.content(needs), "columns": columns} if needs.columns else {}
         why = f" ({plug.use} for {registry.shown(metric)})" if blend.name == self.recipe.added else ""
-        inputs = [*sources, *columns.values()]
+        made |= {"v": self.v_key}
+        inputs = [*sources, *columns.values(), *([self.v_key] if self.v_key else [])]
         return self._add(f"blend {blend.name}{why}", made, inputs, files=needs.files, sources=list(blend.sources))
 
     def _with_key(self, blend: Blend) -> Plug:

@@ -18,6 +18,7 @@ from kit.errors import DataError, RecipeError
 from kit.folding import task_of
 from kit.oof import Oof, average
 from kit.types import Array, Column, Design, Floats32, Pred, PredKind, Rows, Task
+from kit.vectors import Costly
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,6 +101,8 @@ class Replay:
             header[alias] = Column("vector", width=x[alias].shape[1])
         for alias in about["computed"]:
             learnt = saving.load(folder / "columns" / alias, "learnt", own)
+            if isinstance(learnt, Costly):
+                learnt = learnt.placed(self.folder.parent.parent / ".kit" / "embeddings", "cpu")
             x[alias] = np.ascontiguousarray(learnt(Rows(rows.row, x, header)).x)
             header[alias] = Column("vector", width=x[alias].shape[1])
         return Rows(rows.row, x, header)

@@ -17,9 +17,9 @@ from kit.card import card_of, names_behind
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.oof import Oof
+from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
-from kit.stages import load_oof
 from kit.store import Stored
 from kit.types import Pred, Task
 
@@ -35,6 +35,7 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             "oof": key,
             "metrics": [[m, registry.code_of("metrics", m)] for m in (scene.recipe.metric, *scene.recipe.also)],
             "rows": scene.facts.rows_key,
+            "v": scene.declared,
             "names": [scene.recipe.name, name, names_behind(scene, key), list(scene.entry(name).needs)],
             "missing": scene.missing if isinstance(scene.entry(name), Blend) else (),
             "truncated": scene.truncated,

@@ -11,7 +11,7 @@ from kit import registry
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import Plugs
-from kit.recipe import Average, Blend, DataSection, Model, Plug, Recipe, StopSection, SubmitSection
+from kit.recipe import Average, Blend, DataSection, EvaluateSection, Model, Plug, Recipe, StopSection, SubmitSection
 from kit.strictyaml import Document
 from kit.types import TaskKind
 from kit.wording import At, plural
@@ -47,8 +47,7 @@ class _Reader(Plugs):
     def recipe(self, folder: Path) -> Recipe | None:
         top = self.document.value
         self.known(top, TOP_LEVEL, ())
-        name = top.get("name", Path(self.document.path).name.removesuffix(".yaml").removesuffix(".yml"))
-        self.name(name, ("name",))
+        name = self._recipe_name(top)
         given = self.section(DataSection, top.get("data", {}), ("data",))
         data = given or DataSection()
         sets, augments = self._sets("features"), self._sets("augment")
@@ -62,6 +61,7 @@ class _Reader(Plugs):
         submit = self._submit(blends)
         columns = {k: p for k, v in self.map("columns").items() if (p := self.plug("features", v, ("columns", k)))}
         task, positive = self.choice("task", get_args(TaskKind), None), self._positive(top.get("positive"))
+        evaluate = self._evaluate(top.get("evaluate", {}), blends)
         missing, seed = self.choice("missing", ("fail", "drop"), "fail"), self.int("seed", 0, 0)
         if self.problems or split is None:
             return None
@@ -81,10 +81,16 @@ class _Reader(Plugs):
             blends=blends,
             submit=submit,
             missing=missing,
+            evaluate=evaluate,
             document=self.document,
         )
 
     # -- sections
+
+    def _recipe_name(self, top: Mapping[str, Any]) -> str:
+        name = top.get("name", Path(self.document.path).name.removesuffix(".yaml").removesuffix(".yml"))
+        self.name(name, ("name",))
+        return str(name)
 
     def _sets(self, kind: str) -> dict[str, tuple[Plug, ...]]:
         """Return the named lists of a section of features or augmenters."""
@@ -95,9 +101,19 @@ class _Reader(Plugs):
         metric = self.metric(top.get("metric"), ("metric",))
         also = self.strings(top.get("also", []), ("also",), "a metric") or []
         extras = [self.metric(extra, ("also", i)) for i, extra in enumerate(also)]
-        if top.get("evaluate", {"target": "train"}) != {"target": "train"}:
-            self.add("only the training distribution can be declared", ("evaluate",), allowed="{target: train}")
         return metric, tuple(name for name in extras if name is not None)
+
+    def _evaluate(self, value: Any, blends: Sequence[Blend]) -> EvaluateSection:
+        """Return the declared test distribution; `evaluate: uniform` is short for `{target: uniform}`."""
+        short = isinstance(value, str) or (isinstance(value, Mapping) and {"estimate", "shares"} & set(value))
+        section = self.section(EvaluateSection, {"target": value} if short else value, ("evaluate",))
+        made = section or EvaluateSection()
+        known = [*self._section("models"), *(self._section("blend") or (b.name for b in blends))]
+        if made.model is not None and made.model not in known:
+            self.add(
+                "unknown model or blend", ("evaluate",), made.model, known, (made.model, known), "name one of these"
+            )
+        return made
 
     def _positive(self, value: Any) -> str | int | float | bool | None:
         if value is None or isinstance(value, str | int | float | bool):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from kit.levels import in_order
+from kit.levels import below, in_order
 from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
 from kit.wishes import Wish
@@ -75,6 +76,62 @@ class StopSection(_Section):
     """cut, refit, fixed; held and pooled look at held rows and are starred. See docs/early-stopping.md."""
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
     """Stop rows are the last of this many folds of the learning rows (None = as many as the split has)."""
+
+
+class Shares(_Section):
+    """A target distribution given by hand."""
+
+    edges: tuple[float, ...] = ()
+    """Edges of the bins of a numeric target, ascending: one more than there are shares."""
+    shares: tuple[Annotated[float, Field(ge=0)], ...] | dict[str, Annotated[float, Field(ge=0)]]
+    """Share of the test rows in each bin; for classes a mapping of class to share."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        values = list(self.shares.values()) if isinstance(self.shares, dict) else list(self.shares)
+        if not values or not sum(values) > 0:
+            raise ValueError("shares must hold positive numbers")
+        if isinstance(self.shares, dict):
+            if self.edges:
+                raise ValueError("edges belong to a list of shares, classes to a mapping")
+        elif len(self.edges) != len(values) + 1 or any(a >= b for a, b in pairwise(self.edges)):
+            raise ValueError(f"{len(values)} shares need {len(values) + 1} ascending edges")
+        return self
+
+
+class Estimated(_Section):
+    """A target distribution estimated from the unlabelled test rows."""
+
+    estimate: str
+    """Model or blend whose predictions for test are explained by the shares that are sought."""
+    by: Literal["sigma", "counts"] = "sigma"
+    """sigma: by the model's own std or probabilities; counts: by what it predicts out of fold for rows of each bin."""
+
+
+class EvaluateSection(_Section):
+    """The target distribution that scores, early stopping, stackers and thresholds are to hold for."""
+
+    target: Literal["train", "uniform"] | Shares | Estimated = "train"
+    """train: as the training rows are; uniform: every value (or class) alike; {edges, shares}; {estimate: model}."""
+    bins: Annotated[int, Field(ge=2, le=100)] = 10
+    """Bins of equal width over the range of a numeric target, for uniform and estimate."""
+
+    @property
+    def model(self) -> str | None:
+        """The model or blend whose predictions the distribution is estimated from."""
+        return self.target.estimate if isinstance(self.target, Estimated) else None
+
+    @property
+    def by(self) -> str | None:
+        """What an estimate goes by."""
+        return self.target.by if isinstance(self.target, Estimated) else None
+
+    def named(self) -> dict[str, Any]:
+        """Return the section as an ingredient: without the name of the model, whose key stands beside it."""
+        target = self.target if isinstance(self.target, str) else self.target.model_dump(mode="json")
+        if isinstance(target, dict):
+            target.pop("estimate", None)
+        return {"target": target, "bins": self.bins}
 
 
 class SubmitSection(_Section):
@@ -161,15 +218,18 @@ class Recipe:
     blends: tuple[Blend, ...]
     submit: str | None
     missing: Literal["fail", "drop"]
+    evaluate: EvaluateSection
     document: Document
     added: str | None = None
     """The blend that was added as a last step, as the metric is one of labels; see kit.deciding."""
 
-    def ordered(self) -> list[Model | Blend]:
-        """Return models and blends, each after what it reads."""
+    def ordered(self, first: str | None = None) -> list[Model | Blend]:
+        """Return models and blends, each after what it reads; `first` and what it reads before all others."""
         both: list[Model | Blend] = [*self.models, *self.blends]
         entries = {entry.name: entry for entry in both}
-        return [entries[name] for name in in_order({name: entry.needs for name, entry in entries.items()})]
+        needs = {name: entry.needs for name, entry in entries.items()}
+        early = below(first, needs) if first else set()
+        return [entries[name] for name in sorted(in_order(needs), key=lambda name: name not in early)]
 
     def without(self, models: Sequence[str]) -> Recipe:
         """Return the recipe that lacks these models, models over one of them, and blends left without a source."""
@@ -184,6 +244,7 @@ class Recipe:
             left |= {entry.name: entry.of(kept_at)} if kept_at else {}
         blends = [left[b.name] for b in self.blends if b.name in left]
         kept = tuple(m for m in self.models if m.name not in gone)
+        evaluate = EvaluateSection() if self.evaluate.model in gone else self.evaluate
         submit = self.submit if self.submit not in gone else next((b.name for b in reversed(blends)), None)
         submit = submit or next((m.name for m in kept), None)
-        return replace(self, models=kept, blends=tuple(blends), submit=submit)
+        return replace(self, models=kept, blends=tuple(blends), submit=submit, evaluate=evaluate)

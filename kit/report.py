@@ -118,6 +118,7 @@ def result(result: Result, root: str) -> None:
         out.print(table)
     for metric, names in _unscored(result).items():
         out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
+    _declared(result)
     counts = result.stages
     if result.truncated:
         out.print(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
@@ -137,6 +138,30 @@ def _unscored(result: Result) -> dict[tuple[str, str], list[str]]:
     return found
 
 
+def _declared(result: Result) -> None:
+    """Print plain scores beside those of a declared test distribution, and how the distribution came about."""
+    cards = {name: card for name, card in result.cards.items() if "evaluate" in card}
+    if not cards:
+        return
+    table = _table("", "declared", "+-", "effective rows", "plain", "+-")
+    for name, card in cards.items():
+        cells = [card[key] for key in ("score", "score_se", "effective_rows", "plain_score", "plain_score_se")]
+        table.add_row(name, *(_number(cell, 4) for cell in cells))
+    out.print(table)
+    about = next(iter(cards.values()))["evaluate"]
+    shares = [f"{b}: {p:.1%} -> {q:.1%}" for b, p, q in zip(*(about[k] for k in SHARES), strict=True)]
+    out.print("train -> test: " + ", ".join(shares), soft_wrap=True)
+    if "distance" in about:
+        told = f"the estimate leaves {about['distance']:.1%} of the predictions for test unexplained"
+        out.print(told + (": more than label shift is at work" if about["distance"] > UNEXPLAINED else ""))
+
+
+SHARES = ("bins", "train_shares", "test_shares")
+
+UNEXPLAINED = 0.1
+"""Share of test predictions that an estimate may leave unexplained before a person is told that it is a lot."""
+
+
 def _about(card: Mapping[str, Any]) -> str:
     marks = [mark for mark in ("peeked", "transductive", "truncated") if card[mark]]
     weights = card["weights"] or {}
@@ -149,8 +174,8 @@ def _spread(scores: Sequence[float | None]) -> str:
     return f"{min(known):.5g} .. {max(known):.5g}" if known else ""
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
+def _number(value: float | None, digits: int = 6) -> str:
+    return "-" if value is None else f"{value:.{digits}g}"
 
 
 def _relative(path: str, root: str) -> str:

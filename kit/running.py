@@ -87,7 +87,7 @@ class _Scored(Observer):
     def __init__(self, inner: Observer, opened: Opened) -> None:
         found = opened.facts
         self._inner = inner
-        self._score = scores.running(opened.store, found.rows_key, found.folds_key, found.task, opened.recipe.metric)
+        self._score = scores.running(opened.store, found, opened.recipe.metric, opened.plan.v_key)
         self.begin, self.started, self.failed = inner.begin, inner.started, inner.failed  # type: ignore[method-assign]
 
     def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:

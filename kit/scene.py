@@ -11,6 +11,7 @@ from kit.facts import Facts
 from kit.planning import Plan
 from kit.recipe import Blend, Model, Recipe
 from kit.store import Store
+from kit.types import Floats
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Scene:
     def folder(self) -> Path:
         """The recipe's folder of OOFs."""
         return self.root / "oof" / self.recipe.name
+
+    @property
+    def declared(self) -> str | None:
+        """The key of the declared test distribution; None where there is none, or where it could not be made."""
+        return self.plan.v_key if self.plan.v_key and self.store.has(self.plan.v_key) else None
+
+    def v(self) -> Floats:
+        """Return the scoring weights (n,): those of the declared test distribution where there is one."""
+        found: Floats = self.store.open(self.declared or self.facts.rows_key).array("v")
+        return found
 
     def lock(self) -> FileLock:
         """Return the lock under which files that people see are written."""

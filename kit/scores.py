@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from kit import registry
+from kit.canon import stream
 from kit.errors import DataError
+from kit.facts import Facts
 from kit.folding import folds_of
 from kit.oof import Oof
 from kit.stage import Stage
 from kit.store import Store
-from kit.types import Floats, Pred, Task
+from kit.types import Floats, Ints, Pred, Task
 
 
 def score(task: Task, metric: str, oof: Oof, v: Floats) -> float | None:
@@ -48,6 +50,29 @@ def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | No
     return scores
 
 
+BLOCKS = 20
+"""Blocks of rows left out in turn to find a standard error."""
+
+
+def standard_error(task: Task, metric: str, oof: Oof, v: Floats, group: Ints | None) -> float | None:
+    """Return the standard error of the pooled score by the delete-a-block jackknife; groups stay whole.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11.
+    """
+    rows, pooled = np.flatnonzero(oof.scored), oof.pooled()
+    unit = rows if group is None else np.unique(group[rows], return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    block = stream(0, "blocks", n_units).permutation(n_units)[unit] % BLOCKS
+    left = []
+    for b in range(min(BLOCKS, n_units)):
+        kept = rows[block != b]
+        left.append(_score(task, metric, oof.y[kept], _at(pooled, kept), v[kept]))
+    known = [s for s in left if s is not None]
+    if len(known) < 2:
+        return None
+    return float(np.sqrt((len(known) - 1) * np.var(known)))
+
+
 def _at(pred: Pred, rows: Any) -> Pred:
     return Pred(pred.mean[rows], None if pred.std is None else pred.std[rows])
 
@@ -60,17 +85,21 @@ def _score(task: Task, metric: str, y: Floats, pred: Pred, v: Floats) -> float |
     return value if np.isfinite(value) else None
 
 
-def running(store: Store, rows_key: str, folds_key: str, task: Task, metric: str) -> Callable[[Stage], float | None]:
-    """Return the score of a finished fit on its held rows, as a function of its stage."""
-    rows = store.open(rows_key)
-    y, v, folds = rows.array("y"), rows.array("v"), folds_of(store.open(folds_key))
+def running(store: Store, facts: Facts, metric: str, v_key: str | None) -> Callable[[Stage], float | None]:
+    """Return the score of a finished fit on its held rows, as a function of its stage.
+
+    `v_key`: the stage of the scoring weights of a declared test distribution; plain ones count until it is there.
+    """
+    rows = store.open(facts.rows_key)
+    y, plain, folds = rows.array("y"), rows.array("v"), folds_of(store.open(facts.folds_key))
 
     def of(stage: Stage) -> float | None:
         if stage.verb != "fit" or not store.has(stage.key):
             return None
         fit = store.open(stage.key)
         held = folds.is_held(int(stage.ingredients["fold"]))
+        v = store.open(v_key).array("v") if v_key and store.has(v_key) else plain
         pred = Pred(fit.array("held"), fit.array("held_std") if "held_std" in fit else None)
-        return _score(task, metric, y[held], pred, v[held])
+        return _score(facts.task, metric, y[held], pred, v[held])
 
     return of

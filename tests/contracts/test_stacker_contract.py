@@ -73,7 +73,8 @@ def blend(
 ) -> tuple[Oof, Floats | None]:
     names = tuple(f"s{i}" for i in range(len(made)))
     spec = BlendSpec(use, metric or METRICS[objective][0], TASKS[objective], worlds.SEED, names)
-    return crossfit(spec, made, truth(objective)[1] if v is None else v, group)
+    oof, full = crossfit(spec, made, truth(objective)[1] if v is None else v, group)
+    return oof, full.weights
 
 
 def bits(oof: Oof) -> tuple[bytes, ...]:

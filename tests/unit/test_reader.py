@@ -191,7 +191,7 @@ def test_a_bad_parameter_is_one_problem_in_words(read, params, rule, got):
         ("seed: 1.5\n", "seed must be a whole number"),
         ("missing: maybe\n", "unknown missing"),
         ("task: ranking\n", "unknown task"),
-        ("evaluate: {target: uniform}\n", "only the training distribution"),
+        ("evaluate: {target: unifrom}\n", "target"),
         ("features: [numeric]\n", "features must be a mapping of names"),
         ("name: Mixed Case\n", "a name has small letters"),
         ("split: 5\n", "split must be"),

@@ -1,0 +1,253 @@
+"""A declared test distribution of the target: what each training row counts in scoring so that the rows look like it.
+
+Bins b hold shares p_b of the training rows and are declared to hold q_b of the test rows; a row of bin b then counts
+q_b / p_b. Source: post-stratification; estimating q: Saerens, Latinne and Decaestecker, Neural Computation 14, 2002.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kit.errors import DataError
+from kit.oof import Oof
+from kit.types import Floats, Ints, Pred, Rows, Task, labelled
+
+LEAST_ROWS = 20
+"""Bins with fewer training rows are joined with a neighbour: their mean loss would say nothing."""
+
+LEAST_EFFECTIVE = 100
+"""Effective stop rows under a declared distribution, below which a fit takes its steps as the params say."""
+
+STEPS = 200
+SMOOTH = 0.2
+"""Part of a bin's share that goes to its neighbours in each step of an estimate."""
+
+PRIOR = 0.5
+"""Pseudo-rows per bin in the estimate, in proportion to the start: keeps empty bins from vanishing for good."""
+
+COLLAPSED = 0.25
+"""A model whose predictions spread less than this share of what its errors leave is of no use for an estimate."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of the target: `edges` (B + 1,) of a regression, None for classes (one bin each); `of` (n,) bin per row."""
+
+    edges: Floats | None
+    of: Ints
+
+    def __len__(self) -> int:
+        return int(self.of.max()) + 1 if self.edges is None else len(self.edges) - 1
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Bins with their training and declared shares (B,), and the factor (n,) of each training row."""
+
+    bins: Bins
+    train: Floats
+    test: Floats
+    ratio: Floats
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A test distribution to be stood for: `shares` (B,) of bins between `edges` (B + 1,), or of classes (no edges).
+
+    Without shares all values are alike: `n_bins` bins of equal width, or classes.
+    """
+
+    n_bins: int
+    edges: Floats | None = None
+    shares: Floats | None = None
+
+    def bins(self, task: Task, y: Floats) -> Bins:
+        """Return the bins of the rows of y (n,)."""
+        return regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)
+
+
+def factors(wanted: Wanted, task: Task, rows: Rows) -> Floats:
+    """Return (n,) what each row counts so that the rows, weighted by v, are distributed as wanted."""
+    bins = wanted.bins(task, labelled(rows))
+    shares = uniform(bins, len(task.classes)) if wanted.shares is None else wanted.shares
+    return declared(bins, shares, rows.v).ratio
+
+
+def declared(bins: Bins, test: Floats, w: Floats) -> Declared:
+    """Return the factors for declared shares `test` (B,) under row weights w (n,); bins too small are joined first."""
+    bins, test = _joined(bins, test)
+    train = np.bincount(bins.of, w, len(test)) / w.sum()
+    test = test / test.sum()
+    return Declared(bins, train, test, (test / np.maximum(train, 1e-300))[bins.of])
+
+
+def regular(task: Task, y: Floats, n_bins: int) -> Bins:
+    """Return bins of equal width over the range of y (n,), or one per class."""
+    if task.kind != "regression":
+        return Bins(None, y.astype(np.int64))
+    return between(y, np.linspace(y.min(), y.max(), n_bins + 1))
+
+
+def between(y: Floats, edges: Floats) -> Bins:
+    """Return bins between edges (B + 1,), ascending; what lies outside counts to the first or the last."""
+    return Bins(edges, np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2))
+
+
+def uniform(bins: Bins, n_classes: int = 0) -> Floats:
+    """Return (B,) shares in proportion to the width of the bins; equal ones for classes."""
+    return np.ones(max(n_classes, len(bins))) if bins.edges is None else np.diff(bins.edges)
+
+
+def effective(v: Floats) -> float:
+    """Return the effective number of rows under weights v (n,): (sum v)^2 / sum v^2."""
+    squares = float((v**2).sum())
+    return float(v.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimated shares (B,) and how well they explain what the model predicts for test.
+
+    `seen` and `explained` (A,): shares of test predictions per cell, and what training rows of the estimated mix would
+    give; `distance`: half the sum of absolute differences, 0 where label shift explains all.
+    """
+
+    shares: Floats
+    seen: Floats
+    explained: Floats
+    distance: float
+
+
+def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: Literal["sigma", "counts"]) -> Estimate:
+    """Return the shares of the bins among the test rows, by EM over what a model predicts for them.
+
+    `by`: "sigma" takes the likelihood of a bin from the model's own distribution (std, or class probabilities),
+    "counts" from how often it predicts what for training rows of the bin, out of fold.
+
+    Raises:
+        DataError: the model has collapsed, or it has no std.
+    """
+    rows = oof.scored
+    _refuse_collapsed(task, oof, w)
+    known, new = oof.pooled(), oof.test_mean()
+    if task.kind == "regression" and by == "sigma" and new.std is None:
+        rule, advice = "the estimate by sigma needs a model with a std", "name a hetero_mlp, or write by: counts"
+        raise DataError(rule, next=advice)
+    cells = _cells(task, known, new, rows)
+    counts = _counts(cells[0], bins.of[rows], w[rows], len(bins))
+    seen = np.bincount(cells[1], minlength=len(counts)) / len(cells[1])
+    train = np.bincount(bins.of, w, len(bins)) / w.sum()
+    likelihood = counts[cells[1]]
+    if by == "sigma":
+        likelihood = _sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
+    shares = _em(likelihood, train, ordered=task.kind == "regression")
+    explained = counts @ shares
+    return Estimate(shares, seen, explained, float(np.abs(seen - explained).sum() / 2))
+
+
+def _em(likelihood: Floats, start: Floats, *, ordered: bool) -> Floats:
+    """Return the shares (B,) that make the rows of `likelihood` (t, B) most likely, from `start` on.
+
+    Neighbours among `ordered` bins are smoothed after each step: the likeliest shares alone are all spikes and gaps.
+    Source: the EMS algorithm of Silverman, Jones, Wilson and Nychka, JRSS B 52(2), 1990.
+    """
+    shares = start.copy()
+    for _ in range(STEPS):
+        joint = likelihood * shares
+        joint /= np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
+        shares = joint.sum(axis=0) + PRIOR * start
+        if ordered:
+            padded = np.concatenate([shares[:1], shares, shares[-1:]])
+            shares = (1 - SMOOTH) * shares + SMOOTH * (padded[:-2] + padded[2:]) / 2
+        shares /= shares.sum()
+    return shares
+
+
+def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats) -> Floats:
+    """Return the shares (B,) of the bins among test rows, by EM over one model's own distributions.
+
+    Nothing but the learning rows' bins and weights w (n,) and the model's predictions for test is looked at.
+    """
+    train = np.bincount(bins.of, w, len(bins)) / w.sum()
+    return _em(_sigma(task, test, bins) / np.maximum(train, 1e-9), train, ordered=task.kind == "regression")
+
+
+def _sigma(task: Task, pred: Pred, bins: Bins) -> Floats:
+    """Return (n, B): the probability a model gives to each bin."""
+    if task.kind == "binary":
+        return np.column_stack([1 - pred.mean[:, 0], pred.mean[:, 0]]).astype(np.float64)
+    if task.kind == "multiclass":
+        return pred.mean.astype(np.float64)
+    from scipy.special import ndtr
+
+    assert bins.edges is not None and pred.std is not None
+    edges = np.concatenate([[-np.inf], bins.edges[1:-1], [np.inf]])
+    z = (edges - pred.mean.astype(np.float64)) / np.maximum(pred.std[:, None], 1e-9)
+    return np.asarray(np.diff(ndtr(z), axis=1))
+
+
+def _held_for_likely(task: Task, known: Pred, bins: Bins, rows: Any, train: Floats) -> Floats:
+    """Return (B,) what the model holds for likely before it sees a row: the mean of what it says of training rows."""
+    if task.kind != "regression":
+        return train
+    std = None if known.std is None else known.std[rows]
+    return np.asarray(_sigma(task, Pred(known.mean[rows], std), bins).mean(axis=0))
+
+
+def _cells(task: Task, known: Pred, new: Pred, rows: Any) -> tuple[Ints, Ints]:
+    """Return the cell of each scored training row and of each test row: classes, or bands of the predicted value."""
+    if task.kind == "multiclass":
+        return known.mean[rows].argmax(axis=1), new.mean.argmax(axis=1)
+    both = np.concatenate([known.mean[rows][:, 0], new.mean[:, 0]])
+    inner = np.unique(np.quantile(both, np.linspace(0, 1, 16)[1:-1]))
+    return np.searchsorted(inner, known.mean[rows][:, 0]), np.searchsorted(inner, new.mean[:, 0])
+
+
+def _counts(cell: Ints, bin_: Ints, w: Floats, n_bins: int) -> Floats:
+    """Return (A, B): how often a row of bin b is predicted into cell a, one pseudo-row spread over the cells."""
+    n_cells = int(cell.max()) + 1
+    n_cells = max(n_cells, 15)
+    table = np.bincount(cell * n_bins + bin_, w, n_cells * n_bins).reshape(n_cells, n_bins)
+    overall = table.sum(axis=1, keepdims=True) / table.sum()
+    table += overall * w.mean()
+    return np.asarray(table / table.sum(axis=0, keepdims=True))
+
+
+def _refuse_collapsed(task: Task, oof: Oof, w: Floats) -> None:
+    """Raise where a model's predictions say next to nothing of the target."""
+    rows = oof.scored
+    mean, y = oof.pooled().mean[rows], oof.y[rows]
+    if task.kind == "multiclass":
+        spread, noise = float(mean.std(axis=0).max()), 0.05
+    elif task.kind == "binary":
+        spread, noise = float(mean[:, 0].std()), 0.05
+    else:
+        error = y - mean[:, 0]
+        spread = float(np.sqrt(np.cov(mean[:, 0], aweights=w[rows])))
+        noise = COLLAPSED * float(np.sqrt(np.average(error**2, weights=w[rows])))
+    if spread < noise:
+        rule, advice = (
+            "the named model has collapsed: its predictions hardly differ",
+            "name a model that tells rows apart",
+        )
+        raise DataError(rule, got=f"spread {spread:.3g}", allowed=f"at least {noise:.3g}", next=advice)
+
+
+def _joined(bins: Bins, test: Floats) -> tuple[Bins, Floats]:
+    """Return bins of at least LEAST_ROWS rows each, small ones joined with the smaller neighbour, and their shares."""
+    if bins.edges is None:
+        return bins, test
+    edges, shares = list(bins.edges), list(test)
+    counts = list(np.bincount(bins.of, minlength=len(bins)))
+    while len(counts) > 1 and min(counts) < LEAST_ROWS:
+        i = int(np.argmin(counts))
+        j = i + 1 if i == 0 or (i + 1 < len(counts) and counts[i + 1] < counts[i - 1]) else i - 1
+        low = min(i, j)
+        counts[low : low + 2] = [counts[i] + counts[j]]
+        shares[low : low + 2] = [shares[i] + shares[j]]
+        del edges[low + 1]
+    index = np.repeat(np.arange(len(counts)), np.diff(np.searchsorted(bins.edges, edges)))
+    return Bins(np.array(edges), index[bins.of]), np.array(shares)

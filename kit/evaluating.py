@@ -1,0 +1,111 @@
+"""The stage of a declared test distribution: scoring weights, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from kit import evaluate
+from kit.errors import DataError
+from kit.evaluate import Declared, Wanted
+from kit.folding import folds_of, task_of
+from kit.oof import Oof
+from kit.oofobject import load_oof
+from kit.stage import Stage
+from kit.store import Store, Stored
+from kit.types import Array, Floats, Folds, Pred, Task
+
+
+def run(stage: Stage, store: Store) -> None:
+    """Commit the scoring weights v (n,) of a declared test distribution, with the shares they rest on.
+
+    Raises:
+        DataError: the shares do not fit the target, or the model they are to be estimated from is of no use.
+    """
+    made = stage.ingredients
+    facts, task = store.open(stage.local["rows"]), task_of(made["task"])
+    y, v = facts.array("y"), facts.array("v")
+    meta: dict[str, Any] = {}
+    arrays: dict[str, Array | bytes] = {}
+    if made["source"]:
+        oof, target = load_oof(store.open(made["source"])), made["evaluate"]["target"]
+        bins = evaluate.regular(task, y, made["evaluate"]["bins"])
+        found = evaluate.estimate(task, oof, bins, v, target["by"])
+        shares = found.shares
+        meta = {"distance": found.distance, "seen": found.seen.tolist(), "explained": found.explained.tolist()}
+        if target["by"] == "sigma":
+            arrays = _per_fold(made, task, oof, folds_of(store.open(made["folds"])), v)
+    else:
+        wanted = wanted_of(made["evaluate"], task)
+        bins = wanted.bins(task, y)
+        shares = evaluate.uniform(bins, len(task.classes)) if wanted.shares is None else wanted.shares
+    declared = evaluate.declared(bins, shares, v)
+    arrays["v"] = v * declared.ratio
+    meta |= {**_meta(task, declared, v * declared.ratio), "transductive": bool(made["source"])}
+    store.commit(stage.key, arrays, meta, made)
+
+
+def wanted_of(section: Mapping[str, Any], task: Task) -> Wanted:
+    """Return the distribution that a recipe declares without a model: uniform, or shares.
+
+    Raises:
+        DataError: the shares do not fit the target.
+    """
+    target = section["target"]
+    if target == "uniform":
+        return Wanted(section["bins"])
+    edges, shares = _given(target, task)
+    return Wanted(section["bins"], edges, shares)
+
+
+def wanted_in(stored: Stored, fold: int) -> Wanted:
+    """Return the distribution as fold `fold` may know it: estimated by a model that saw nothing of what it holds."""
+    edges = stored.array("fold_edges") if "fold_edges" in stored else None
+    shares: Floats = stored.array("fold_shares")[fold]
+    return Wanted(len(shares), None if edges is None else edges[fold], shares)
+
+
+def _per_fold(made: Mapping[str, Any], task: Task, oof: Oof, folds: Folds, v: Floats) -> dict[str, Array | bytes]:
+    """Return the shares (K, B) and edges (K, B + 1) for each fold, from its own model and its own learning rows."""
+    edges, shares = [], []
+    for k in range(len(folds)):
+        learns = folds.is_train(k)
+        bins = evaluate.regular(task, oof.y[learns], made["evaluate"]["bins"])
+        test = Pred(oof.test[k], None if oof.test_std is None else oof.test_std[k])
+        shares.append(evaluate.by_sigma(task, test, bins, v[learns]))
+        edges.append(bins.edges)
+    arrays: dict[str, Array | bytes] = {"fold_shares": np.stack(shares)}
+    known = [e for e in edges if e is not None]
+    return arrays | ({"fold_edges": np.stack(known)} if known else {})
+
+
+def _given(target: Mapping[str, Any], task: Task) -> tuple[Floats | None, Floats]:
+    """Return the edges (None for classes) and shares a person wrote down."""
+    shares = target["shares"]
+    if (task.kind == "regression") == isinstance(shares, dict):
+        rule = "shares of a numeric target are a list with edges, those of classes a mapping"
+        raise DataError(rule, place="evaluate", got=shares, next="see docs/evaluate.md")
+    if not isinstance(shares, dict):
+        return np.array(target["edges"], np.float64), np.array(shares, np.float64)
+    order = [str(c) for c in task.classes]
+    if task.kind == "binary":
+        order = sorted(order, key=lambda c: c == str(task.positive))
+    wrong = [c for c in shares if c not in order]
+    if wrong or len(shares) < len(order):
+        rule = "shares must be given for every class of the target"
+        raise DataError(rule, place="evaluate", got=list(shares), allowed=order, next="leave no class out")
+    return None, np.array([shares[c] for c in order], np.float64)
+
+
+def _meta(task: Task, declared: Declared, v: Floats) -> dict[str, Any]:
+    edges = declared.bins.edges
+    names = [str(c) for c in task.classes] if edges is None else [f"{a:g} .. {b:g}" for a, b in pairwise(edges)]
+    return {
+        "bins": names,
+        "train_shares": declared.train.tolist(),
+        "test_shares": declared.test.tolist(),
+        "effective_rows": evaluate.effective(v),
+    }

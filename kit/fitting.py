@@ -1,0 +1,140 @@
+"""A fit as its stage describes it: read from the store, handed to THE fold, committed to the store."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kit import registry, rows, saving
+from kit.canon import key_of, stream
+from kit.design import DesignSpec
+from kit.evaluate import Wanted
+from kit.evaluating import wanted_in, wanted_of
+from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
+from kit.folding import folds_of, task_of
+from kit.importance import permutation
+from kit.memory import Memory
+from kit.stage import Stage, use_of
+from kit.store import Store
+from kit.types import Array, Floats, Folds, Rows
+
+
+def inputs_of(stage: Stage, store: Store) -> tuple[Rows, Rows]:
+    """Return the train and test rows a stage reads."""
+    made, local = stage.ingredients, stage.local
+    return rows.load(store, local["table"], local["rows"], made["columns"], names=list(made["x"]))
+
+
+def scoring_weights(stage: Stage, store: Store) -> Floats:
+    """Return the scoring weights (n,): those of the declared test distribution where there is one."""
+    declared = stage.ingredients.get("v")
+    v: Floats = store.open(declared or stage.local["rows"]).array("v")
+    return v
+
+
+def spec_of(stage: Stage, store: Store) -> FitSpec:
+    """Return a fit as its stage describes it."""
+    made, files = stage.ingredients, stage.local["files"]
+    design = made["design"]
+    steps = _pooled_steps(made["curves"], store) if made.get("curves") else None
+    if stage.verb == "refit":
+        steps = _refit_steps(stage, store)
+    return FitSpec(
+        model=use_of(made["model"], "models", files),
+        design=DesignSpec(
+            features=tuple(use_of(f, "features", files) for f in design["features"]),
+            augment=tuple(use_of(a, "augment", files) for a in design["augment"]),
+            weights=use_of(design["weights"], "weights", files) if design["weights"] else None,
+            codec=use_of(design["codec"], "codecs", files),
+            seed=made["seed"],
+            fold=made["fold"],
+        ),
+        task=task_of(made["task"]),
+        split=use_of(made["split"], "splits", files),
+        stop=made["stop"]["use"],
+        stop_folds=made["stop"]["folds"],
+        wanted=_wanted(stage, store),
+        seed_index=made["seed_index"],
+        steps=steps,
+        device=made["device"],
+    )
+
+
+def _wanted(stage: Stage, store: Store) -> Wanted | None:
+    """Return the test distribution that stop rows stand for, as this fold may know it."""
+    made = stage.ingredients
+    if not made["wanted"]:
+        return None
+    if key := made["wanted"].get("estimated"):
+        return wanted_in(store.open(key), made["fold"])
+    return wanted_of(made["wanted"], task_of(made["task"]))
+
+
+def _pooled_steps(curves: list[str], store: Store) -> int:
+    """Return the step at which the mean of all folds' curves is least (policy `pooled`)."""
+    parts = [store.open(key).array("curve") for key in curves]
+    length = min(len(p) for p in parts)
+    return int(np.argmin(np.mean([p[:length] for p in parts], axis=0))) + 1
+
+
+def _refit_steps(stage: Stage, store: Store) -> int | None:
+    """Return the steps for a fit on all rows: the mean of the folds' steps, grown with the rows; None without steps."""
+    use = str(stage.ingredients["model"]["use"])
+    use = stage.local["files"].get(use, use)
+    if not registry.load("models", use).STEPS:
+        return None
+    fits = [store.open(key) for key in stage.ingredients["fits"]]
+    n = folds_of(store.open(stage.ingredients["folds"])).held.shape[1]
+    steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
+    return grown(use, steps, n / learnt)
+
+
+def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
+    """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
+    train, test = inputs_of(stage, store)
+    folds = folds_of(store.open(stage.ingredients["folds"]))
+    shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds", "curves")
+    memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
+    began = time.perf_counter()
+    result = fit_all(spec, train, test, memo) if stage.verb == "refit" else fit_fold(spec, train, test, folds, memo)
+    arrays = _fit_arrays(stage, spec, result, train, folds)
+    meta = {
+        "best_step": int(result.best_step),
+        "n_learn": result.n_learn,
+        "seconds": time.perf_counter() - began,
+        "names": list(result.designs.train.names),
+        "threads": spec.threads,
+        "device": spec.device,
+    }
+    if "model" not in stage.needs:
+        store.commit(stage.key, arrays, meta, stage.ingredients)
+        return
+    with tempfile.TemporaryDirectory() as temp:
+        folder = Path(temp) / "model"
+        folder.mkdir()
+        result.fitted.save(folder)
+        saving.save({"features": result.designs.learnt, "codec": result.designs.codec}, folder, "replay")
+        store.commit(stage.key, arrays, meta, stage.ingredients, folder)
+
+
+def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, folds: Folds) -> dict[str, Array | bytes]:
+    arrays: dict[str, Array | bytes] = {"held": result.held.mean, "test": result.test.mean, "curve": result.curve}
+    if stage.verb == "refit" and result.test.std is not None:
+        arrays["test_std"] = result.test.std
+    elif result.held.std is not None and (result.test.std is not None or not len(result.test)):
+        arrays["held_std"] = result.held.std
+        arrays["test_std"] = np.empty(0, np.float32) if result.test.std is None else result.test.std
+    for name, pred in (("held", result.held), ("test", result.test)):
+        if not np.isfinite(pred.mean).all():
+            raise FloatingPointError(f"the model's {name} predictions are not finite")
+    gain = result.fitted.importance()
+    if gain is not None:
+        arrays["gain"] = np.asarray(gain, np.float64)
+    if stage.verb == "fit" and train.y is not None:
+        y = train.y[folds.is_held(spec.design.fold)]
+        rng = stream(spec.design.seed, "importance", spec.design.fold)
+        arrays["permutation"] = permutation(result.predict, result.held_design, spec.task, y, gain, rng)
+    return arrays

@@ -1,0 +1,154 @@
+"""A declared test distribution: what rows count, what it drives, and what is said beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+MODELS = """
+models:
+  a: {use: hetero_mlp, params: {epochs: 12}, stop: fixed}
+  b: {use: lightgbm, params: {n_estimators: 12}, stop: {use: cut, folds: 3}}
+blend:
+  mix: {use: nnls, from: [a, b]}
+"""
+
+
+def skewed(folder, n: int = 1200, t: int = 1200) -> np.ndarray:
+    """Write train rows whose y is mostly high and test rows whose y is even; return the truth of test."""
+    rng = np.random.default_rng(5)
+    high = rng.random(n) < 0.85
+    y = np.where(high, rng.uniform(7, 10, n), rng.uniform(0, 7, n))
+    truth = rng.uniform(0, 10, t)
+    for name, target, first in (("train", y, 0), ("test", truth, n)):
+        x = target + rng.normal(0, 0.8, len(target))
+        frame = pl.DataFrame({"id": np.arange(first, first + len(target)), "x1": x, "x2": rng.normal(size=len(x))})
+        (frame.with_columns(y=pl.Series(target)) if name == "train" else frame).write_csv(folder / f"{name}.csv")
+    return truth
+
+
+def recipe(evaluate: str) -> str:
+    return f"data: {{train: train.csv, test: test.csv, id: id, target: y}}\nmetric: rmse\nsplit: {{use: kfold, folds: 3}}\nseed: 7\n{evaluate}{MODELS}"
+
+
+def card_after(toy, evaluate: str, name: str = "b") -> dict:
+    toy.write(recipe(evaluate))
+    toy.run()
+    return toy.card(name)
+
+
+def test_a_uniform_target_makes_every_value_count_alike(toy):
+    skewed(toy.folder, 3000)
+    card = card_after(toy, "evaluate: uniform\n")
+    oof = toy.oof("b")
+    y, error = oof["y"].to_numpy(), (oof["pred"] - oof["y"]).to_numpy() ** 2
+    bins = np.clip(((y - y.min()) / (y.max() - y.min()) * 10).astype(int), 0, 9)
+    expected = np.sqrt(np.mean([error[bins == b].mean() for b in range(10)]))
+    np.testing.assert_allclose(card["score"], expected, rtol=1e-6)
+    np.testing.assert_allclose(card["plain_score"], np.sqrt(error.mean()), rtol=1e-6)
+    assert card["score"] > card["plain_score"] > 0
+    assert 0 < card["effective_rows"] < 3000 and 0 < card["score_se"] < card["score"]
+
+
+def test_shares_by_hand(toy):
+    skewed(toy.folder)
+    card = card_after(toy, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
+    oof = toy.oof("b")
+    y, error = oof["y"].to_numpy(), (oof["pred"] - oof["y"]).to_numpy() ** 2
+    expected = np.sqrt(0.5 * error[y < 5].mean() + 0.5 * error[y >= 5].mean())
+    np.testing.assert_allclose(card["score"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["sigma", "counts"])
+def test_an_estimate_finds_the_test_distribution(toy, by):
+    """Train holds 85 % above 7, test 30 %: the estimated shares are far nearer to the truth, and so is the score."""
+    truth = skewed(toy.folder)
+    card = card_after(toy, f"evaluate: {{estimate: a, by: {by}}}\n")
+    about = card["evaluate"]
+    edges = np.array([float(b.split(" .. ")[0]) for b in about["bins"]][1:])
+    true = np.bincount(np.searchsorted(edges, truth), minlength=len(about["bins"])) / len(truth)
+    distance = np.abs(true - about["test_shares"]).sum() / 2
+    assert distance < 0.15 < np.abs(true - about["train_shares"]).sum() / 2
+    assert about["transductive"] is True and about["distance"] < 0.2
+    real = float(np.sqrt(np.mean((toy.oof("b", "test")["pred"].to_numpy() - truth) ** 2)))
+    assert abs(card["score"] - real) < abs(card["plain_score"] - real)
+
+
+def test_what_a_declaration_redoes(toy):
+    """Another declared distribution redoes what it shapes: fits that stop by it, blends, no fixed fits."""
+    skewed(toy.folder)
+    toy.write(recipe("evaluate: uniform\n"))
+    toy.run()
+    toy.write(recipe("evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n"))
+    assert toy.ran() == ["evaluate", *(f"fit b fold {k} seed 0" for k in range(3)), "oof b", "blend mix", "submit"]
+    toy.write(recipe(""))
+    assert "fit a fold 0 seed 0" not in toy.ran()
+
+
+def test_held_rows_do_not_reach_the_stop(toy):
+    """Fold 0's y turned to noise, split by a column: under every declaration fold 0's predictions keep their bits."""
+    skewed(toy.folder)
+    train = pl.read_csv(toy.folder / "train.csv").with_columns(fold=pl.int_range(pl.len()) % 3)
+    noisy = train.with_columns(
+        y=pl.when(pl.col("fold") == 0).then(pl.col("y").reverse() * 0.5 + 1).otherwise(pl.col("y"))
+    )
+    for evaluate in (
+        "evaluate: uniform\n",
+        "evaluate: {estimate: a, by: sigma}\n",
+        "evaluate: {estimate: a, by: counts}\n",
+    ):
+        seen = []
+        for frame in (train, noisy):
+            frame.write_csv(toy.folder / "train.csv")
+            toy.write(recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}"))
+            toy.run()
+            seen.append(toy.oof("b").filter(pl.col("fold") == 0)["pred"].to_list())
+        assert seen[0] == seen[1], evaluate
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "rule"),
+    [
+        ("evaluate: {target: unifrom}\n", "evaluate"),
+        ("evaluate: {edges: [0, 5], shares: [0.5, 0.5]}\n", "ascending edges"),
+        ("evaluate: {shares: {a: 1, b: 1}}\n", "shares of a numeric target are a list"),
+        ("evaluate: {estimate: z}\n", "unknown model or blend"),
+        ("evaluate: {estimate: b, by: sigma}\n", "needs a model with a std"),
+    ],
+)
+def test_what_is_refused(toy, evaluate, rule):
+    skewed(toy.folder, 200, 50)
+    toy.write(recipe(evaluate))
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code in (2, 3) and rule in done.err, done.err
+
+
+def test_a_collapsed_model_is_refused(toy):
+    skewed(toy.folder, 300, 100)
+    text = recipe("evaluate: {estimate: a}\n").replace(
+        "{use: hetero_mlp, params: {epochs: 12}, stop: fixed}",
+        "{use: sklearn, params: {estimator: Ridge, params: {alpha: 1.0e+9}}}",
+    )
+    toy.write(text)
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 3 and "has collapsed" in done.err, done.err
+
+
+def test_classes_take_shares_by_name(toy):
+    skewed(toy.folder, 400, 100)
+    train = pl.read_csv(toy.folder / "train.csv")
+    train.with_columns(y=pl.when(pl.col("y") > 7).then(pl.lit("good")).otherwise(pl.lit("bad"))).write_csv(
+        toy.folder / "train.csv"
+    )
+    text = (
+        recipe("evaluate: {shares: {good: 0.5, bad: 0.5}}\n")
+        .replace("metric: rmse", "metric: logloss")
+        .replace("use: nnls", "use: mean")
+    )
+    toy.write(text)
+    toy.run()
+    oof = toy.oof("b")
+    y, p = (oof["y"] == "good").to_numpy(), np.clip(oof["pred"].to_numpy(), 1e-15, 1 - 1e-15)
+    loss = -np.where(y, np.log(p), np.log(1 - p))
+    np.testing.assert_allclose(toy.card("b")["score"], (loss[y].mean() + loss[~y].mean()) / 2, rtol=1e-5)
