@@ -6,6 +6,7 @@ from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.running import Result, run
 from kit.serving import export, predict
+from kit.shifting import shift
 from kit.views import differences, gc, ls, plan, show, stage, why
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "predict",
     "read_recipe",
     "run",
+    "shift",
     "show",
     "stage",
     "why",

@@ -12,7 +12,7 @@ from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
-from kit.scores import fold_scores, score, standard_error, unscored
+from kit.scores import fold_scores, score, spread_of, standard_error, unscored
 from kit.types import Floats
 
 
@@ -62,6 +62,7 @@ def _scores(scene: Scene, oof: Oof) -> dict[str, Any]:
         "fold_scores": fold_scores(task, recipe.metric, oof, v),
         "also": {m: score(task, m, oof, v) for m in recipe.also},
         **_declared(scene, oof, v),
+        "spread": spread_of(oof, v),
         "unscored": {m: why for m in (recipe.metric, *recipe.also) if (why := unscored(task, m, oof, v))},
     }
 

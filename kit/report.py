@@ -118,6 +118,9 @@ def result(result: Result, root: str) -> None:
         out.print(table)
     for metric, names in _unscored(result).items():
         out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
+    for name, card in result.cards.items():
+        if card.get("spread", {}).get("collapsed"):
+            out.print(_collapsed(name, card["spread"]), markup=False, soft_wrap=True)
     _declared(result)
     counts = result.stages
     if result.truncated:
@@ -136,6 +139,15 @@ def _unscored(result: Result) -> dict[tuple[str, str], list[str]]:
         for metric, why in card.get("unscored", {}).items():
             found.setdefault((metric, why), []).append(name)
     return found
+
+
+def _collapsed(name: str, spread: Mapping[str, Mapping[str, float]]) -> str:
+    parts = [
+        f"{part} {m['min']:.4g} .. {m['max']:.4g}, mean {m['mean']:.4g}, std {m['std']:.2g}"
+        for part in ("oof", "test")
+        if (m := spread[part])
+    ]
+    return f"collapsed: {name} predicts nearly the same for all rows ({'; '.join(parts)})"
 
 
 def _declared(result: Result) -> None:

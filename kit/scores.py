@@ -15,7 +15,7 @@ from kit.folding import folds_of
 from kit.oof import Oof
 from kit.stage import Stage
 from kit.store import Store
-from kit.types import Floats, Ints, Pred, Task
+from kit.types import Floats, Floats32, Ints, Pred, Task
 
 
 def score(task: Task, metric: str, oof: Oof, v: Floats) -> float | None:
@@ -71,6 +71,34 @@ def standard_error(task: Task, metric: str, oof: Oof, v: Floats, group: Ints | N
     if len(known) < 2:
         return None
     return float(np.sqrt((len(known) - 1) * np.var(known)))
+
+
+COLLAPSED = 0.1
+"""A regression whose predictions have less than this part of the target's standard deviation has collapsed."""
+
+
+def spread_of(oof: Oof, v: Floats) -> dict[str, Any]:
+    """Return min, max, mean and std of the OOF and of the test predictions, and whether they have collapsed.
+
+    Those of a regression collapse where they hardly differ while the target (under v) does: the usual end of learning
+    from labels that are nearly all alike. Classes have no such measure; of several, the largest probability is shown.
+    """
+    rows = oof.scored
+    parts = {"oof": oof.pooled().mean[rows], "test": oof.test_mean().mean}
+    shown = {name: _moments(mean[:, 0] if mean.shape[1] == 1 else mean.max(axis=1)) for name, mean in parts.items()}
+    collapsed = False
+    if oof.kind == "value" and v[rows].sum() > 0:
+        y = oof.y[rows]
+        wanted = float(np.sqrt(np.average((y - np.average(y, weights=v[rows])) ** 2, weights=v[rows])))
+        collapsed = any(part["std"] < COLLAPSED * wanted for part in shown.values() if part)
+    return {**shown, "collapsed": collapsed}
+
+
+def _moments(values: Floats32) -> dict[str, float]:
+    if not len(values):
+        return {}
+    wide = values.astype(np.float64)
+    return {"min": float(wide.min()), "max": float(wide.max()), "mean": float(wide.mean()), "std": float(wide.std())}
 
 
 def _at(pred: Pred, rows: Any) -> Pred:
