@@ -68,6 +68,7 @@ def _blend(scene: Scene, name: str, stage: Stage, target: Path) -> dict[str, Any
         "stacker": spec,
         "seed": stage.ingredients["seed"],
         "sources": _names(scene, stage),
+        "columns": _columns(scene, sorted(stage.ingredients.get("x", {})), target),
         **files,
     }
 

@@ -17,7 +17,7 @@ from kit.design import Use
 from kit.errors import DataError, RecipeError
 from kit.folding import task_of
 from kit.oof import Oof, average
-from kit.types import Array, Column, Design, Floats32, Pred, PredKind, Rows, Task
+from kit.types import Array, Column, Design, Floats32, Ints, Pred, PredKind, Rows, Task
 from kit.vectors import Costly
 
 if TYPE_CHECKING:
@@ -71,10 +71,19 @@ class Replay:
         stacker = Use("stackers", use, registry.load("stackers", use).Params.model_validate(about["stacker"]["params"]))
         metric = own.get(about["metric"], about["metric"])
         spec = BlendSpec(stacker, metric, task_of(about["task"]), about["seed"], tuple(about["sources"]))
-        combiner = saving.load(self.folder / name / "models", "combiner", own)
+        kept = saving.load(self.folder / name / "models", "combiner", own)
         sources = [self.of(source) for source in about["sources"]]
-        test, std = tests_of(spec, combiner, sources)
+        group = None if kept["keys"] is None else self._groups(name, about, kept["keys"])
+        test, std = tests_of(spec, kept["combiner"], sources, group)
         return _oof(test, std, registry.load("stackers", use).RETURNS or sources[0].kind)
+
+    def _groups(self, name: str, about: Mapping[str, Any], keys: Array) -> Ints:
+        """Return (t,) the group of each new row: the place of its key among those of training, or one past the last."""
+        rows, notes = newrows.read(self.frame, about["columns"], self.folder / name / "models" / "levels")
+        self.notes |= dict.fromkeys(notes)
+        values = rows.x[about["stacker"]["params"]["key"]]
+        place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+        return np.where(keys[place] == values, place, len(keys)).astype(np.int64)
 
     def _model(self, name: str, about: Mapping[str, Any]) -> Oof:
         folder, own = self.folder / name / "models", self._own(name, about)

@@ -14,14 +14,18 @@ EDIT = ("n_estimators: 8", "n_estimators: 9")
 
 def flip(folder: Path) -> None:
     """Change one bit in the last byte of the largest file, whose size stays."""
-    path = max((p for p in folder.rglob("*") if p.name != "manifest.json"), key=lambda p: p.stat().st_size)
+    path = max(
+        (p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"), key=lambda p: p.stat().st_size
+    )
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
 
 
 def truncate(folder: Path) -> None:
-    path = max((p for p in folder.rglob("*") if p.name != "manifest.json"), key=lambda p: p.stat().st_size)
+    path = max(
+        (p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"), key=lambda p: p.stat().st_size
+    )
     path.write_bytes(path.read_bytes()[:-7])
 
 

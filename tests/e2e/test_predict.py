@@ -29,7 +29,8 @@ models:
   rest: {use: lightgbm, features: base, params: {n_estimators: 5}, stop: fixed, target_transform: residual(ridge)}
 blend:
   mix: {use: hill_climb, from: [a, x, k, net, ridge]}
-  final: {use: clip, from: mix, low: -1, high: 2}
+  moved: {use: bias, from: mix, key: c}
+  final: {use: clip, from: moved, low: -1, high: 2}
 submit: {from: final}
 """
 
@@ -55,7 +56,7 @@ def test_predict_on_test_is_test_parquet(kept):
     for file in ("train.csv", "r.yaml", "names.json", "vectors.npy"):
         (kept.folder / file).unlink()
     shutil.rmtree(kept.root / ".kit")
-    for name in ("a", "x", "k", "net", "ridge", "top", "rest", "mix", "final"):
+    for name in ("a", "x", "k", "net", "ridge", "top", "rest", "mix", "moved", "final"):
         made, test = predicted(kept, name), kept.oof(name, "test")
         assert made.columns == test.columns
         for column in test.columns:

@@ -34,7 +34,7 @@ def test_a_collapsed_model_is_named(toy):
         (
             "b: {use: lightgbm, features: base, params: {n_estimators: 8}",
             "b: {use: lightgbm, features: base, params: {n_estimators: 1, learning_rate: 0.001}",
-        )
+        ),
     )
     done = toy.kit("run", str(toy.folder / "r.yaml"))
     assert done.code == 0 and "collapsed: b predicts nearly the same" in done.out
