@@ -33,10 +33,10 @@ class Curves:
         return np.asarray(np.interp(values, self.y[own], self.x[own]))
 
 
-def curves(knots: Sequence[tuple[Floats, Floats]]) -> Curves:
-    """Return the curves of pairs (x, y) of knots, x rising."""
+def joined(knots: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Ints]:
+    """Return the x, y and start of `Curves`, from pairs (x, y) of knots, x rising."""
     start = np.concatenate([[0], np.cumsum([len(x) for x, _ in knots])]).astype(np.int64)
-    return Curves(np.concatenate([x for x, _ in knots]), np.concatenate([y for _, y in knots]), start)
+    return np.concatenate([x for x, _ in knots]), np.concatenate([y for _, y in knots]), start
 
 
 def steps(values: NDArray[np.floating], v: Floats) -> tuple[Floats, Floats]:

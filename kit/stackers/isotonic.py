@@ -8,7 +8,7 @@ import numpy as np
 
 from kit.contracts import Context
 from kit.params import Params as Base
-from kit.stackers._curves import Curves, curves
+from kit.stackers._curves import Curves, joined
 from kit.stackers._gram import truth
 from kit.stackers._proba import effective, proper
 from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
@@ -26,10 +26,8 @@ class Params(Base):
 
 
 @dataclass(frozen=True)
-class Isotonic:
+class Isotonic(Curves):
     """A rising curve for each output."""
-
-    curves: Curves
 
     @property
     def weights(self) -> None:
@@ -37,7 +35,7 @@ class Isotonic:
 
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return the source z (1, n, m) through its curves; without std, whose scale the curve changes."""
-        mean = np.stack([self.curves.at(k, z[0, :, k]) for k in range(z.shape[2])], axis=1)
+        mean = np.stack([self.at(k, z[0, :, k]) for k in range(z.shape[2])], axis=1)
         return Pred(proper(ctx.task, mean).astype(np.float32))
 
 
@@ -54,7 +52,7 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Isot
     for k in range(z.shape[2]):
         x, level = _knots(z[0, :, k], target[:, k], v)
         made.append((x, np.clip(level, inside, 1 - inside) if inside else level))
-    return Isotonic(curves(made))
+    return Isotonic(*joined(made))
 
 
 def _knots(z: Floats32, target: Floats, v: Floats) -> tuple[Floats, Floats]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
-from kit.stackers._curves import Curves, curves, steps
+from kit.stackers._curves import Curves, joined, steps
 from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -30,10 +30,9 @@ class Params(Base):
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Mapped(Curves):
     """The curve from a prediction to the target's quantile, and how far it is followed."""
 
-    curve: Curves
     strength: float
 
     @property
@@ -43,7 +42,7 @@ class Mapped:
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return the source z (1, n, 1) mapped; without std, whose scale the map changes."""
         own = z[0, :, 0].astype(np.float64)
-        return Pred((own + self.strength * (self.curve.at(0, own) - own))[:, None].astype(np.float32))
+        return Pred((own + self.strength * (self.at(0, own) - own))[:, None].astype(np.float32))
 
 
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Mapped:
@@ -56,4 +55,4 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Mapp
     share = np.concatenate([[0.0], np.cumsum(v[order])]) / v.sum()
     total = np.concatenate([[0.0], np.cumsum((v * y)[order])]) / v.sum()
     below = np.interp(upto, share, total)
-    return Mapped(curves([(places, np.diff(below) / np.diff(upto))]), params.strength)
+    return Mapped(*joined([(places, np.diff(below) / np.diff(upto))]), params.strength)

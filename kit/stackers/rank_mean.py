@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kit.contracts import Context
 from kit.params import Params as Base
-from kit.stackers._curves import Curves, curves, steps
+from kit.stackers._curves import Curves, joined, steps
 from kit.stackers._gram import MANY
 from kit.stackers._proba import proper
 from kit.types import Floats, Floats32, Pred, PredKind, Task, TaskKind
@@ -27,10 +27,9 @@ class Params(Base):
 
 
 @dataclass(frozen=True)
-class Ranks:
+class Ranks(Curves):
     """The rank of a value in each source and output, from 0 to 1, as curve s * m + k; equal `weights` (S,)."""
 
-    ranks: Curves
     weights: Floats
 
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
@@ -43,16 +42,16 @@ class Ranks:
         for k in range(m):
             rank = np.zeros(n)
             for s in range(n_sources):
-                rank += self.ranks.at(s * m + k, z[s, :, k]) / n_sources
+                rank += self.at(s * m + k, z[s, :, k]) / n_sources
             for s in range(n_sources):
-                mean[:, k] += self.ranks.back(s * m + k, rank) / n_sources
+                mean[:, k] += self.back(s * m + k, rank) / n_sources
         return Pred(proper(ctx.task, mean).astype(np.float32))
 
 
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Ranks:
     """Return the ranks of each source. Shape: z (S, n, m); y, v (n,)."""
     knots = [_ranks(ctx.task, source[:, k], v) for source in z for k in range(source.shape[1])]
-    return Ranks(curves(knots), np.full(len(z), 1 / len(z)))
+    return Ranks(*joined(knots), np.full(len(z), 1 / len(z)))
 
 
 def _ranks(task: Task, values: NDArray[np.floating], v: Floats) -> tuple[Floats, Floats]:

@@ -143,7 +143,7 @@ def test_isotonic_equals_scikit_learn(seed: int) -> None:
     other = rng.normal(size=(1, 200, 1)).astype(np.float32) * 2
     np.testing.assert_allclose(got(other, ctx).mean[:, 0], slow.predict(other[0, :, 0].astype(float)), atol=1e-5)
     assert got(z, ctx).std is None
-    assert len(got.curves.x) < 80
+    assert len(got.x) < 80
 
 
 def test_isotonic_probabilities_are_never_certain() -> None:

@@ -137,8 +137,9 @@ def test_offsets_are_as_good_as_a_fine_grid(metric: str, seed: int) -> None:
     assert got > best - 0.02
 
 
-def test_offsets_of_many_values_try_some() -> None:
-    z, y, v = probabilities(0, 5000)
+@pytest.mark.parametrize("n", [5000, 40_000])
+def test_offsets_of_many_values_try_some(n: int) -> None:
+    z, y, v = probabilities(0, n)
     aim = (y[:, None] == np.arange(3)).astype(float)
     tally = registry.metric("balanced_accuracy").tally
     assert tally is not None
