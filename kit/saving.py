@@ -18,6 +18,7 @@ import numpy as np
 from kit import registry
 from kit.errors import FitError
 from kit.params import Params
+from kit.types import Block
 
 FORMAT = 1
 """Number of the layout of the tree."""
@@ -82,7 +83,7 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {_TAG: "params", "class": registry.reference(type(value)), "is": value.model_dump(mode="json")}
     if is_dataclass(value) and not isinstance(value, type):
         # What learning rows are worth for themselves is of no use to new ones.
-        plain = replace(value, own=None) if any(f.name == "own" and f.init for f in fields(value)) else value
+        plain = replace(value, own=None) if isinstance(getattr(value, "own", None), Block) else value
         parts = {f.name: _pack(getattr(plain, f.name), arrays) for f in fields(plain) if f.init}
         return {_TAG: "data", "class": registry.reference(type(value)), "is": parts}
     raise TypeError(f"{type(value).__name__} cannot be saved without pickle: {value!r:.80}")
