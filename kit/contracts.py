@@ -85,6 +85,7 @@ class ModelModule(Protocol[P]):
 
     STEPS: the parameter that counts its steps, "" where it has none. STEP_GROWS: more rows want more steps (rounds do,
     an epoch grows by itself). DATA_PARAMS: what `prepare` depends on. COST: how long a fit takes, LightGBM's being 1.
+    Optional: `check(params, task)` raises RecipeError when planned; `device` and `notes` of a Fitted go on its card.
     """
 
     @property

@@ -41,7 +41,8 @@ def page(kind: str, name: str) -> Page:
     module = registry.load(kind, name)
     params: type[Params] | None = getattr(module, "Params", None)
     entries = tuple(_entries(params)) if params else ()
-    native = len(set(params.NATIVE)) if params else 0
+    refused = getattr(params, "MANAGED", {})
+    native = sum(target not in refused for target in params.NATIVE.values()) if params else 0
     return Page(kind, name, " ".join((module.__doc__ or "").split()), entries, native)
 
 

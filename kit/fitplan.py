@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,11 @@ from kit.canon import fingerprint
 from kit.errors import RecipeError
 from kit.facts import Facts
 from kit.folding import dump
+from kit.params import Params
 from kit.recipe import Model, Plug, Recipe
 from kit.resolving import Needs, Resolver, code_of
 from kit.types import Task
+from kit.wording import placed
 
 
 def ingredients(
@@ -144,3 +147,14 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
             allowed=module.OBJECTIVES,
             next=f"learners that can: {', '.join(can)}",
         )
+    try:
+        getattr(module, "check", _nothing_to_check)(model.plug.params, inner)
+    except RecipeError as error:
+        problem = error.problems[0]
+        rule = f"{problem.place}: {problem.rule}" if problem.place else problem.rule
+        error.problems = (replace(problem, place="", rule=rule),)
+        raise placed(error, recipe.document, ("models", model.name, "params")) from error
+
+
+def _nothing_to_check(params: Params, task: Task) -> None:
+    """A learner without `check` takes any params its schema takes."""

@@ -107,7 +107,8 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
         "seconds": time.perf_counter() - began,
         "names": list(result.designs.train.names),
         "threads": spec.threads,
-        "device": spec.device,
+        "device": getattr(result.fitted, "device", spec.device),
+        "notes": list(getattr(result.fitted, "notes", ())),
     }
     if "model" not in stage.needs:
         store.commit(stage.key, arrays, meta, stage.ingredients)

@@ -126,6 +126,7 @@ def _about(fits: list[list[Stored]]) -> dict[str, Any]:
         "seconds": sum(f.meta["seconds"] for f in flat),
         "threads": flat[0].meta["threads"],
         "device": flat[0].meta["device"],
+        "notes": sorted({note for f in flat for note in f.meta["notes"]}),
         "importances": {},
     }
     for name in ("gain", "permutation"):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from kit.contracts import Run, Watch
 from kit.errors import FitError, RecipeError, nearest
+from kit.models._classes import ClassWeight
+from kit.models._losses import Loss, mean_loss
 from kit.params import Params
-from kit.types import Bools, Design, Floats, Floats32, Objective, Task
+from kit.types import Bools, Design, Floats, Floats32
 
 SEED = "set `seed` of the recipe instead"
 THREADS = "the run decides: threads never change a result"
@@ -23,8 +26,9 @@ STOP = "leave it out: a fit stops on the loss of its own objective; score with `
 COLUMNS = "leave it out: the features say which columns are categories"
 CLASSES = "leave it out: the task says it"
 FIXED = "leave it out: kit fixes it so that results can be repeated"
-WEIGHTS = "leave it out: declare `weights` in the recipe instead"
+WEIGHTS = "use class_weight: balanced, or class_weight: {label: weight}"
 FILES = "leave it out: kit saves models itself"
+UNUSED = "leave it out: kit has no use for it (command line, files, ranking, text, prediction)"
 
 
 class BoosterParams(Params):
@@ -32,6 +36,17 @@ class BoosterParams(Params):
 
     OWN: ClassVar[Mapping[str, str]] = {}
     MANAGED: ClassVar[Mapping[str, str]] = {}
+
+    objective: str | None = None
+    """What is trained for and stopped on, by kit's name (docs/learners.md) or the library's. None: what the metric asks
+    for."""
+    level: float | None = None
+    """The level of an objective that has one: alpha of quantile and expectile, delta of huber, c of fair, power of
+    tweedie, gamma of focal."""
+    class_weight: ClassWeight = None
+    """Weight of each class in learning: `balanced`, or {label: weight}; classes not named count 1."""
+    monotone: dict[str, Literal[-1, 0, 1]] = Field(default_factory=dict)
+    """Columns of the matrix that may only raise (1) or lower (-1) the prediction, by name."""
 
     @model_validator(mode="before")
     @classmethod
@@ -64,26 +79,6 @@ class BoosterParams(Params):
         if name not in cls.NATIVE:
             raise ValueError(f"the library has no parameter {name}; {nearest(name, cls.NATIVE)}".rstrip("; "))
         return cls.NATIVE[name]
-
-
-def objective_of(chosen: object, task: Task, own: str, allowed: Mapping[str, Sequence[str]]) -> str:
-    """Return the library's objective: `own`, or the one given natively if its prediction fits the task.
-
-    Raises:
-        RecipeError: the native objective does not fit.
-    """
-    if chosen is None:
-        return own
-    name = str(chosen)
-    fits = (own, *allowed[task.kind])
-    if name.split(":", maxsplit=1)[0] in fits or name in fits:
-        return name
-    raise RecipeError(
-        f"this objective does not fit a {task.kind} task",
-        got=name,
-        allowed=fits,
-        next=nearest(name, fits) or "leave it out: kit takes it from the metric",
-    )
 
 
 @dataclass(frozen=True)
@@ -134,21 +129,24 @@ def chosen(sample: Sample, keep: Bools) -> Sample | None:
     return Sample(sample.x[keep], sample.y[keep], sample.weight[keep]) if keep.any() else None
 
 
-def stop_loss(objective: Objective, sample: Sample, mean: Floats) -> float:
-    """Return the weighted loss of a prediction, summed in one fixed order so that threads cannot change its bits.
+def stop_loss(loss: Loss, sample: Sample, mean: Floats) -> float:
+    """Return the loss of a prediction under the stop rows' weights.
 
     Args:
         mean: (n,) or (n, m): the value, P(positive) or the class probabilities.
     """
-    y, v = sample.y, sample.weight
-    if objective == "squared":
-        return math.sqrt(float(np.sum(v * (y - mean) ** 2) / np.sum(v)))
-    if objective == "absolute":
-        loss = np.abs(y - mean)
-    else:
-        right = mean[np.arange(len(y)), y.astype(int)] if objective == "softmax" else np.where(y > 0, mean, 1 - mean)
-        loss = -np.log(np.clip(right, 1e-15, 1.0))
-    return float(np.sum(v * loss) / np.sum(v))
+    return mean_loss(loss, sample.y, sample.weight, mean)
+
+
+@contextmanager
+def told(library: str, error: type[Exception]) -> Iterator[None]:
+    """Turn the library's own errors inside into FitError: they are of parameters it does not take, or of the data."""
+    try:
+        yield
+    except error as caught:
+        lines = [line.strip() for line in str(caught).splitlines() if line.strip()]
+        got = lines[0] if lines else type(caught).__name__
+        raise FitError(f"{library} refuses", got=got, next="mend the parameter it names") from caught
 
 
 class Monitor:
@@ -175,17 +173,20 @@ class Monitor:
         waited = self._choose and bool(self.curve) and self.steps - self._best[1] >= self._patience
         return bool(self._watch(self.steps, score)) or waited
 
+    def as_curve(self) -> Floats:
+        """Return (steps,) the stop loss after each step."""
+        return np.array(self.curve, np.float64)
+
     @property
     def best_step(self) -> int:
         """Steps to keep: up to the best stop loss, or all of them where nothing may be chosen."""
         return (self._best[1] if self._choose else 0) or self.steps
 
 
-def shares(mean: Floats32) -> Floats32:
+def shares(mean: Floats) -> Floats:
     """Return class scores (n, m) as shares of their row's sum: one-against-rest probabilities do not add up to 1."""
     total = mean.sum(axis=1, keepdims=True)
-    out: Floats32 = np.divide(mean, total, out=np.full_like(mean, 1 / mean.shape[1]), where=total > 0)
-    return out
+    return np.asarray(np.divide(mean, total, out=np.full_like(mean, 1 / mean.shape[1]), where=total > 0))
 
 
 def refuse_unless(value: object, allowed: Sequence[str], name: str) -> None:

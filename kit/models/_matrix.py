@@ -11,7 +11,7 @@ import numpy as np
 
 from kit.types import Array, Bools, Floats, Floats32, Ints
 
-Scale = Literal["standard", "robust", "none"]
+Scale = Literal["standard", "robust", "minmax", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,9 @@ def _statistics(column: Array, scale: Scale) -> tuple[float, float, float]:
     sd = float(known.std())
     if scale == "none":
         return median, 0.0, 1.0
+    if scale == "minmax":
+        least = float(known.min())
+        return median, least, float(known.max()) - least or 1.0
     if scale == "standard":
         return median, float(known.mean()), sd or 1.0
     return median, median, (high - low) or sd or 1.0

@@ -1,7 +1,7 @@
 """Names a booster's own documentation uses: alias -> canonical name, one table per library.
 
-A line holds a canonical name, then aliases of it. Parameters of command line programs, of files, of prediction and of
-ranking are left out, for kit has no use for them.
+A line holds a canonical name, then aliases of it. The `_UNUSED` are known too, so that they are refused in words:
+parameters of command line programs, of files, of prediction, of ranking and of texts.
 """
 
 from __future__ import annotations
@@ -9,12 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def _table(lines: str) -> Mapping[str, str]:
+def _table(lines: str, unused: tuple[str, ...]) -> Mapping[str, str]:
     """Return alias -> canonical name, every canonical name to itself included."""
-    return {name: words[0] for line in lines.strip().splitlines() if (words := line.split()) for name in words}
+    named = {name: words[0] for line in lines.strip().splitlines() if (words := line.split()) for name in words}
+    return named | {name: name for name in unused}
 
 
-LIGHTGBM = _table("""
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+LIGHTGBM_UNUSED = _words("""
+auc_mu_weights bagging_by_query config convert_model convert_model_language data eval_at first_metric_only
+forcedbins_filename forcedsplits_filename gpu_device_id_list group_column header ignore_column input_model
+is_provide_training_metric label_column label_gain lambdarank_norm lambdarank_position_bias_regularization
+lambdarank_truncation_level local_listen_port machine_list_filename machines metric_freq multi_error_top_k num_gpu
+num_iteration_predict num_machines output_model output_result parser_config_file pre_partition precise_float_parser
+pred_early_stop pred_early_stop_freq pred_early_stop_margin predict_contrib predict_disable_shape_check
+predict_leaf_index predict_raw_score refit_decay_rate save_binary saved_feature_importance_type snapshot_freq
+start_iteration_predict task time_out top_k tree_learner two_round valid weight_column
+""")
+
+LIGHTGBM = _table(
+    """
 alpha
 bagging_fraction bagging sub_row subsample
 bagging_freq subsample_freq
@@ -104,10 +121,15 @@ use_quantized_grad
 verbosity verbose
 xgboost_dart_mode
 zero_as_missing
-""")
+""",
+    LIGHTGBM_UNUSED,
+)
 """Source: LightGBM 4.7, docs/Parameters."""
 
-XGBOOST = _table("""
+XGBOOST_UNUSED = _words("callbacks feature_weights importance_type kwargs")
+
+XGBOOST = _table(
+    """
 alpha reg_alpha
 aft_loss_distribution
 base_score
@@ -159,10 +181,18 @@ tree_method
 tweedie_variance_power
 validate_parameters
 verbosity silent
-""")
+""",
+    XGBOOST_UNUSED,
+)
 """Source: XGBoost 3.2, doc/parameter and the scikit-learn wrapper's names."""
 
-CATBOOST = _table("""
+CATBOOST_UNUSED = _words("""
+callback dictionaries embedding_features feature_calcers input_borders metadata name output_borders text_features
+text_processing tokenizers
+""")
+
+CATBOOST = _table(
+    """
 allow_const_label
 allow_writing_files
 approx_on_full_history
@@ -173,24 +203,31 @@ boosting_type
 bootstrap_type
 border_count max_bin
 cat_features
+best_model_min_trees
 class_names
 class_weights
 classes_count
 combinations_ctr
 counter_calc_method
+ctr_description
 ctr_history_unit
 ctr_leaf_count_limit
 ctr_target_border_count
 custom_metric custom_loss
 data_partition
 depth max_depth
+dev_efb_max_buckets
+dev_score_calc_obj_block_size
+device_config
 devices
 diffusion_temperature
+eval_fraction
 eval_metric
 feature_border_type
 feature_weights
 final_ctr_computation_mode
 first_feature_use_penalties
+fixed_binary_splits
 fold_len_multiplier
 fold_permutation_block
 gpu_cat_features_storage
@@ -224,6 +261,7 @@ one_hot_max_size
 penalties_coefficient
 per_feature_ctr
 per_float_feature_quantization
+per_object_feature_penalties
 pinned_memory_size
 posterior_sampling
 random_seed random_state
@@ -248,5 +286,7 @@ train_dir
 use_best_model
 used_ram_limit
 verbose silent
-""")
+""",
+    CATBOOST_UNUSED,
+)
 """Source: CatBoost 1.2, reference of training parameters."""

@@ -6,14 +6,16 @@ import json
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 
+from kit.contracts import Run
 from kit.models._boosting import Sample
-from kit.types import Array, Bools, Design, Floats, Floats32, Objective, Pred, Task
+from kit.models._losses import Loss
+from kit.types import Array, Bools, Design, Floats, Floats32, Pred, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +29,21 @@ class Trees:
     FILE: ClassVar[str] = "model"
 
     model: bytes
-    objective: Objective
+    objective: str
     n_columns: int
     best_step: int
     curve: Floats
     seen: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     facts: Mapping[str, Sequence[float]] = field(default_factory=dict)
     threads: int = 1
+    device: str = "cpu"
+    notes: tuple[str, ...] = ()
+
+    def ran_on(self, run: Run, device: str, library: str) -> Self:
+        """Return the model with its threads and the device it was trained on; a note where that is not the run's."""
+        fell = run.device != "cpu" and device.lower() == "cpu"
+        notes = (f"{library} has no GPU support here: trained on the CPU",) if fell else ()
+        return replace(self, threads=run.threads, device="cpu" if device.lower() == "cpu" else "cuda", notes=notes)
 
     @abstractmethod
     def predict(self, design: Design) -> Pred:
@@ -53,6 +63,8 @@ class Trees:
             "curve": self.curve.tolist(),
             "seen": {str(k): v for k, v in self.seen.items()},
             "facts": {k: list(v) for k, v in self.facts.items()},
+            "device": self.device,
+            "notes": self.notes,
         }
         (folder / "meta.json").write_text(json.dumps(meta), "utf-8")
 
@@ -70,6 +82,8 @@ class Trees:
             np.array(meta["curve"], np.float64),
             {int(k): tuple(v) for k, v in meta["seen"].items()},
             meta["facts"],
+            device=meta["device"],
+            notes=tuple(meta["notes"]),
         )
 
 
@@ -102,21 +116,26 @@ class Constant:
         (folder / "meta.json").write_text(json.dumps(meta), "utf-8")
 
 
-def constant_of(task: Task, sample: Sample) -> Constant | None:
-    """Return the best constant where there is nothing to learn (the libraries fail or warn there), else None."""
-    x, y, w = sample.x, sample.y, sample.weight
-    if (y != y[0]).any() and any(_varies(x[:, i]) for i in range(x.shape[1])):
-        return None
+def is_flat(sample: Sample) -> bool:
+    """Return whether there is nothing to learn: one value in y, or no column that varies. The libraries fail there."""
+    x, y = sample.x, sample.y
+    return bool((y == y[0]).all()) or not any(_varies(x[:, i]) for i in range(x.shape[1]))
+
+
+def constant_of(loss: Loss, task: Task, sample: Sample) -> Constant:
+    """Return the best constant under a loss (of those without a closed form, the mean)."""
+    y, w = sample.y, sample.weight
     mean = float(np.average(y, weights=w))
-    std = math.sqrt(float(np.average((y - mean) ** 2, weights=w))) if task.objective == "gaussian" else None
+    std = math.sqrt(float(np.average((y - mean) ** 2, weights=w))) if loss.name == "gaussian" else None
     if task.kind == "multiclass":
         out = np.bincount(y.astype(int), w, task.n_out) / w.sum()
-    elif task.objective == "absolute":
+    elif loss.name in ("absolute", "mape", "quantile"):
         order = np.argsort(y, kind="stable")
-        out = y[order][[int(np.searchsorted(np.cumsum(w[order]), w.sum() / 2))]]
+        share = loss.level if loss.name == "quantile" else 0.5
+        out = y[order][[min(int(np.searchsorted(np.cumsum(w[order]), share * w.sum())), len(y) - 1)]]
     else:
         out = np.array([mean])
-    return Constant(np.asarray(out, np.float32), std, x.shape[1])
+    return Constant(np.asarray(out, np.float32), std, sample.x.shape[1])
 
 
 def pred_of(mean: Floats, std: Floats | None = None) -> Pred:

@@ -13,11 +13,15 @@ import numpy as np
 from pydantic import Field
 
 from kit.contracts import Run
-from kit.errors import FitError
 from kit.models import _boosting as boosting
+from kit.models import _constraints as constraints
+from kit.models import _gpu as gpu
+from kit.models import _objectives as objectives
+from kit.models._catboost import READ_AS, chosen_of
+from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
-from kit.models._native import CATBOOST
-from kit.models._trees import Constant, Trees, constant_of, pred_of
+from kit.models._native import CATBOOST, CATBOOST_UNUSED
+from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
 from kit.params import Tune
 from kit.types import Design, Floats, Ints, Objective, Pred, Task, TaskKind
 
@@ -26,20 +30,11 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax", "gaussian")
 STEPS = "n_estimators"
 STEP_GROWS = True
-DATA_PARAMS: tuple[str, ...] = ()
+DATA_PARAMS: tuple[str, ...] = ("class_weight",)
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 3.0
 
 Grow = Literal["SymmetricTree", "Depthwise", "Lossguide"]
-
-_OBJECTIVE = {"squared": "RMSE", "absolute": "MAE", "logloss": "Logloss", "softmax": "MultiClass"}
-_OBJECTIVE |= {"gaussian": "RMSEWithUncertainty"}
-# Losses whose raw prediction is not the value itself (Poisson, Tweedie) are left out: CatBoost would stop on the log.
-_FITS = {
-    "regression": ("RMSE", "MAE", "Quantile", "Expectile", "Huber", "LogCosh", "Lq", "MAPE"),
-    "binary": ("CrossEntropy", "Focal"),
-    "multiclass": (),
-}
 
 
 class Params(boosting.BoosterParams):
@@ -47,6 +42,7 @@ class Params(boosting.BoosterParams):
 
     NATIVE: ClassVar[Mapping[str, str]] = CATBOOST
     OWN: ClassVar[Mapping[str, str]] = {
+        **{"loss_function": "objective", "monotone_constraints": "monotone"},
         "iterations": "n_estimators",
         "learning_rate": "learning_rate",
         "od_wait": "patience",
@@ -68,6 +64,8 @@ class Params(boosting.BoosterParams):
         **dict.fromkeys(("task_type", "devices"), boosting.DEVICE),
         **dict.fromkeys(("verbose", "logging_level", "metric_period"), boosting.QUIET),
         **dict.fromkeys(("eval_metric", "custom_metric", "od_type", "od_pval", "use_best_model"), boosting.STOP),
+        **dict.fromkeys(("eval_fraction", "best_model_min_trees"), boosting.STOP),
+        **dict.fromkeys(CATBOOST_UNUSED, boosting.UNUSED),
         **dict.fromkeys(("cat_features", "ignored_features"), boosting.COLUMNS),
         **dict.fromkeys(("classes_count", "class_names", "target_border"), boosting.CLASSES),
         **dict.fromkeys(("class_weights", "auto_class_weights", "scale_pos_weight"), boosting.WEIGHTS),
@@ -107,22 +105,30 @@ class Params(boosting.BoosterParams):
 
 @dataclass(frozen=True)
 class Data:
-    """The library's pools. `present` (c,) are the classes among the learning rows; scale = mean and sd of y."""
+    """The library's pools. `present` (c,) are the classes among the learning rows; scale = mean and sd of y; `flat`:
+    rows that teach nothing."""
 
     train: Any
     valid: Any
-    n_columns: int
+    names: tuple[str, ...]
+    categories: tuple[int, ...]
     present: Ints
     scale: tuple[float, float] = (0.0, 1.0)
-    constant: Constant | None = None
+    flat: boosting.Sample | None = None
+
+
+def check(params: Params, task: Task) -> None:
+    """Raise RecipeError where the objective or the class weights do not fit the task."""
+    chosen_of(params.objective, params.level, task)
+    check_classes(params.class_weight, task)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
     """Return the rows as pools. CatBoost bins them in each fit, which takes less time than a few trees."""
-    rows, held = boosting.learning(train, "F"), boosting.stopping(stop, "F")
-    constant = constant_of(task, rows)
-    if constant is not None:
-        return Data(None, None, train.n_columns, np.empty(0, np.int64), constant=constant)
+    rows = boosting.learning(class_weighted(train, task, params.class_weight), "F")
+    held, categories = boosting.stopping(stop, "F"), tuple(sorted(train.categories))
+    if is_flat(rows):
+        return Data(None, None, train.names, categories, np.empty(0, np.int64), flat=rows)
     present = np.unique(rows.y).astype(np.int64) if task.kind == "multiclass" else np.empty(0, np.int64)
     if held is not None and len(present):
         held = boosting.chosen(held, np.isin(held.y, present))
@@ -132,7 +138,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
         mean = float(np.average(rows.y, weights=rows.weight))
         scale = (mean, float(np.sqrt(np.average((rows.y - mean) ** 2, weights=rows.weight))))
     pools = [None if s is None else _pool(s, train.categories, present, scale, run) for s in (rows, held)]
-    return Data(pools[0], pools[1], train.n_columns, present, scale)
+    return Data(pools[0], pools[1], train.names, categories, present, scale)
 
 
 def _pool(
@@ -149,35 +155,31 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     """Return the trees, kept up to the best stop loss unless `run.steps` says how many.
 
     Raises:
-        RecipeError: a native objective does not fit the task.
-        FitError: the library found no solution.
+        RecipeError: the objective does not fit the task, or a constraint names no column.
+        FitError: the library found no solution, or refuses a parameter.
     """
     import catboost
 
-    if data.constant is not None:
-        return data.constant
-    model = catboost.CatBoost(_config(params, task, data, run))
-    monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
-    follower = _Follower(monitor, _OBJECTIVE[task.objective], float(np.log(data.scale[1])))
-    # CatBoost has no callbacks on the GPU: there its own patience ends the fit and the curve is read afterwards.
-    live = run.device == "cpu"
-    try:
+    chosen = chosen_of(params.objective, params.level, task)
+    if data.flat is not None:
+        return constant_of(chosen.loss, task, data.flat)
+    objectives.check_target(chosen.loss, np.asarray(data.train.get_label(), np.float64))
+    device = gpu.catboost(run)
+    with boosting.told("CatBoost", catboost.CatBoostError):
+        model = catboost.CatBoost(_config(params, chosen, data, run) | _on_device(params, data, run, device))
+        monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
+        follower = _Follower(monitor, float(np.log(data.scale[1])))
+        # CatBoost has no callbacks on the GPU: there its own patience ends the fit and the curve is read afterwards.
+        live = device == "CPU"
         model.fit(data.train, eval_set=data.valid, callbacks=[follower] if live else None)
-    except catboost.CatBoostError as error:
-        raise FitError("CatBoost gave up", got=str(error).splitlines()[0], next="raise l2, or lower depth") from error
-    if not live:
-        follower.replay(model.get_evals_result(), model.tree_count_)
-    if 0 < monitor.best_step < model.tree_count_ and params.grow == "SymmetricTree":  # it cannot cut other trees
-        model.shrink(monitor.best_step)
-    return Forest(
-        _bytes(model),
-        task.objective,
-        data.n_columns,
-        monitor.best_step,
-        np.array(monitor.curve, np.float64),
-        facts={"scale": data.scale, "present": data.present.tolist(), "n_out": (task.n_out,)},
-        threads=run.threads,
-    )
+        if not live:
+            follower.replay(model.get_evals_result(), model.tree_count_)
+        if 0 < monitor.best_step < model.tree_count_ and params.grow == "SymmetricTree":  # it cannot cut other trees
+            model.shrink(monitor.best_step)
+    facts = {"scale": data.scale, "present": data.present.tolist(), "n_out": (task.n_out,)}
+    steps, curve = monitor.best_step, monitor.as_curve()
+    made = Forest(_bytes(model), chosen.loss.name, len(data.names), steps, curve, facts=facts)
+    return made.ran_on(run, device, "CatBoost")
 
 
 @dataclass(frozen=True)
@@ -185,30 +187,26 @@ class _Follower:
     """Tells the monitor of each round. `shift` takes a loss of scaled y back to the scale of y."""
 
     monitor: boosting.Monitor
-    metric: str
     shift: float
 
     def after_iteration(self, info: Any) -> bool:
         """Return whether to go on: CatBoost calls this after each round."""
-        scores = info.metrics.get("validation", {}).get(self.metric)
+        scores = next(iter(info.metrics.get("validation", {}).values()), None)
         return not self.monitor.ends(scores[-1] + self.shift if scores else float("nan"))
 
     def replay(self, scores: Mapping[str, Mapping[str, list[float]]], rounds: int) -> None:
         """Take note of a finished fit."""
-        for score in scores.get("validation", {}).get(self.metric) or [float("nan")] * rounds:
+        for score in next(iter(scores.get("validation", {}).values()), None) or [float("nan")] * rounds:
             self.monitor.ends(score + self.shift)
 
 
-def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
+def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as CatBoost wants them; native ones last, so that they win."""
-    native = dict(params.native)
-    loss = boosting.objective_of(native.get("loss_function"), task, _OBJECTIVE[task.objective], _FITS)
     config: dict[str, Any] = {
         "random_seed": int(run.rng.integers(2**31 - 1)),
         "thread_count": run.threads,
         "logging_level": "Silent",
         "allow_writing_files": False,
-        "eval_metric": _OBJECTIVE[task.objective],
         "use_best_model": False,
         "iterations": run.steps or params.n_estimators,
         "learning_rate": params.learning_rate,
@@ -223,23 +221,26 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
         "border_count": params.max_bin,
         # Backtracking compares losses that are summed by thread: the only thing found to make threads change a model.
         "leaf_estimation_backtracking": "No",
-        **native,
-        "loss_function": loss,
+        **params.native,
+        "loss_function": chosen.native,
+        "eval_metric": chosen.native,
     }
     if config["bootstrap_type"] not in ("Bayesian", "No"):
         config.setdefault("subsample", params.subsample)
-    if loss.split(":")[0] not in ("MAE", "MAPE", "Quantile"):
+    if chosen.loss.name not in ("absolute", "mape", "quantile"):
         config.setdefault("leaf_estimation_iterations", params.leaf_steps)
-    if task.objective == "gaussian":
+    if chosen.loss.name == "gaussian":
         config |= {"leaf_estimation_iterations": 1, "l2_leaf_reg": max(float(config["l2_leaf_reg"]), 0.1)}
     if params.ctr_complexity is not None:
         config["max_ctr_complexity"] = params.ctr_complexity
-    return {**config, **_device(params, data, run)}
+    if any(params.monotone.values()):
+        config["monotone_constraints"] = constraints.directions(params.monotone, data.names, data.categories)
+    return config
 
 
-def _device(params: Params, data: Data, run: Run) -> dict[str, Any]:
+def _on_device(params: Params, data: Data, run: Run, device: str) -> dict[str, Any]:
     """Return what depends on the device: the GPU samples no columns and has no callback to end a fit."""
-    if run.device == "cpu":
+    if device == "CPU":
         return {"task_type": "CPU", "rsm": params.colsample}
     patience = {} if run.steps or data.valid is None else {"od_type": "Iter", "od_wait": params.patience}
     return {"task_type": "GPU", **patience}
@@ -278,20 +279,17 @@ class Forest(Trees):
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
         x = frame_of(design.matrix("F"), design.categories)
-        kind = {"logloss": "Probability", "softmax": "Probability", "gaussian": "RMSEWithUncertainty"}
-        wanted = kind.get(self.objective, "RawFormulaVal")
+        wanted = READ_AS.get(self.objective, "RawFormulaVal")
         raw = self._model.predict(x, wanted, ntree_end=self.best_step, thread_count=self.threads)
         out: Floats = np.asarray(raw, np.float64).reshape(len(design), -1)
         if self.objective == "gaussian":
             mean, sd = self.facts["scale"]
             return pred_of(mean + sd * out[:, :1], sd * np.sqrt(np.maximum(out[:, 1], 1e-8)))
-        if self.objective == "logloss":
-            return pred_of(out[:, 1:])
-        if self.objective == "softmax":
+        if self.objective in ("softmax", "one_vs_all"):
             full = np.zeros((len(out), int(self.facts["n_out"][0])))
-            full[:, np.array(self.facts["present"], np.int64)] = out
+            full[:, np.array(self.facts["present"], np.int64)] = boosting.shares(out)
             return pred_of(full)
-        return pred_of(out)
+        return pred_of(out[:, 1:] if wanted == "Probability" else out)
 
     def importance(self) -> Floats:
         """Return (d,) how much predictions change, on average, when a column does (CatBoost has no gain)."""

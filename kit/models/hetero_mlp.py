@@ -17,6 +17,7 @@ from pydantic import Field
 import kit.params
 from kit.contracts import Run
 from kit.errors import DataError, FitError
+from kit.models._classes import ClassWeight, check_classes, class_weighted
 from kit.params import Tune
 from kit.types import Design, Floats, Objective, Task, TaskKind
 
@@ -30,7 +31,7 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "gaussian", "logloss", "softmax")
 STEPS = "epochs"
 STEP_GROWS = False
-DATA_PARAMS: tuple[str, ...] = ()
+DATA_PARAMS: tuple[str, ...] = ("class_weight",)
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 4.0
 
@@ -98,6 +99,9 @@ class Params(kit.params.Params):
     clamp: bool = True
     """Keep regression predictions within the learning rows' target range."""
 
+    class_weight: ClassWeight = None
+    """Weight of each class in learning: `balanced`, or {label: weight}; classes not named count 1."""
+
     patience: Annotated[int | None, Field(ge=1)] = None
     """Epochs without a better stop score before the fit ends; null = the whole schedule."""
 
@@ -112,6 +116,11 @@ class Data:
     stop: Batchable | None
 
 
+def check(params: Params, task: Task) -> None:
+    """Raise RecipeError where the class weights do not fit the task."""
+    check_classes(params.class_weight, task)
+
+
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
     """Return the tensors; scales and levels are learnt from the learning rows with w > 0, never from stop rows.
 
@@ -120,6 +129,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     """
     from kit._mlp.encode import learn
 
+    train = class_weighted(train, task, params.class_weight)
     if not (train.w > 0).any():
         raise DataError("no learning row has a weight above 0", got=f"{len(train)} rows")
     encoder, target = learn(train), _target(task, train)

@@ -13,8 +13,13 @@ from pydantic import Field
 
 from kit.contracts import Run
 from kit.models import _boosting as boosting
-from kit.models._native import LIGHTGBM
-from kit.models._trees import Constant, Trees, constant_of
+from kit.models import _constraints as constraints
+from kit.models import _gpu as gpu
+from kit.models import _objectives as objectives
+from kit.models._classes import check_classes, class_weighted
+from kit.models._losses import Loss
+from kit.models._native import LIGHTGBM, LIGHTGBM_UNUSED
+from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
 from kit.params import Tune
 from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
 
@@ -23,20 +28,27 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax")
 STEPS = "n_estimators"
 STEP_GROWS = True
-DATA_PARAMS: tuple[str, ...] = ("max_bin", "native")
+DATA_PARAMS: tuple[str, ...] = ("max_bin", "native", "class_weight")
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 1.0
 
-_OBJECTIVE = {"squared": "regression", "absolute": "regression_l1", "logloss": "binary", "softmax": "multiclass"}
-_FITS = {
-    "regression": (
-        "regression_l1",
-        *("huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie", "cross_entropy"),
-        *("l2", "mse", "rmse", "l1", "mae", "regression_l2", "mean_squared_error", "mean_absolute_error"),
-    ),
-    "binary": ("cross_entropy", "xentropy"),
-    "multiclass": ("multiclassova", "softmax", "multiclass_ova", "ova", "ovr"),
-}
+_DIALECT = objectives.Dialect(
+    "LightGBM",
+    native={
+        **{"squared": "regression", "absolute": "regression_l1", "logloss": "binary", "softmax": "multiclass"},
+        **{"one_vs_all": "multiclassova"},
+        **{n: n for n in ("huber", "fair", "quantile", "mape", "poisson", "gamma", "tweedie", "cross_entropy")},
+    },
+    aliases={
+        **dict.fromkeys(("regression_l2", "l2", "l2_root", "mean_squared_error", "mse", "rmse"), "squared"),
+        **dict.fromkeys(("root_mean_squared_error",), "squared"),
+        **dict.fromkeys(("l1", "mean_absolute_error", "mae"), "absolute"),
+        **dict.fromkeys(("multiclass_ova", "ova", "ovr"), "one_vs_all"),
+        **{"mean_absolute_percentage_error": "mape", "xentropy": "cross_entropy"},
+    },
+    level={"huber": "alpha", "quantile": "alpha", "fair": "fair_c", "tweedie": "tweedie_variance_power"},
+    custom={"logcosh": objectives.logcosh, "expectile": objectives.expectile},
+)
 _FROZEN = (
     *("max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "enable_bundle", "use_missing"),
     *("zero_as_missing", "linear_tree", "is_enable_sparse"),
@@ -48,6 +60,7 @@ class Params(boosting.BoosterParams):
 
     NATIVE: ClassVar[Mapping[str, str]] = LIGHTGBM
     OWN: ClassVar[Mapping[str, str]] = {
+        **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
         "num_iterations": "n_estimators",
         "learning_rate": "learning_rate",
         "early_stopping_round": "patience",
@@ -74,9 +87,12 @@ class Params(boosting.BoosterParams):
         "metric": boosting.STOP,
         "categorical_feature": boosting.COLUMNS,
         "num_class": boosting.CLASSES,
+        **dict.fromkeys(LIGHTGBM_UNUSED, boosting.UNUSED),
         **dict.fromkeys(("deterministic", "force_col_wise", "force_row_wise", "feature_pre_filter"), boosting.FIXED),
     }
 
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Groups of columns, by name, that may meet on one path of a tree; a column in no group stays alone. () = all."""
     n_estimators: Annotated[int, Field(ge=1)] = 2000
     """Most rounds of boosting; as many as there are without stop rows."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = 0.03
@@ -113,13 +129,20 @@ class Params(boosting.BoosterParams):
 
 @dataclass(frozen=True)
 class Data:
-    """The library's datasets, whose raw matrices are gone. `stop` are the stop rows' y and v."""
+    """The library's datasets, without raw matrices. `stop`: the stop rows' y and v; `flat`: rows that teach nothing."""
 
     train: Any
     valid: Any
     stop: boosting.Sample | None
-    n_columns: int
-    constant: Constant | None = None
+    names: tuple[str, ...]
+    categories: tuple[int, ...]
+    flat: boosting.Sample | None = None
+
+
+def check(params: Params, task: Task) -> None:
+    """Raise RecipeError where the objective or the class weights do not fit the task."""
+    objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    check_classes(params.class_weight, task)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
@@ -127,19 +150,19 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     import lightgbm as lgb
 
     # Row order is what LightGBM reads without a copy of its own, and its bins do not depend on it.
-    rows = boosting.learning(train, "C")
-    constant = constant_of(task, rows)
-    if constant is not None:
-        return Data(None, None, None, train.n_columns, constant)
-    config = _data_config(params, run)
-    data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=sorted(train.categories))
-    data.construct()
-    del rows  # Else its matrix would still be there while that of the stop rows is made.
-    held, valid = boosting.stopping(stop, "C"), None
-    if held is not None:
-        valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
-        held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
-    return Data(data, valid, held, train.n_columns)
+    rows = boosting.learning(class_weighted(train, task, params.class_weight), "C")
+    if is_flat(rows):
+        return Data(None, None, None, train.names, (), rows)
+    config, categories = _data_config(params, run), sorted(train.categories)
+    with boosting.told("LightGBM", lgb.basic.LightGBMError):
+        data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=categories)
+        data.construct()
+        del rows  # Else its matrix would still be there while that of the stop rows is made.
+        held, valid = boosting.stopping(stop, "C"), None
+        if held is not None:
+            valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
+            held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
+    return Data(data, valid, held, train.names, tuple(categories))
 
 
 def _data_config(params: Params, run: Run) -> dict[str, Any]:
@@ -152,79 +175,73 @@ def _data_config(params: Params, run: Run) -> dict[str, Any]:
         "deterministic": True,
         # Row-wise histograms are summed per thread; column-wise ones give the same bits for any number of threads.
         "force_col_wise": True,
-        "device_type": _device(run),
+        "device_type": gpu.lightgbm(run),
         "num_threads": run.threads,
         "verbosity": -1,
         **native,
     }
 
 
-def _device(run: Run) -> str:
-    """Return what this build of LightGBM calls the device: cuda, gpu (OpenCL) or, where it has neither, cpu."""
-    if run.device == "cpu":
-        return "cpu"
-    import lightgbm as lgb
-
-    x, y = np.arange(64, dtype=np.float32).reshape(32, 2), np.arange(32) % 2
-    for name in ("cuda", "gpu"):
-        config = {"device_type": name, "verbosity": -1, "min_data_in_bin": 1, "min_data_in_leaf": 1}
-        try:
-            lgb.train(config, lgb.Dataset(x, y, params=config), 1)
-        except lgb.basic.LightGBMError:
-            continue
-        return name
-    return "cpu"
-
-
 def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     """Return the trees, kept up to the best stop loss unless `run.steps` says how many.
 
     Raises:
-        RecipeError: a native objective does not fit the task.
+        RecipeError: the objective does not fit the task, or a constraint names no column.
     """
     import lightgbm as lgb
 
-    if data.constant is not None:
-        return data.constant
-    config = _config(params, task, data, run)
-    booster = lgb.Booster(config, data.train)
-    if data.valid is not None:
-        booster.add_valid(data.valid, "stop")
-    # dart rescales old trees and a forest needs all of them: no round before the last stands on its own.
-    choose = data.stop is not None and config.get("boosting", "gbdt") not in ("dart", "rf", "random_forest")
-    monitor = boosting.Monitor(run, params.patience, choose=choose)
-    for _ in range(run.steps or params.n_estimators):
-        if booster.update():
-            break
-        if monitor.ends(_stop_loss(task, data.stop, booster)):
-            break
-    # The text, not the live booster: that one would keep the learning rows and its histograms alive.
-    text = booster.model_to_string(num_iteration=monitor.best_step or -1)
-    return Forest(
-        text.encode(),
-        task.objective,
-        data.n_columns,
-        monitor.best_step,
-        np.array(monitor.curve, np.float64),
-        threads=run.threads,
-    )
+    chosen = objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    if data.flat is not None:
+        return constant_of(chosen.loss, task, data.flat)
+    objectives.check_target(chosen.loss, data.train.get_label())
+    with boosting.told("LightGBM", lgb.basic.LightGBMError):
+        config = _config(params, task, data, run) | chosen.extra | {"objective": chosen.native or "none"}
+        booster = lgb.Booster(config, data.train)
+        base, gradients = _custom(chosen, data.train)
+        if data.valid is not None:
+            booster.add_valid(data.valid, "stop")
+        # dart rescales old trees and a forest needs all of them: no round before the last stands on its own.
+        choose = data.stop is not None and config.get("boosting", "gbdt") not in ("dart", "rf", "random_forest")
+        monitor = boosting.Monitor(run, params.patience, choose=choose)
+        for _ in range(run.steps or params.n_estimators):
+            if booster.update(fobj=gradients) or monitor.ends(_stop_loss(chosen.loss, data.stop, booster, base)):
+                break
+        # The text, not the live booster: that one would keep the learning rows and its histograms alive.
+        text = booster.model_to_string(num_iteration=monitor.best_step or -1)
+    steps, curve, facts = monitor.best_step, monitor.as_curve(), {"base": (base,)}
+    made = Forest(text.encode(), chosen.loss.name, len(data.names), steps, curve, facts=facts)
+    return made.ran_on(run, config["device_type"], "LightGBM")
 
 
-def _stop_loss(task: Task, stop: boosting.Sample | None, booster: Any) -> float:
+def _custom(chosen: objectives.Chosen, train: Any) -> tuple[float, Any]:
+    """Return where a custom objective starts, the mean of y, and its gradients as LightGBM calls them; 0 and None."""
+    derive = chosen.gradients
+    if derive is None or chosen.native is not None:
+        return 0.0, None
+    y, w = (np.asarray(each, np.float64) for each in (train.get_label(), train.get_weight()))
+    base = float(np.average(y, weights=w))
+
+    def gradients(raw: Floats, _: object) -> tuple[Floats, Floats]:
+        first, second = derive(y, raw + base, chosen.loss.level)
+        return first * w, second * w
+
+    return base, gradients
+
+
+def _stop_loss(loss: Loss, stop: boosting.Sample | None, booster: Any, base: float) -> float:
     """Return the stop rows' loss, or NaN where there are none."""
     if stop is None:
         return float("nan")
 
     def score(mean: Floats, _: object) -> tuple[str, float, bool]:
-        return "loss", boosting.stop_loss(task.objective, stop, mean), False
+        said = boosting.shares(mean) if loss.name == "one_vs_all" else mean + base
+        return "loss", boosting.stop_loss(loss, stop, said), False
 
     return float(booster.eval_valid(score)[0][2])
 
 
 def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as LightGBM wants them; native ones last, so that they win."""
-    native = dict(params.native)
-    own = _OBJECTIVE[task.objective]
     min_leaf = params.min_leaf or max(1, min(10, data.train.num_data() // 10))
     config = {
         **_data_config(params, run),
@@ -246,9 +263,13 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
         "cat_l2": params.cat_l2,
         "cat_smooth": params.cat_smooth,
         "max_cat_to_onehot": params.onehot,
-        **native,
+        **params.native,
     }
-    return {**config, "objective": boosting.objective_of(native.get("objective"), task, own, _FITS)}
+    if any(params.monotone.values()):
+        config["monotone_constraints"] = constraints.directions(params.monotone, data.names, data.categories)
+    if params.interactions:
+        config["interaction_constraints"] = constraints.groups(params.interactions, data.names)
+    return config
 
 
 def load(folder: Path) -> Trees | Constant:
@@ -271,8 +292,8 @@ class Forest(Trees):
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
         out = self._booster.predict(design.matrix("C"), num_threads=self.threads)
-        mean = np.asarray(out, np.float32).reshape(len(design), -1)
-        return Pred(boosting.shares(mean) if self.objective == "softmax" else mean)
+        mean = np.asarray(out, np.float64).reshape(len(design), -1) + self.facts["base"][0]
+        return pred_of(boosting.shares(mean) if self.objective in ("softmax", "one_vs_all") else mean)
 
     def importance(self) -> Floats:
         """Return (d,) the gain per matrix column."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from kit import params as base
 from kit.contracts import Run
-from kit.errors import DataError, FitError, RecipeError, nearest
+from kit.errors import FitError, RecipeError
+from kit.models import _estimators as estimators
+from kit.models import _skops
 from kit.models._boosting import learning
+from kit.models._classes import ClassWeight, class_weighted
+from kit.models._estimators import calm
 from kit.models._matrix import Encoder, Scale
 from kit.types import Array, Design, Floats, Ints, Objective, Pred, Task, TaskKind
 
@@ -27,12 +26,9 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax", "gaussian")
 STEPS = ""
 STEP_GROWS = False
-DATA_PARAMS: tuple[str, ...] = ("scale", "levels")
+DATA_PARAMS: tuple[str, ...] = ("estimator", "scale", "levels", "class_weight")
 DEVICES: tuple[str, ...] = ("cpu",)
 COST = 0.5
-
-_MANAGED = {"random_state": "the recipe's `seed` sets it", "n_jobs": "the run decides: threads never change a result"}
-_TRUSTED = ("sklearn.", "numpy.")
 
 
 class Params(base.Params):
@@ -40,14 +36,21 @@ class Params(base.Params):
 
     estimator: Annotated[str, Field(min_length=1)]
     """Class name (`Ridge`) or path (`sklearn.svm.SVR`) of a classifier or regressor of scikit-learn."""
-    params: dict[str, base.Scalar | list[base.Scalar] | None] = Field(default_factory=dict)
-    """Parameters of the estimator under its own names; `random_state` and `n_jobs` are set by kit."""
-    scale: Scale = "standard"
-    """Numeric columns less their mean over their sd, less their median over their quartile range, or as they are."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the estimator under its own names; `random_state` and `n_jobs` are set by kit. An estimator inside
+    is written {estimator: Ridge, params: {...}}, a kernel of a Gaussian process `1.0 * RBF(1.0) + WhiteKernel(0.1)`."""
+    scale: Scale | Literal["auto"] = "auto"
+    """Numeric columns less their mean over their sd, less their median over their quartile range, from 0 to 1, or as
+    they are. auto: none for trees, minmax for naive Bayes of counts, else standard."""
     levels: Annotated[int, Field(ge=1)] = 100
     """A category is one-hot encoded by this many of its most frequent levels; the others are all zeros."""
-    scale_y: bool = False
-    """Learn y less its mean over its sd (regression): what SVR, MLPRegressor and Gaussian processes are made for."""
+    scale_y: bool | None = None
+    """Learn y less its mean over its sd (regression). None: for SVR, MLPRegressor, SGDRegressor, KernelRidge and
+    Gaussian processes, which are made for it."""
+    rows: Annotated[int | None, Field(ge=2)] = None
+    """Most learning rows, drawn at random: Gaussian processes and kernel methods cost the square or cube of them."""
+    class_weight: ClassWeight = None
+    """Weight of each class in learning: `balanced`, or {label: weight}; classes not named count 1."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,24 @@ class Data:
     w: Floats
     n_columns: int
 
+    def some(self, most: int | None, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Return x, y and w of all rows, or of `most` drawn at random."""
+        if most is None or most >= len(self.y):
+            return self.x, self.y, self.w
+        picked = np.sort(rng.permutation(len(self.y))[:most])
+        return self.x[picked], self.y[picked], self.w[picked]
+
+
+def check(params: Params, task: Task) -> None:
+    """Raise RecipeError where the estimator or a parameter is unknown, or cannot serve this task."""
+    _make(params, task, estimators.Recipe(1, 0))
+
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
     """Return the encoded learning rows. Stop rows are left alone: nothing here stops on them."""
-    rows = learning(train, "F")
-    encoder = Encoder.learn(rows.x, train.categories, params.scale, params.levels)
+    rows = learning(class_weighted(train, task, params.class_weight), "F")
+    scale = estimators.scale_of(params.estimator) if params.scale == "auto" else params.scale
+    encoder = Encoder.learn(rows.x, train.categories, scale, params.levels)  # type: ignore[arg-type]
     return Data(encoder, encoder(rows.x), rows.y, rows.weight, train.n_columns)
 
 
@@ -75,97 +91,48 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Estimator:
         RecipeError: the estimator or a parameter is unknown, or cannot serve this task.
         FitError: the estimator refuses the data.
     """
-    model = _make(params, task, run)
-    y, shift, width = data.y, 0.0, 1.0
+    x, y, w = data.some(params.rows, run.rng)
+    recipe = estimators.Recipe(run.threads, int(run.rng.integers(2**31 - 1)))
+    model, shift, width = _make(params, task, recipe), 0.0, 1.0
+    notes: tuple[str, ...] = ()
     if task.kind != "regression":
-        y = data.y.astype(np.int64)
-        if (y == y[0]).all():
-            return Estimator(
-                None, data.encoder, task.n_out, np.unique(y).astype(np.int64), shift, width, data.n_columns
-            )
-    elif params.scale_y:
+        y = y.astype(np.int64)
+        found = np.unique(y).astype(np.int64)
+        if len(found) == 1:
+            return Estimator(None, data.encoder, task.n_out, found, shift, width, data.n_columns)
+        model = estimators.with_probabilities(model, np.bincount(y)[found].tolist(), recipe.seed)
+    elif estimators.scales_y(params.estimator) if params.scale_y is None else params.scale_y:
         shift, width = float(y.mean()), float(y.std()) or 1.0
         y = (y - shift) / width
-    with _calm():
+    weights: dict[str, Floats] = {"sample_weight": w} if estimators.takes_weights(model) else {}
+    if not weights and (w != w[0]).any():
+        notes = (f"{params.estimator} takes no row weights: every row counted the same",)
+    with calm():
         try:
-            if "sample_weight" in inspect.signature(model.fit).parameters:
-                model.fit(data.x, y, sample_weight=data.w)
-            else:
-                model.fit(data.x, y)
-        except (ValueError, TypeError) as error:
-            raise FitError(f"{params.estimator} cannot be fitted", got=error, next="mend its params") from error
+            model.fit(x, y, **weights)
+        except (ValueError, TypeError, AttributeError) as error:
+            got = str(error).strip().splitlines()[0]
+            raise FitError(f"{params.estimator} cannot be fitted", got=got, next="mend its params") from error
     if "n_jobs" in model.get_params(deep=False):
         # Forests add up their trees in the order threads finish: with one thread the sum has the same bits each time.
         model.set_params(n_jobs=None)
     classes = np.asarray(getattr(model, "classes_", ()), np.int64)
-    return Estimator(model, data.encoder, task.n_out, classes, shift, width, data.n_columns)
+    return Estimator(model, data.encoder, task.n_out, classes, shift, width, data.n_columns, notes=notes)
 
 
-def _make(params: Params, task: Task, run: Run) -> Any:
-    """Return the estimator, not fitted yet."""
-    cls = _find(params.estimator, task)
-    known = sorted(inspect.signature(cls).parameters)
-    for name in params.params:
-        place = f"{params.estimator}.params.{name}"
-        if name in _MANAGED:
-            raise RecipeError(f"{name} is not yours to set", place=place, next=_MANAGED[name])
-        if name not in known:
-            raise RecipeError("unknown parameter", place=place, got=name, allowed=known, next=nearest(name, known))
-    config: dict[str, Any] = dict(params.params)
-    if "random_state" in known:
-        config["random_state"] = int(run.rng.integers(2**31 - 1))
-    if "n_jobs" in known:
-        config["n_jobs"] = run.threads
-    try:
-        model = cls(**config)
-    except TypeError as error:
-        raise RecipeError("the estimator cannot be made", place=params.estimator, got=error) from error
-    if task.kind != "regression" and not hasattr(model, "predict_proba"):
-        advice = "choose one that has it, such as LogisticRegression or ExtraTreesClassifier"
-        raise RecipeError("the classifier has no predict_proba", got=params.estimator, next=advice)
-    if task.objective == "gaussian" and not _has_std(model):
+def _make(params: Params, task: Task, recipe: estimators.Recipe) -> Any:
+    """Return the estimator, not fitted yet, if it can serve the task."""
+    model = estimators.build(estimators.find(params.estimator, task), params.params, recipe)
+    if task.objective == "gaussian" and not estimators.predicts_std(model):
         advice = "choose one that predicts a std: BayesianRidge, ARDRegression, GaussianProcessRegressor"
-        raise RecipeError("the regressor predicts no std", got=params.estimator, next=advice)
+        raise RecipeError("the regressor predicts no std", place="estimator", got=params.estimator, next=advice)
+    if task.kind != "regression":
+        estimators.with_probabilities(model, [], 0)
+    if params.class_weight is not None and not estimators.takes_weights(model):
+        advice = "leave it out, or choose another estimator"
+        rule = "the estimator takes no row weights, so that classes cannot be weighed"
+        raise RecipeError(rule, place="class_weight", got=params.estimator, next=advice)
     return model
-
-
-@cache
-def _catalogue() -> dict[str, tuple[type, str]]:
-    """Return class name -> class and kind of all classifiers and regressors of scikit-learn itself."""
-    from sklearn.utils.discovery import all_estimators
-
-    with _calm():
-        return {name: (cls, kind) for kind in ("classifier", "regressor") for name, cls in all_estimators(kind)}
-
-
-def _find(path: str, task: Task) -> type:
-    """Return the class of a name or path; nothing outside scikit-learn is ever imported."""
-    module, _, name = path.rpartition(".")
-    cls, kind = _catalogue().get(name, (None, ""))
-    if cls is None or not f"{cls.__module__}.".startswith(f"{module}." if module else "sklearn."):
-        hint = nearest(name, _catalogue()) or "see the list of estimators in scikit-learn's documentation"
-        raise RecipeError("scikit-learn has no such classifier or regressor", got=path, next=hint)
-    wanted = "regressor" if task.kind == "regression" else "classifier"
-    if kind != wanted:
-        twin = name.replace(kind.title(), wanted.title())
-        usual = "Ridge" if wanted == "regressor" else "LogisticRegression"
-        advice = f"use {twin if twin != name and twin in _catalogue() else usual}"
-        raise RecipeError(f"a {task.kind} task needs a {wanted}", got=f"{path}, a {kind}", next=advice)
-    return cls
-
-
-def _has_std(model: Any) -> bool:
-    return "return_std" in inspect.signature(model.predict).parameters
-
-
-@contextmanager
-def _calm() -> Iterator[None]:
-    """Run without library warnings and with one BLAS and OpenMP thread, so that threads cannot change sums."""
-    from threadpoolctl import threadpool_limits
-
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def load(folder: Path) -> Estimator:
@@ -174,19 +141,11 @@ def load(folder: Path) -> Estimator:
     Raises:
         DataError: the file holds a type that is neither scikit-learn's nor numpy's.
     """
-    import skops.io
-
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
-    model, file = None, folder / "model.skops"
-    if meta["fitted"]:
-        foreign = skops.io.get_untrusted_types(file=file)
-        bad = [name for name in foreign if not name.startswith(_TRUSTED)]
-        if bad:
-            raise DataError("the model file holds foreign types", place=str(file), got=", ".join(bad))
-        model = skops.io.load(file, trusted=foreign)
-    classes = np.array(meta["classes"], np.int64)
-    encoder = Encoder.load(folder / "encoder.npz")
-    return Estimator(model, encoder, meta["n_out"], classes, meta["shift"], meta["width"], meta["n_columns"])
+    model = _skops.load(folder / "model.skops") if meta["fitted"] else None
+    encoder, classes = Encoder.load(folder / "encoder.npz"), np.array(meta["classes"], np.int64)
+    sizes = (meta["shift"], meta["width"], meta["n_columns"])
+    return Estimator(model, encoder, meta["n_out"], classes, *sizes, notes=tuple(meta["notes"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +160,7 @@ class Estimator:
     width: float
     n_columns: int
     best_step: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def curve(self) -> Floats:
@@ -212,10 +172,10 @@ class Estimator:
         if self.model is None:
             return self._shares(np.ones((len(design), 1)))
         x = self.encoder(design.matrix("F"))
-        with _calm():
+        with calm():
             if len(self.classes):
                 return self._shares(self.model.predict_proba(x))
-            if _has_std(self.model):
+            if estimators.predicts_std(self.model):
                 mean, std = self.model.predict(x, return_std=True)
                 return Pred(self._value(mean), (self.width * np.asarray(std)).astype(np.float32).reshape(-1))
             return Pred(self._value(self.model.predict(x)))
@@ -242,10 +202,8 @@ class Estimator:
 
     def save(self, folder: Path) -> None:
         """Write the estimator with skops, the encoder as .npz, the rest as JSON."""
-        import skops.io
-
         if self.model is not None:
-            skops.io.dump(self.model, folder / "model.skops")
+            _skops.save(self.model, folder / "model.skops")
         self.encoder.save(folder / "encoder.npz")
         meta = {
             "fitted": self.model is not None,
@@ -254,5 +212,6 @@ class Estimator:
             "shift": self.shift,
             "width": self.width,
             "n_columns": self.n_columns,
+            "notes": self.notes,
         }
         (folder / "meta.json").write_text(json.dumps(meta), "utf-8")

@@ -13,34 +13,37 @@ from pydantic import Field
 
 from kit.contracts import Run
 from kit.models import _boosting as boosting
-from kit.models._native import XGBOOST
-from kit.models._trees import Constant, Trees, constant_of, seen_codes, without_new
+from kit.models import _constraints as constraints
+from kit.models import _gpu as gpu
+from kit.models import _objectives as objectives
+from kit.models._classes import check_classes, class_weighted
+from kit.models._losses import Loss
+from kit.models._native import XGBOOST, XGBOOST_UNUSED
+from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of, seen_codes, without_new
 from kit.params import Tune
-from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
+from kit.types import Design, Floats, Floats32, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("xgboost",)
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax")
 STEPS = "n_estimators"
 STEP_GROWS = True
-DATA_PARAMS: tuple[str, ...] = ("max_bin",)
+DATA_PARAMS: tuple[str, ...] = ("max_bin", "class_weight")
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 1.3
 
-_OBJECTIVE = {
-    "squared": "reg:squarederror",
-    "absolute": "reg:absoluteerror",
-    "logloss": "binary:logistic",
-    "softmax": "multi:softprob",
-}
-_FITS = {
-    "regression": (
-        *("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:squaredlogerror", "reg:quantileerror"),
-        *("reg:gamma", "reg:tweedie", "reg:logistic", "count:poisson"),
-    ),
-    "binary": ("reg:logistic",),
-    "multiclass": (),
-}
+_DIALECT = objectives.Dialect(
+    "XGBoost",
+    native={
+        **{"squared": "reg:squarederror", "absolute": "reg:absoluteerror", "huber": "reg:pseudohubererror"},
+        **{"squared_log": "reg:squaredlogerror", "quantile": "reg:quantileerror", "poisson": "count:poisson"},
+        **{"gamma": "reg:gamma", "tweedie": "reg:tweedie", "cross_entropy": "reg:logistic"},
+        **{"logloss": "binary:logistic", "softmax": "multi:softprob"},
+    },
+    aliases={"reg:linear": "squared", "reg:logistic": "cross_entropy", "multi:softmax": "softmax"},
+    level={"huber": "huber_slope", "quantile": "quantile_alpha", "tweedie": "tweedie_variance_power"},
+    custom={"logcosh": objectives.logcosh, "expectile": objectives.expectile, "fair": objectives.fair},
+)
 
 
 class Params(boosting.BoosterParams):
@@ -48,6 +51,7 @@ class Params(boosting.BoosterParams):
 
     NATIVE: ClassVar[Mapping[str, str]] = XGBOOST
     OWN: ClassVar[Mapping[str, str]] = {
+        **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
         "num_boost_round": "n_estimators",
         "eta": "learning_rate",
         "early_stopping_rounds": "patience",
@@ -72,9 +76,12 @@ class Params(boosting.BoosterParams):
         **dict.fromkeys(("eval_metric", "disable_default_eval_metric"), boosting.STOP),
         **dict.fromkeys(("enable_categorical", "feature_types"), boosting.COLUMNS),
         "num_class": boosting.CLASSES,
+        **dict.fromkeys(XGBOOST_UNUSED, boosting.UNUSED),
         **dict.fromkeys(("tree_method", "validate_parameters", "missing"), boosting.FIXED),
     }
 
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Groups of columns, by name, that may meet on one path of a tree; a column in no group stays alone. () = all."""
     n_estimators: Annotated[int, Field(ge=1)] = 2000
     """Most rounds of boosting; as many as there are without stop rows."""
     learning_rate: Annotated[float, Field(gt=0, le=1), Tune(0.005, 0.1, log=True)] = 0.04
@@ -109,24 +116,29 @@ class Params(boosting.BoosterParams):
 
 @dataclass(frozen=True)
 class Data:
-    """The library's binned matrices. `stop` are the stop rows' y and v."""
+    """The library's binned matrices. `stop`: the stop rows' y and v; `flat`: rows that teach nothing."""
 
     train: Any
     valid: Any
     stop: boosting.Sample | None
-    n_columns: int
+    names: tuple[str, ...]
     seen: Mapping[int, tuple[int, ...]]
-    constant: Constant | None = None
+    flat: boosting.Sample | None = None
+
+
+def check(params: Params, task: Task) -> None:
+    """Raise RecipeError where the objective or the class weights do not fit the task."""
+    objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    check_classes(params.class_weight, task)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
     """Return the binned rows; reusable by `fit` for any params equal in DATA_PARAMS."""
     import xgboost as xgb
 
-    rows = boosting.learning(train, "C")
-    constant = constant_of(task, rows)
-    if constant is not None:
-        return Data(None, None, None, train.n_columns, {}, constant)
+    rows = boosting.learning(class_weighted(train, task, params.class_weight), "C")
+    if is_flat(rows):
+        return Data(None, None, None, train.names, {}, rows)
     # Bins of a new category would silently be those of the last known one, in stop rows only: make it missing.
     seen = seen_codes(rows.x, train.categories)
     kinds = ["c" if i in train.categories else "q" for i in range(train.n_columns)]
@@ -139,52 +151,70 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
         x = without_new(held.x, seen)
         valid = xgb.QuantileDMatrix(x, held.y, weight=held.weight, ref=data, **config)
         held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
-    return Data(data, valid, held, train.n_columns, seen)
+    return Data(data, valid, held, train.names, seen)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     """Return the trees, kept up to the best stop loss unless `run.steps` says how many.
 
     Raises:
-        RecipeError: a native objective or booster does not fit the task.
+        RecipeError: the objective or booster does not fit the task, or a constraint names no column.
+        FitError: the library refuses a parameter.
     """
     import xgboost as xgb
 
-    if data.constant is not None:
-        return data.constant
-    config = _config(params, task, run)
-    matrices = [data.train] if data.valid is None else [data.train, data.valid]
-    booster = xgb.Booster(config, matrices)
-    # dart rescales old trees: no round before the last stands on its own.
-    choose = data.stop is not None and config.get("booster") != "dart"
-    monitor = boosting.Monitor(run, params.patience, choose=choose)
-    for step in range(run.steps or params.n_estimators):
-        booster.update(data.train, step)
-        if monitor.ends(_stop_loss(task, data, booster)):
-            break
-    return Forest(
-        bytes(booster[: monitor.best_step].save_raw("ubj")),
-        task.objective,
-        data.n_columns,
-        monitor.best_step,
-        np.array(monitor.curve, np.float64),
-        data.seen,
-        threads=run.threads,
-    )
+    chosen = objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    if data.flat is not None:
+        return constant_of(chosen.loss, task, data.flat)
+    objectives.check_target(chosen.loss, data.train.get_label())
+    with boosting.told("XGBoost", xgb.core.XGBoostError):
+        config = _config(params, task, data, run) | chosen.extra | _objective(chosen, data.train)
+        booster = xgb.Booster(config, [data.train] if data.valid is None else [data.train, data.valid])
+        # dart rescales old trees: no round before the last stands on its own.
+        choose = data.stop is not None and config.get("booster") != "dart"
+        monitor = boosting.Monitor(run, params.patience, choose=choose)
+        gradients = _gradients(chosen)
+        for step in range(run.steps or params.n_estimators):
+            booster.update(data.train, step, fobj=gradients)
+            if monitor.ends(_stop_loss(chosen.loss, data, booster)):
+                break
+        model = bytes(booster[: monitor.best_step].save_raw("ubj"))
+    made = Forest(model, chosen.loss.name, len(data.names), monitor.best_step, monitor.as_curve(), data.seen)
+    return made.ran_on(run, gpu.xgboost(booster), "XGBoost")
 
 
-def _stop_loss(task: Task, data: Data, booster: Any) -> float:
+def _objective(chosen: objectives.Chosen, train: Any) -> dict[str, Any]:
+    """Return the objective; one of kit's own starts, like the library's, from the mean of y."""
+    if chosen.native is not None:
+        return {"objective": chosen.native}
+    y, w = train.get_label(), train.get_weight()
+    return {"objective": "reg:squarederror", "base_score": float(np.average(y, weights=w if len(w) else None))}
+
+
+def _gradients(chosen: objectives.Chosen) -> Any:
+    """Return the gradients of one of kit's own objectives as XGBoost calls them, else None."""
+    derive = chosen.gradients
+    if derive is None or chosen.native is not None:
+        return None
+
+    def gradients(raw: Floats32, train: Any) -> tuple[Floats, Floats]:
+        first, second = derive(train.get_label().astype(np.float64), raw.astype(np.float64), chosen.loss.level)
+        return first * train.get_weight(), second * train.get_weight()
+
+    return gradients
+
+
+def _stop_loss(loss: Loss, data: Data, booster: Any) -> float:
     """Return the stop rows' loss, or NaN where there are none. Only the new trees are evaluated: the rest is cached."""
     if data.stop is None:
         return float("nan")
-    return boosting.stop_loss(task.objective, data.stop, np.asarray(booster.predict(data.valid), np.float64))
+    return boosting.stop_loss(loss, data.stop, np.asarray(booster.predict(data.valid), np.float64))
 
 
-def _config(params: Params, task: Task, run: Run) -> dict[str, Any]:
+def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as XGBoost wants them; native ones last, so that they win."""
-    native = dict(params.native)
-    boosting.refuse_unless(native.get("booster", "gbtree"), ("gbtree", "dart"), "booster")
-    config = {
+    boosting.refuse_unless(params.native.get("booster", "gbtree"), ("gbtree", "dart"), "booster")
+    config: dict[str, Any] = {
         "tree_method": "hist",
         "device": run.device,
         "nthread": run.threads,
@@ -204,12 +234,15 @@ def _config(params: Params, task: Task, run: Run) -> dict[str, Any]:
         "alpha": params.l1,
         "lambda": params.l2,
         "max_cat_to_onehot": params.onehot,
-        **native,
+        **params.native,
     }
     if task.kind == "multiclass":
         config["num_class"] = task.n_out
-    own = _OBJECTIVE[task.objective]
-    return {**config, "objective": boosting.objective_of(native.get("objective"), task, own, _FITS)}
+    if any(params.monotone.values()):
+        config["monotone_constraints"] = tuple(constraints.directions(params.monotone, data.names, data.seen))
+    if params.interactions:
+        config["interaction_constraints"] = str(constraints.groups(params.interactions, data.names))
+    return config
 
 
 def load(folder: Path) -> Trees | Constant:
@@ -235,7 +268,7 @@ class Forest(Trees):
         """Return the prediction (on the encoded scale) for a design whose y is None."""
         x = without_new(design.matrix("C"), self.seen)
         out = self._booster.inplace_predict(x, validate_features=False)
-        return Pred(np.asarray(out, np.float32).reshape(len(x), -1))
+        return pred_of(np.asarray(out, np.float64).reshape(len(x), -1))
 
     def importance(self) -> Floats:
         """Return (d,) the gain per matrix column."""

@@ -51,6 +51,11 @@ CASES: dict[str, dict[str, object]] = {
     "a parameter out of bounds": {"swap": ("n_estimators: 5", "n_estimators: 0")},
     "a parameter of the wrong type": {"swap": ("n_estimators: 5", "n_estimators: many")},
     "a parameter kit manages": {"swap": ("n_estimators: 5", "num_threads: 5")},
+    "an objective that does not fit": {"swap": ("n_estimators: 5", "objective: binary")},
+    "weights of classes there are none of": {"swap": ("n_estimators: 5", "class_weight: balanced")},
+    "an unknown parameter of an estimator": {
+        "swap": ("{use: lightgbm, features: base, params: {n_estimators: 5}}", "{use: sklearn, params: {estimator: Ridge, params: {alhpa: 1}}}")
+    },
     "an unknown metric": {"swap": ("rmse", "rsme")},
     "no metric": {"swap": ("metric: rmse\n", "")},
     "an unknown feature": {"swap": ("numeric,", "numerc,")},

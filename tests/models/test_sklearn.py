@@ -128,7 +128,18 @@ def test_one_class_is_a_constant(tmp_path: Path) -> None:
         (VALUE, {"estimator": "Ridge", "params": {"random_state": 1}}, "recipe's `seed`"),
         (VALUE, {"estimator": "ExtraTreesClassifier"}, "use ExtraTreesRegressor"),
         (BINARY, {"estimator": "Ridge"}, "use LogisticRegression"),
-        (BINARY, {"estimator": "LinearSVC"}, "no predict_proba"),
+        (
+            BINARY,
+            {"estimator": "OutputCodeClassifier", "params": {"estimator": {"estimator": "GaussianNB"}}},
+            "neither",
+        ),
+        (
+            VALUE,
+            {"estimator": "GaussianProcessRegressor", "params": {"kernel": "RBF(__import__('os'))"}},
+            "not a kernel",
+        ),
+        (VALUE, {"estimator": "GaussianProcessRegressor", "params": {"kernel": "os.system(1)"}}, "not a kernel"),
+        (BINARY, {"estimator": "KNeighborsClassifier", "class_weight": "balanced"}, "no row weights"),
         (Task("regression", "gaussian"), {"estimator": "Ridge"}, "BayesianRidge"),
     ],
 )

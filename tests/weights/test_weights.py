@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kit.types import Rows
+from kit.weights import balanced
 from kit.weights.label_frequency import Params, weigh
 
 
@@ -51,3 +52,11 @@ def test_frequency_is_a_share_of_w_and_rows_without_weight_do_not_count() -> Non
 
 def test_rows_without_any_weight_stay_as_they_are() -> None:
     np.testing.assert_array_equal(weigh(Params(), rows_of([0.0, 1.0], [0.0, 0.0])), 1)
+
+
+def test_balanced_classes_weigh_the_same_and_w_counts() -> None:
+    y, w = [0.0] * 6 + [1.0] * 3 + [2.0], [1.0] * 6 + [2.0] * 3 + [0.5]
+    factor = balanced.weigh(balanced.Params(), rows_of(y, w))
+    sums = np.bincount(np.array(y, int), factor * np.array(w))
+    np.testing.assert_allclose(sums, sums[0])
+    np.testing.assert_allclose(factor.mean(), 1)

@@ -1,0 +1,35 @@
+"""Objectives as CatBoost writes them, parameters behind the name, and how its models are asked for the value itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kit.models import _objectives as objectives
+from kit.types import Task
+
+_DIALECT = objectives.Dialect(
+    "CatBoost",
+    native={
+        **{"squared": "RMSE", "absolute": "MAE", "huber": "Huber", "logcosh": "LogCosh", "quantile": "Quantile"},
+        **{"expectile": "Expectile", "mape": "MAPE", "poisson": "Poisson", "tweedie": "Tweedie"},
+        **{"cross_entropy": "CrossEntropy", "logloss": "Logloss", "focal": "Focal", "softmax": "MultiClass"},
+        **{"one_vs_all": "MultiClassOneVsAll", "gaussian": "RMSEWithUncertainty"},
+    },
+    level={"huber": "delta", "quantile": "alpha", "expectile": "alpha", "tweedie": "variance_power"}
+    | {"focal": "focal_gamma"},
+)
+READ_AS = {
+    **dict.fromkeys(("logloss", "focal", "cross_entropy", "softmax", "one_vs_all"), "Probability"),
+    **dict.fromkeys(("poisson", "tweedie"), "Exponent"),
+    "gaussian": "RMSEWithUncertainty",
+}
+"""How a model of that loss is asked for the value itself; the others' raw output is the value."""
+
+
+def chosen_of(objective: str | None, level: float | None, task: Task) -> objectives.Chosen:
+    """Return the objective; CatBoost writes its parameters behind the name."""
+    name, said = objectives.with_parameters(objective or "")
+    chosen = objectives.choose(name or None, level, said, task, _DIALECT)
+    alpha = {"focal_alpha": 0.5} if chosen.loss.name == "focal" else {}
+    parts = ";".join(f"{k}={v:g}" for k, v in (alpha | chosen.extra | said).items())
+    return replace(chosen, native=f"{chosen.native}:{parts}" if parts else chosen.native)
