@@ -277,11 +277,11 @@ def _model(stage: Stage) -> str:
 def explain(stage: Stage, error: BaseException) -> Failure:
     """Return the failure of a stage in words: the user's error as it is, a death by its signal, a bug by its place."""
     again = f"kit stage {stage.key[:12]} runs this fit alone; the same command again runs what is missing"
+    trace = str(getattr(error, "traceback", "") or "")
     if isinstance(error, KitError):
         problem = error.problems[0]
         place = f"{stage.name}: {problem.place}" if problem.place else stage.name
-        return Failure(stage, replace(problem, place=place, next=problem.next or again))
-    trace = str(getattr(error, "traceback", "") or "")
+        return Failure(stage, replace(problem, place=place, next=problem.next or again), trace)
     exitcode: Any = getattr(error, "exitcode", None)
     if exitcode is not None:
         killed = exitcode in (-9, 137)

@@ -146,7 +146,7 @@ def told(library: str, error: type[Exception]) -> Iterator[None]:
     except error as caught:
         lines = [line.strip() for line in str(caught).splitlines() if line.strip()]
         got = lines[0] if lines else type(caught).__name__
-        raise FitError(f"{library} refuses", got=got, next="mend the parameter it names") from caught
+        raise FitError(f"{library} refuses", got=got) from caught
 
 
 class Monitor:

@@ -83,8 +83,7 @@ def choose(wanted: str | None, level: float | None, native: Mapping[str, Any], t
     said = level if level is not None else given
     if said is None and name in NEEDS_LEVEL:
         raise RecipeError(f"the objective {name} needs a level", next="say which, such as level: 0.9")
-    value = float(said if said is not None else LEVELS.get(name, 0.0))
-    _check_level(name, value)
+    value = _level(name, LEVELS.get(name, 0.0) if said is None else said)
     extra = {holder: value} if holder and name in (*NEEDS_LEVEL, *LEVELS) else {}
     return Chosen(Loss(name, value), dialect.native.get(name), extra, dialect.custom.get(name))
 
@@ -102,10 +101,14 @@ def _named(wanted: str, task: Task, dialect: Dialect) -> str:
     return known[wanted]
 
 
-def _check_level(name: str, level: float) -> None:
+def _level(name: str, said: Any) -> float:
     low, high = LOSSES[name].bounds
-    if name in (*NEEDS_LEVEL, *LEVELS) and not low < level < high:
-        raise RecipeError(f"the level of {name} must lie between {low:g} and {high:g}", place="level", got=level)
+    if name not in (*NEEDS_LEVEL, *LEVELS):
+        return 0.0
+    if isinstance(said, bool) or not isinstance(said, int | float) or not low < said < high:
+        rule = f"the level of {name} must be a number between {low:g} and {high:g}"
+        raise RecipeError(rule, place="level", got=said)
+    return float(said)
 
 
 def with_parameters(text: str) -> tuple[str, dict[str, float]]:
