@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 BAD = ("params: {n_estimators: 8}", "params: {n_estimators: 8, path_smooth: -1}")
 """LightGBM refuses it at the first round."""
 
