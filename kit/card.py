@@ -40,6 +40,7 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         **_scores(scene, oof),
         "kind": oof.kind,
         "classes": list(scene.facts.task.classes),
+        "target": scene.facts.target,
         "positive": scene.facts.task.positive,
         "sources": list(entry.needs),
         "weights": None if weights is None else dict(zip(entry.needs, weights, strict=True)),

@@ -198,9 +198,9 @@ class CodecModule(Protocol[P]):
 
 @dataclass(frozen=True)
 class Context:
-    """What a stacker may know beside z, y and v.
+    """What a stacker may know beside z, y, v. `sources`: S names.
 
-    Shape: std (S, n) float32, NaN where a source has none, or None; group (n,) int64 or None; sources: S names.
+    std (S, n), NaN where a source has none; group, fold (n,) int64, fold: held where; each may be None.
     """
 
     task: Task
@@ -209,12 +209,13 @@ class Context:
     sources: tuple[str, ...]
     std: Floats32 | None = None
     group: Ints | None = None
+    fold: Ints | None = None
 
     def at(self, rows: Ints | Bools) -> Context:
         """Return the context of some of the rows."""
         std = None if self.std is None else self.std[:, rows]
-        group = None if self.group is None else self.group[rows]
-        return Context(self.task, self.metric, self.rng, self.sources, std, group)
+        group, fold = (None if a is None else a[rows] for a in (self.group, self.fold))
+        return Context(self.task, self.metric, self.rng, self.sources, std, group, fold)
 
 
 class Combiner(Protocol):

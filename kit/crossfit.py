@@ -1,9 +1,9 @@
-"""THE cross-fit: the one function that calls a stacker. Fold k's combiner sees no y of fold k."""
+"""THE cross-fit: the one module that calls a stacker. Fold k's combiner sees no y of fold k."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from kit.canon import stream
 from kit.contracts import Combiner, Context
 from kit.design import Use
 from kit.oof import Oof
-from kit.types import Bools, Floats, Floats32, Ints, Pred, Task
+from kit.panel import Panel
+from kit.types import Floats, Floats32, Ints, Pred, Task
 
 
 @dataclass(frozen=True)
 class BlendSpec:
-    """A stacker over sources (their names are shown, never used), scored by `metric` under v (n,)."""
+    """A stacker over sources (their names are shown, never used), scored by `metric`."""
 
     stacker: Use
     metric: str
@@ -25,55 +26,77 @@ class BlendSpec:
     seed: int
     sources: tuple[str, ...]
 
+    def of(self, members: Ints) -> BlendSpec:
+        """Return the same over some of the sources."""
+        return replace(self, sources=tuple(self.sources[s] for s in members))
+
+
+@dataclass(frozen=True)
+class Blended:
+    """A blend: its OOF, and `full`, the combiner fitted on all rows, which made its test predictions."""
+
+    oof: Oof
+    full: Combiner
+
 
 def crossfit(
     spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None, test_group: Ints | None = None
 ) -> tuple[Oof, Combiner]:
-    """Return the blend's OOF and the combiner fitted on all rows, which made its test predictions.
+    """Return the blend's OOF and the combiner fitted on all rows, which made its test predictions."""
+    made = blended(spec, Panel(spec.task, sources, v, group, test_group))
+    return made.oof, made.full
+
+
+def blended(spec: BlendSpec, panel: Panel) -> Blended:
+    """Return the blend of a panel.
 
     The OOF rows of fold k come from a combiner fitted on the other folds; test rows from one fitted on all. With a
     single fold there are no others: the combiner is then fitted on the rows it is scored on, and marked `peeked`.
     """
-    first = sources[0]
-    module = registry.load("stackers", spec.stacker.use)
+    module, first = registry.load("stackers", spec.stacker.use), panel.sources[0]
     pred = np.full_like(first.pred, np.nan)
-    stds: list[Floats32 | None] = []
-    peeked = any(s.peeked for s in sources)
-    for repeat in range(first.fold.shape[0]):
-        z = np.stack([s.pred[repeat] for s in sources])
-        std = _stds([None if s.std is None else s.std[repeat] for s in sources], z.shape[1])
-        fold, ctx = first.fold[repeat], _context(spec, std, group)
-        for k in range(int(fold.max()) + 1):
-            held = fold == k
-            others = (fold >= 0) & ~held
-            peeked |= not others.any()
-            seen = others if others.any() else held
-            combiner = _fit(spec, ctx, z, first.y, v, seen)
-            made = combiner(z[:, held], ctx.at(held))
+    std: Floats32 | None = np.full(panel.fold.shape, np.nan, np.float32)
+    for repeat in panel.repeats:
+        for k in range(int(panel.fold[repeat].max()) + 1):
+            held = panel.rows(repeat, only=k)
+            made = applied(spec, fitted(spec, panel, repeat, k), panel, repeat, held)
             pred[repeat, held] = made.mean
-            stds.append(made.std)
-    std_oof = _gather_std(first.fold, stds)
-    full = _full(spec, sources, v, group)
-    test, test_std = tests_of(spec, full, sources, test_group)
-    if std_oof is None or test_std is None:
-        std_oof = test_std = None
-    kind = module.RETURNS or first.kind
-    transductive = any(s.transductive for s in sources)
-    return Oof(first.fold, first.y, pred, test, std_oof, test_std, kind, bool(peeked), transductive), full
+            std = _set(std, repeat, held, made.std)
+    full = fitted(spec, panel)
+    test, test_std = tests_of(spec, full, panel.sources, panel.test_group)
+    if std is None or test_std is None:
+        std = test_std = None
+    peeked = any(s.peeked for s in panel.sources) or any(panel.fold[r].max() == 0 for r in panel.repeats)
+    transductive = any(s.transductive for s in panel.sources) or (wants_spread(spec) and panel.has_spread)
+    return Blended(
+        Oof(first.fold, first.y, pred, test, std, test_std, module.RETURNS or first.kind, peeked, transductive), full
+    )
 
 
-def _full(spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None) -> Combiner:
-    """Return the combiner fitted on every scored row, repeats averaged."""
-    pooled = [s.pooled() for s in sources]
-    z = np.stack([p.mean for p in pooled])
-    std = _stds([p.std for p in pooled], z.shape[1])
-    return _fit(spec, _context(spec, std, group), z, sources[0].y, v, sources[0].scored)
-
-
-def _fit(spec: BlendSpec, ctx: Context, z: Floats32, y: Floats, v: Floats, seen: Bools) -> Combiner:
-    module = registry.load("stackers", spec.stacker.use)
-    combiner: Combiner = module.fit(spec.stacker.params, ctx.at(seen), z[:, seen], y[seen], v[seen])
+def fitted(spec: BlendSpec, panel: Panel, repeat: int | None = None, but: int | None = None) -> Combiner:
+    """Return the combiner fitted on all scored rows, repeats averaged; or on those of a repeat `but` one fold's."""
+    module, params = registry.load("stackers", spec.stacker.use), spec.stacker.params
+    space = module.sums(spec.metric) if hasattr(module, "solve") else None
+    if space is not None:
+        grams = panel.grams(repeat, space, spread=wants_spread(spec))
+        others = grams.fold != (-1 if but is None else but)
+        summed: Combiner = module.solve(params, _context(spec), grams.at(others) if others.any() else grams)
+        return summed
+    rows = panel.rows(repeat, but=but)
+    rows = rows if len(rows) else panel.rows(repeat)
+    ctx = _context(spec, panel, repeat).at(rows)
+    combiner: Combiner = module.fit(params, ctx, panel.stack(repeat, rows), panel.y[rows], panel.v[rows])
     return combiner
+
+
+def wants_spread(spec: BlendSpec) -> bool:
+    """Return whether the stacker looks at how far the fold models' test predictions lie apart."""
+    return bool(getattr(registry.load("stackers", spec.stacker.use), "SPREAD", False))
+
+
+def applied(spec: BlendSpec, combiner: Combiner, panel: Panel, repeat: int | None, rows: Ints) -> Pred:
+    """Return what a combiner makes of some rows of a repeat."""
+    return combiner(panel.stack(repeat, rows), _context(spec, panel, repeat).at(rows))
 
 
 def tests_of(
@@ -90,31 +113,31 @@ def tests_of(
     made = []
     for layer in layers:
         z = np.stack([p.mean for p in layer])
-        made.append(combiner(z, _context(spec, _stds([p.std for p in layer], z.shape[1]), group)))
-    test = np.stack([p.mean for p in made])
+        std = _stds([p.std for p in layer])
+        made.append(combiner(z, replace(_context(spec), std=std, group=group)))
     stds = [p.std for p in made if p.std is not None]
-    return test, np.stack(stds) if len(stds) == len(made) else None
+    return np.stack([p.mean for p in made]), np.stack(stds) if len(stds) == len(made) else None
 
 
-def _context(spec: BlendSpec, std: Floats32, group: Ints | None) -> Context:
-    rng = stream(spec.seed, "blend")
-    return Context(spec.task, registry.metric(spec.metric), rng, spec.sources, std, group)
+def _context(spec: BlendSpec, panel: Panel | None = None, repeat: int | None = None) -> Context:
+    rng, metric = stream(spec.seed, "blend"), registry.metric(spec.metric)
+    if panel is None:
+        return Context(spec.task, metric, rng, spec.sources)
+    return Context(spec.task, metric, rng, spec.sources, panel.stds(repeat), panel.group, panel.folds(repeat))
 
 
-def _stds(parts: Sequence[Floats32 | None], n: int) -> Floats32:
-    """Return (S, n) standard deviations, NaN where a source has none."""
-    return np.stack([np.full(n, np.nan, np.float32) if p is None else p for p in parts])
-
-
-def _gather_std(fold: np.ndarray, stds: Sequence[Floats32 | None]) -> Floats32 | None:
-    """Return (R, n) from the parts made in (repeat, fold) order, or None where any is missing."""
-    if any(s is None for s in stds):
+def _stds(parts: Sequence[Floats32 | None]) -> Floats32 | None:
+    """Return (S, n) standard deviations, NaN where a source has none; None where none has."""
+    size = next((p.shape for p in parts if p is not None), None)
+    if size is None:
         return None
-    out = np.full(fold.shape, np.nan, np.float32)
-    parts = iter(stds)
-    for repeat in range(fold.shape[0]):
-        for k in range(int(fold[repeat].max()) + 1):
-            out[repeat, fold[repeat] == k] = next(parts)
+    return np.stack([np.full(size, np.nan, np.float32) if p is None else p for p in parts])
+
+
+def _set(out: Floats32 | None, repeat: int, rows: Ints, std: Floats32 | None) -> Floats32 | None:
+    if out is None or std is None:
+        return None
+    out[repeat, rows] = std
     return out
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import crossfit, evaluate, oof, registry, sample
+from kit import crossfit, evaluate, oof, panel, registry, sample
 from kit.canon import key_of
 from kit.design import scope_of
 from kit.errors import RecipeError
@@ -189,7 +189,7 @@ class _Compiler:
         needs.files.update(own_file("metrics", metric))
         made: dict[str, Any] = {"verb": "blend", "stacker": spec, "sources": list(sources)}
         made |= {"metric": registry.keyed("metrics", metric), "metric_code": registry.code_of("metrics", metric)}
-        made |= {"code": code_file(crossfit)}
+        made |= {"code": [code_file(m) for m in (crossfit, panel)]}
         made |= {"libs": registry.versions((*module.LIBS, "numpy")), "task": task_dict(self.facts.task)}
         made |= {"seed": self.recipe.seed, "folds": folds_key, "target": dict(self.facts.digests)}
         columns = self.names.computed(needs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import exporting, publish, sample, strictyaml, table
+from kit import exporting, oofdir, sample, strictyaml, table
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -116,7 +116,7 @@ def _ids(frame: pl.DataFrame, about: Mapping[str, Any]) -> pl.Series:
 
 def _as_test(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl.DataFrame:
     """Return the columns of a test.parquet."""
-    return publish.with_pred({about["id_name"]: _ids(frame, about)}, pred, task_of(about["task"]))
+    return oofdir.with_pred({about["id_name"]: _ids(frame, about)}, pred, task_of(about["task"]))
 
 
 def _submission(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl.DataFrame:

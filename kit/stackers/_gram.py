@@ -1,22 +1,39 @@
-"""What the stackers share: the residual Gram matrix and the weighted combination of sources."""
+"""What the stackers share: sums over rows that say all about squared loss, and the weighted combination of sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.contracts import Context
-from kit.types import Floats, Floats32, Pred, Task
+from kit.types import Bools, Floats, Floats32, Ints, Pred, Task
 
 Space = Literal["identity", "log1p"]
 
+SQUARED: Mapping[str, Space] = {
+    **{"rmse": "identity", "r2": "identity", "rmsle": "log1p"},
+    **{"crps": "identity", "nll": "identity"},
+}
+"""Metrics that are a monotone function of a squared error, and the scale it is taken on; and those of a distribution,
+for which the means are blended."""
+
+OF_DISTRIBUTION = ("crps", "nll")
+"""Metrics that want a standard deviation beside the mean, which only weights of at least zero keep."""
+
 CHUNK = 1 << 19
 """Numbers of one chunk of residuals (4 MiB): its float64 copy stays in the cache of one core."""
+
+PARTS = 16
+"""Parts that rows are cut into at least, where a choice is made by leaving parts out in turn."""
+
+TAKEN_OFF = 0.5
+"""Share of the spread between fold models that is taken off. All of it would be right on average, but it is known no
+better than the sums, and sources that overfit have most of it: half was best on the re-splits of docs/blending.md."""
 
 MANY = 1_000_000
 """The most sources a stacker takes: no limit of its own."""
@@ -29,6 +46,11 @@ def one_thread() -> Iterator[None]:
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+def space_of(metric: str) -> Space:
+    """Return the scale on which sources are averaged where squared error stands for the metric."""
+    return SQUARED.get(metric, "identity")
 
 
 def truth(task: Task, y: Floats) -> Floats:
@@ -44,54 +66,206 @@ def lift(z: NDArray[np.floating], space: Space) -> Floats:
     return np.log1p(np.maximum(wide, 0)) if space == "log1p" else wide
 
 
-def residual_gram(task: Task, z: Floats32, y: Floats, v: Floats, space: Space = "identity") -> Floats:
-    """Return (S + 1, S + 1) float64: the Gram matrix of the S residuals z_s - y and, last, of y, under v / sum v.
+# -- sums
 
-    For weights w of sum one, w' G[:S, :S] w is the mean squared error of the combination. Residuals, not predictions,
-    because y'y - 2 p'y + p'p cancels: blends differ in the fifth digit. All outputs are pooled.
 
-    Shape: z (S, n, m); y, v (n,).
+@dataclass(frozen=True)
+class Grams:
+    """Sums over the rows of each part: all that squared loss depends on, whatever the number of rows.
+
+    Shape:
+        sums: (P, S + 1, S + 1) float64, the Gram matrix of the S residuals z_s - y and, last, of y, under v.
+        weight: (P,) float64, the sum of v.  fold: (P,) int64, the fold a part belongs to.
+        spread: (S, S) float64, the mean over test rows of the covariance between fold models, or None = not known.
+
+    Residuals, not predictions, because y'y - 2 p'y + p'p cancels: blends differ in the fifth digit. All outputs are
+    pooled. Parts are added up, never taken off: a difference would carry the rounding of what was taken.
     """
-    n_sources, n, m = z.shape
-    size = max(1, CHUNK // ((n_sources + 1) * m))
-    root = np.sqrt(v / v.sum())
-    gram = np.zeros((n_sources + 1, n_sources + 1))
+
+    sums: Floats
+    weight: Floats
+    fold: Ints
+    spread: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    @property
+    def n_sources(self) -> int:
+        """S."""
+        return int(self.sums.shape[1]) - 1
+
+    def mean(self, times: Floats | None = None) -> Floats:
+        """Return (S + 1, S + 1): for weights w of sum one, w' G[:S, :S] w is the mean squared error of the combination.
+
+        `times` (P,): how often each part counts. Multiplicities of a bootstrap, 0 for parts left out, or, where parts
+        are cut by ranges of y, the ratio of a declared distribution's share to the share there is.
+        """
+        total, weight = np.zeros(self.sums.shape[1:]), 0.0
+        for p in range(len(self)):
+            factor = 1.0 if times is None else float(times[p])
+            if factor:
+                total += factor * self.sums[p]
+                weight += factor * self.weight[p]
+        return total / weight
+
+    def at(self, parts: Bools) -> Grams:
+        """Return the sums of some parts."""
+        return Grams(self.sums[parts], self.weight[parts], self.fold[parts], self.spread)
+
+    def of(self, sources: Ints) -> Grams:
+        """Return the sums of some sources."""
+        kept = np.append(sources, self.n_sources)
+        spread = None if self.spread is None else self.spread[np.ix_(sources, sources)]
+        return Grams(self.sums[:, kept[:, None], kept], self.weight, self.fold, spread)
+
+    def residuals(self, times: Floats | None = None) -> Floats:
+        """Return (S, S), the mean Gram of the residuals, brought nearer to that of test rows: less half of the spread.
+
+        Test rows get the fold models' average, which is rid of their spread. What is left is made positive
+        semidefinite again.
+        """
+        gram = self.mean(times)[:-1, :-1]
+        if self.spread is None:
+            return gram
+        value, vector = np.linalg.eigh(gram - TAKEN_OFF * self.spread)
+        return np.asarray((vector * np.maximum(value, 0)) @ vector.T)
+
+    def _loss(self, w: Floats, own: Floats, weight: float) -> float:
+        """Return the squared error of weights on a part, as test rows would have it.
+
+        In truth the spread is no more than the error itself. Weights for which it seems to be are far out, where
+        neither is known, and must not look good.
+        """
+        loss = float(w @ own @ w)
+        if self.spread is None:
+            return loss
+        return max(loss - TAKEN_OFF * weight * float(w @ self.spread @ w), (1 - TAKEN_OFF) * loss)
+
+    def left_out(self, solve: Callable[[Floats], Sequence[Floats]]) -> Floats:
+        """Return (C, P) float64, the summed squared error of each part under weights solved on the other parts.
+
+        `solve` returns C candidates (S,) for the residual Gram of the rows it may see.
+        """
+        losses = []
+        for p in range(len(self)):
+            own = self.sums[p, :-1, :-1]
+            seen = self.residuals(np.asarray(np.arange(len(self)) != p, np.float64))
+            losses.append([self._loss(w, own, float(self.weight[p])) for w in solve(seen)])
+        return np.array(losses).T
+
+
+Sources = Sequence[NDArray[np.floating]] | NDArray[np.floating]
+"""S arrays (n, m), or one (S, n, m)."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows that sources are summed over: y, v, fold (n,), -1 = in no part; group (n,) or None."""
+
+    task: Task
+    y: Floats
+    v: Floats
+    fold: Ints
+    group: Ints | None = None
+
+    def parts(self) -> tuple[list[Ints], Ints]:
+        """Return the rows of each part and its fold: at least PARTS in all, each within a fold, groups kept whole.
+
+        Rows of weight 0 are in none. What is in a part depends on nothing outside its fold.
+        """
+        n_folds = int(self.fold.max()) + 1
+        blocks = -(-PARTS // n_folds)
+        rows, folds = [], []
+        for k in range(n_folds):
+            inside = np.flatnonzero((self.fold == k) & (self.v > 0))
+            unit = np.arange(len(inside))
+            if self.group is not None:
+                unit = np.unique(self.group[inside], return_inverse=True)[1]
+            found = [inside[unit % blocks == b] for b in range(blocks)]
+            rows += [part for part in found if len(part)]
+            folds += [k for part in found if len(part)]
+        return rows, np.array(folds, np.int64)
+
+
+def gather(scored: Scored, z: Sources, space: Space = "identity") -> Grams:
+    """Return the sums over the rows of z, S x (n, m), in parts; one pass over the rows, in float64.
+
+    A part's sum depends on its own rows alone, bit for bit.
+    """
+    rows, folds = scored.parts()
     with one_thread():
-        for a in range(0, n, size):
-            b = min(a + size, n)
-            target = lift(truth(task, y[a:b]), space)
-            rows = np.empty((n_sources + 1, b - a, m))
-            np.subtract(lift(z[:, a:b], space), target, out=rows[:-1])
-            rows[-1] = target
-            rows *= root[a:b, None]
-            flat = rows.reshape(n_sources + 1, -1)
-            gram += flat @ flat.T
+        sums = np.stack([_sum(scored, z, part, space) for part in rows])
+    return Grams(sums, np.array([scored.v[part].sum() for part in rows]), folds)
+
+
+def _sum(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
+    n_sources, m = len(z), z[0].shape[1]
+    size = max(1, CHUNK // ((n_sources + 1) * m))
+    gram = np.zeros((n_sources + 1, n_sources + 1))
+    for a in range(0, len(rows), size):
+        at: Ints | slice = rows[a : a + size]
+        if len(at) and at[-1] - at[0] == len(at) - 1:  # type: ignore[index, arg-type]
+            at = slice(int(at[0]), int(at[-1]) + 1)  # type: ignore[index]
+        root = np.sqrt(scored.v[at])[:, None]
+        target = lift(truth(scored.task, scored.y[at]), space)
+        flat = np.empty((n_sources + 1, target.size))
+        for s in range(n_sources):
+            flat[s] = ((lift(z[s][at], space) - target) * root).ravel()
+        flat[-1] = (target * root).ravel()
+        gram += flat @ flat.T
     return gram
 
 
-def blend(weights: Floats, z: NDArray[np.floating], space: Space = "identity") -> Floats:
+def residual_gram(task: Task, z: Sources, y: Floats, v: Floats, space: Space = "identity") -> Floats:
+    """Return (S + 1, S + 1) float64, the mean over all rows, as `Grams.mean` returns it."""
+    return gather(Scored(task, y, v, np.zeros(len(y), np.int64)), z, space).mean()
+
+
+def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
+    """Return the sums of the rows a stacker was handed, in parts of the folds they come from, if it knows them."""
+    fold = np.arange(len(y)) % 5 if ctx.fold is None else ctx.fold
+    return gather(Scored(ctx.task, y, v, fold, ctx.group), z, space_of(ctx.metric.name))
+
+
+# -- combinations
+
+
+def blend(weights: Floats, z: Sources, space: Space = "identity") -> Floats:
     """Return (n, m) float64, sum_s w_s z_s, row by row: a row's result does not hang on the rows beside it."""
-    total = np.zeros(z.shape[1:])
-    for s in np.flatnonzero(weights):
-        total += weights[s] * lift(z[s], space)
+    total = np.zeros(z[0].shape)
+    for s, weight in enumerate(weights):
+        if weight:
+            total += weight * lift(z[s], space)
     return np.expm1(total) if space == "log1p" else total
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """A weighted combination of sources, averaged in `space`; `weights` (S,) float64."""
+    """A weighted combination of sources, averaged in `space`; `weights` (S,) float64.
+
+    `chosen`: parameters that were left open and what they were set to.
+    """
 
     weights: Floats
     space: Space = "identity"
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return the combination of z (S, n, m), with std where every source has one and the weights are a mean.
 
         The variance is the mean of the variances, as if the errors of the sources were wholly shared: a safe bound.
         """
-        mean = blend(self.weights, z, self.space).astype(np.float32)
+        mean = self.finish(blend(self.weights, z, self.space), ctx.task).astype(np.float32)
         is_mean = self.space == "identity" and bool((self.weights >= 0).all()) and abs(self.weights.sum() - 1) < 1e-6
         if ctx.std is None or not is_mean or np.isnan(ctx.std).any():
             return Pred(mean)
         variance = blend(self.weights, ctx.std[:, :, None].astype(np.float64) ** 2)[:, 0]
         return Pred(mean, np.sqrt(variance).astype(np.float32))
+
+    def finish(self, mean: Floats, task: Task) -> Floats:
+        """Return probabilities cut to [0, 1] and made to sum to one, where negative weights may have led out of it."""
+        if task.kind == "regression" or (self.weights >= 0).all():
+            return mean
+        mean = np.clip(mean, 0, 1)
+        return mean / mean.sum(axis=1, keepdims=True) if task.kind == "multiclass" else mean

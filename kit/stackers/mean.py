@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.contracts import Context
 from kit.params import Params as Base
-from kit.stackers._gram import MANY, Weighted
+from kit.stackers._gram import MANY, Grams, Space, Weighted
 from kit.types import Floats, Floats32, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -19,6 +19,16 @@ RETURNS: PredKind | None = None
 
 class Params(Base):
     """The plain average has no parameters."""
+
+
+def sums(metric: str) -> Space | None:
+    """Return the scale of the sums that `solve` wants."""
+    return "identity"
+
+
+def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
+    """Return equal weights."""
+    return Weighted(np.full(grams.n_sources, 1 / grams.n_sources))
 
 
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:

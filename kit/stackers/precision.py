@@ -36,12 +36,12 @@ class Params(Base):
 class Precision:
     """What rows are weighed by.
 
-    Shape: own (S,) std of a source that gives none; scale (S,) factors that make the others' std true; inverse and
+    Shape: alone (S,) std of a source that gives none; scale (S,) factors that make the others' std true; inverse and
     corr (S, S) of the errors; weights (S,) the mean weights on the rows it was fitted on. `blended`: the factor that
     makes the std of the blend true; `floor`: the least std.
     """
 
-    own: Floats
+    alone: Floats
     scale: Floats
     corr: Floats
     inverse: Floats
@@ -58,7 +58,7 @@ class Precision:
 
     def stds(self, given: Floats32 | None, n: int) -> Floats:
         """Return (S, n) the std of each source's error."""
-        std = np.repeat(self.own[:, None], n, axis=1)
+        std = np.repeat(self.alone[:, None], n, axis=1)
         if given is not None:
             std = np.where(np.isnan(given), std, self.scale[:, None] * given)
         return np.maximum(std, self.floor)

@@ -245,7 +245,9 @@ def test_a_former_result_moves_to_history(toy):
     kept = history / f"a@{former['key'][:8]}"
     assert json.loads((kept / "card.json").read_text()) == former
     assert (kept / "oof.parquet").read_bytes() == bytes_
-    assert {p.name for p in kept.iterdir()} == {"oof.parquet", "test.parquet", "folds.parquet", "card.json"}
+    assert {p.name for p in kept.iterdir()} == {
+        *("oof.parquet", "test.parquet", "test_folds.parquet", "folds.parquet", "card.json")
+    }
     assert toy.card("b") == same
     assert toy.card("a")["key"] != former["key"]
 

@@ -1,5 +1,7 @@
 """Stackers against slow references; what each promises on the rows it is fitted on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -9,15 +11,16 @@ from kit import registry
 from kit.canon import stream
 from kit.contracts import Context
 from kit.errors import FitError
-from kit.stackers import clip, hill_climb, mean, nnls, ridge
+from kit.stackers import best, clip, hill_climb, mean, nnls, ridge, shrunk
 from kit.stackers import round as rounding
-from kit.stackers._gram import residual_gram, truth
+from kit.stackers._gram import TAKEN_OFF, Scored, Weighted, gather, residual_gram, truth
+from kit.stackers._judge import auc
 from kit.types import Pred, Task
 
 REGRESSION = Task("regression")
 BINARY = Task("binary", "logloss", classes=(0, 1), positive=1)
 MULTI = Task("multiclass", "softmax", classes=("a", "b", "c"))
-WEIGHTED = [mean, nnls, hill_climb, ridge]
+WEIGHTED = [mean, best, nnls, hill_climb, ridge, shrunk]
 
 
 def context(task: Task, metric: str, n_sources: int, std: np.ndarray | None = None) -> Context:
@@ -108,6 +111,41 @@ def test_hill_climb_with_a_shortlist_is_close_and_beats_the_best_source(task: Ta
     assert bags > 1 or got - full < 0.25 * (single - full)
 
 
+@pytest.mark.parametrize("task", [REGRESSION, BINARY])
+@pytest.mark.parametrize("metric", ["auto", "by rows"])
+def test_start_swaps_and_negative_weights_do_what_they_say(task: Task, metric: str) -> None:
+    """Each more freedom: from the same rows the loss may only fall; weights below zero come with `negative` alone."""
+    z, y, v = problem(task, 12)
+    ctx = context(task, {REGRESSION: ("rmse", "mae"), BINARY: ("logloss", "auc")}[task][metric == "by rows"], 12)
+
+    def run(**given) -> tuple[float, np.ndarray]:
+        made = hill_climb.fit(hill_climb.Params(steps=30, **given), ctx, z, y, v)
+        return loss(ctx, y, made(z, ctx), v), made.weights
+
+    plain, weights = run()
+    swapped, kept = run(swaps=True)
+    freer, signed = run(negative=True)
+    began, several = run(start=5)
+    slack = 1e-6 if metric == "auto" else 1e-3  # a greedy path that may do more is not always the better one
+    assert swapped <= plain + slack and (kept >= 0).all() and weights.min() >= 0
+    assert freer <= plain + slack and signed.sum() == pytest.approx(1)
+    assert metric == "by rows" or (signed.min() < 0 and freer < swapped)
+    singles = sorted(range(12), key=lambda s: loss(ctx, y, Pred(z[s]), v))[:5]
+    averages = [loss(ctx, y, Pred(z[singles[:k]].mean(axis=0)), v) for k in range(1, 6)]
+    assert began <= min(averages) + 1e-5 and several.min() >= 0
+    once = hill_climb.fit(hill_climb.Params(steps=1, start=5), ctx, z, y, v).weights
+    assert (once > 0).sum() in (int(np.argmin(averages)) + 1, int(np.argmin(averages)) + 2)
+
+
+def test_fast_auc_is_auc() -> None:
+    rng = np.random.default_rng(2)
+    for raw in (rng.normal(size=500), np.round(rng.random(500), 1), np.repeat([-0.0, 0.0], 250), rng.random(500) - 0.5):
+        y = (rng.random(500) < 0.3).astype(float)
+        p = raw.astype(np.float32)
+        expected = registry.metric("auc").score(BINARY, y, Pred(p[:, None]), np.ones(500))
+        assert auc(p, y.astype(np.uint64)) == pytest.approx(expected, abs=1e-14)
+
+
 def test_hill_climb_prefers_used_sources_in_a_tie() -> None:
     z, y, v = problem(REGRESSION, 3)
     ctx = context(REGRESSION, "rmse", 6)
@@ -183,6 +221,14 @@ def test_ridge_equals_the_bordered_system() -> None:
     expected = np.linalg.solve(system, np.append(np.full(5, penalty / 5), 1.0))[:5]
     got = ridge.fit(ridge.Params(l2=0.03), context(REGRESSION, "rmse", 5), z, y, v).weights
     assert np.allclose(got, expected, atol=1e-12)
+    aimed = ridge.fit(ridge.Params(l2=1e6, prior=[1, 2, 3, 2, 2]), context(REGRESSION, "rmse", 5), z, y, v).weights
+    assert np.allclose(aimed, [0.1, 0.2, 0.3, 0.2, 0.2], atol=1e-5)
+    best_of = ridge.fit(ridge.Params(l2=1e6, prior="best"), context(REGRESSION, "rmse", 5), z, y, v).weights
+    assert np.argmax(best_of) == np.argmin(np.diag(gram)) and best_of.max() == pytest.approx(1, abs=1e-5)
+    distrusted = ridge.Params(l2=0.03, prior=[1, 1, 1, 1, 0], trust=[1, 1, 1, 1, 1e-9])
+    assert abs(ridge.fit(distrusted, context(REGRESSION, "rmse", 5), z, y, v).weights[4]) < 1e-6
+    with pytest.raises(FitError, match="trust must have one number per source"):
+        ridge.fit(ridge.Params(trust=[1.0]), context(REGRESSION, "rmse", 5), z, y, v)
     pulled = ridge.fit(ridge.Params(l2=1e6), context(REGRESSION, "rmse", 5), z, y, v).weights
     assert np.allclose(pulled, 0.2, atol=1e-5)
 
@@ -191,13 +237,13 @@ def test_ridge_keeps_probabilities() -> None:
     z = problem(MULTI, 4)[0]
     over = np.stack([z[0], 0.5 * z[0] + 0.5 / 3])
     ctx = context(MULTI, "logloss", 2)
-    got = ridge.Combination(np.array([2.0, -1.0]))(over, ctx).mean
+    got = Weighted(np.array([2.0, -1.0]))(over, ctx).mean
     assert (got >= 0).all()
     assert (got == 0).any()
     assert np.allclose(got.sum(axis=1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("module", [nnls, hill_climb, ridge])
+@pytest.mark.parametrize("module", [nnls, hill_climb, ridge, shrunk])
 @pytest.mark.parametrize(
     ("task", "metric"), [(REGRESSION, "rmse"), (REGRESSION, "mae"), (BINARY, "auc"), (MULTI, "logloss")]
 )
@@ -222,7 +268,7 @@ def test_sources_may_be_permuted_and_rows_scaled(module, task: Task, metric: str
     assert np.allclose(module.fit(params, context(task, metric, 20), z, y, masked).weights, fewer, atol=1e-7)
 
 
-@pytest.mark.parametrize("module", [mean, nnls])
+@pytest.mark.parametrize("module", [mean, best])
 def test_linear_stackers_commute_with_averaging(module) -> None:
     z, y, v = problem(REGRESSION, 5)
     assert module.LINEAR
@@ -231,6 +277,98 @@ def test_linear_stackers_commute_with_averaging(module) -> None:
     other = z[:, ::-1]
     each = (combine(z, ctx).mean + combine(other, ctx).mean) / 2
     assert np.allclose(combine((z + other) / 2, ctx).mean, each, atol=1e-5)
+
+
+def test_the_exchange_finds_the_best_pair_of_sources() -> None:
+    """One step and swaps: two sources whose errors cancel, of which neither is the best alone."""
+    rng = np.random.default_rng(0)
+    y, shared = rng.normal(size=400), rng.normal(size=400)
+    errors = np.stack([0.9 * rng.normal(size=400), shared, -shared])
+    z = (y + errors)[:, :, None].astype(np.float32)
+    found = hill_climb.fit(hill_climb.Params(steps=2), context(REGRESSION, "rmse", 3), z, y, np.ones(400)).weights
+    better = hill_climb.fit(hill_climb.Params(steps=2, swaps=True), context(REGRESSION, "rmse", 3), z, y, np.ones(400))
+    assert found[0] > 0 and np.allclose(better.weights, [0, 0.5, 0.5])
+
+
+def test_parts_add_up_and_know_their_folds() -> None:
+    z, y, v = problem(MULTI, 4)
+    fold = np.arange(300) % 3 - (np.arange(300) < 30)
+    grams = gather(Scored(MULTI, y, v, fold), z)
+    assert len(grams) >= 16 and set(grams.fold) == {0, 1, 2}
+    for k in (0, 1, 2):
+        rows = fold == k
+        alone = residual_gram(MULTI, z[:, rows], y[rows], v[rows])
+        assert np.allclose(grams.at(grams.fold == k).mean(), alone, rtol=1e-12)
+    members = np.array([2, 0])
+    assert np.allclose(
+        grams.of(members).mean(), residual_gram(MULTI, z[members][:, fold >= 0], y[fold >= 0], v[fold >= 0])
+    )
+
+
+def test_groups_stay_in_one_part() -> None:
+    z, y, v = problem(REGRESSION, 2)
+    group = np.arange(300) // 60
+    whole = gather(Scored(REGRESSION, y, v, np.zeros(300, np.int64), group), z)
+    assert len(whole) == 5
+    assert np.allclose(sorted(whole.weight), sorted(v.reshape(5, 60).sum(axis=1)))
+
+
+def test_a_declared_distribution_is_a_reweighting_of_parts() -> None:
+    """Parts cut by ranges of y: weights per range give the sums of rows weighted so, without another pass."""
+    z, y, v = problem(REGRESSION, 3)
+    bins = np.searchsorted([5.0, 12.0], y)
+    grams = gather(Scored(REGRESSION, y, v, bins), z)
+    times = np.array([0.5, 1.0, 4.0])
+    expected = residual_gram(REGRESSION, z, y, v * times[bins])
+    assert np.allclose(grams.mean(times[grams.fold]), expected, rtol=1e-12)
+
+
+def test_the_spread_of_fold_models_is_taken_off() -> None:
+    """With it the Gram matrix is that of the fold models' average, as far as it stays positive semidefinite."""
+    rng = np.random.default_rng(4)
+    y = rng.normal(size=4000)
+    own, fold_noise = rng.normal(size=(3, 4000)), 0.5 * rng.normal(size=(3, 4, 4000))
+    single = (y + own + fold_noise[:, 0])[:, :, None]
+    grams = gather(Scored(REGRESSION, y, np.ones(4000), np.arange(4000) % 4), single)
+    noise = fold_noise - fold_noise.mean(axis=1, keepdims=True)
+    spread = np.einsum("skt,ukt->su", noise, noise) / (4 * 4000)
+    average = y + own + fold_noise.mean(axis=1)
+    expected = residual_gram(REGRESSION, average[:, :, None], y, np.ones(4000))[:3, :3]
+    got = replace(grams, spread=spread / TAKEN_OFF).residuals()
+    assert np.abs(got - expected).max() < 0.05 < np.abs(grams.residuals() - expected).max()
+    assert np.linalg.eigvalsh(replace(grams, spread=100 * spread).residuals()).min() > -1e-9
+
+
+def test_shrunk_takes_negative_weights_where_they_pay_and_else_does_not() -> None:
+    """One source is another's error enlarged: only a weight below zero can take that off. Without it, nnls stands."""
+    rng = np.random.default_rng(3)
+    y, shared = rng.normal(size=2000), rng.normal(size=2000)
+    z = np.stack([y + shared + 0.3 * rng.normal(size=2000), y + 2 * shared + 0.3 * rng.normal(size=2000)])[:, :, None]
+    ctx = context(REGRESSION, "rmse", 2)
+    got = shrunk.fit(shrunk.Params(), ctx, z.astype(np.float32), y, np.ones(2000)).weights
+    assert np.allclose(got, [1.77, -0.77], atol=0.05)  # the least of (a + 2b)^2 + 0.09 (a^2 + b^2), a + b = 1
+    plain = shrunk.fit(shrunk.Params(l2=1e6), ctx, z.astype(np.float32), y, np.ones(2000)).weights
+    assert np.allclose(plain, [1, 0], atol=1e-4)
+
+
+def test_shrunk_beats_the_climb_on_absolute_errors_it_is_fitted_on() -> None:
+    z, y, v = problem(REGRESSION, 12, 2000)
+    ctx = context(REGRESSION, "mae", 12)
+    found = [loss(ctx, y, m.fit(m.Params(), ctx, z, y, v)(z, ctx), v) for m in (shrunk, nnls, hill_climb)]
+    assert found[0] < found[1] and found[0] < found[2] * 1.0005
+
+
+@pytest.mark.parametrize(("task", "metric"), [(REGRESSION, "rmse"), (REGRESSION, "mae"), (BINARY, "auc")])
+def test_simple_takes_few_sources_where_more_are_noise(task: Task, metric: str) -> None:
+    """Two sources help each other, ten are the worse one with more noise: half of them stay out."""
+    z, y, v = problem(task, 2, 1500)
+    rng = np.random.default_rng(1)
+    worse = [z[1] + 0.05 * rng.normal(size=z[1].shape) * z[1].std() for _ in range(10)]
+    many = np.concatenate([z, np.clip(worse, 0, 1) if task is BINARY else worse]).astype(np.float32)
+    ctx = context(task, metric, 12)
+    few = shrunk.fit(shrunk.Params(simple=True), ctx, many, y, v).weights
+    assert 1 <= np.count_nonzero(few) <= 6 and few.sum() == pytest.approx(1)
+    assert loss(ctx, y, Pred(np.tensordot(few, many, 1)), v) < min(loss(ctx, y, Pred(one), v) for one in many) * 1.01
 
 
 def test_gram_keeps_small_differences_beside_a_large_mean() -> None:
