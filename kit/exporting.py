@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from kit.errors import DataError, RecipeError, nearest
-from kit.fitting import inputs_of, spec_of
+from kit.fitting import folds_for, inputs_of, spec_of
 from kit.fold import designs_of
-from kit.folding import folds_of
 from kit.opening import Opened
 from kit.types import Array, Design, Rows
 
@@ -40,7 +39,7 @@ def export(opened: Opened, model: str, fold: int, target: Path) -> dict[str, Any
         rule = "the model's matrices are made of results that are not there yet"
         raise RecipeError(rule, got=", ".join(names), next="kit run the recipe first")
     train, test = inputs_of(stage, opened.store)
-    folds = folds_of(opened.store.open(opened.facts.folds_key))
+    folds = folds_for(stage, opened.store, train)
     designs, learning, synthetic, held = designs_of(spec_of(stage, opened.store), train, test, folds)
     arrays = {
         **_part("learn", designs.train, [learning, *synthetic]),

@@ -13,7 +13,7 @@ from kit import folding, labels, loading, registry, roles, sample, table
 from kit.canon import fingerprint, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
-from kit.types import Array, Column, Task
+from kit.types import Array, Column, Floats, Task
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Facts:
     `content`: digest per column, train and test. `submitted`: digest of a submission's ids and order. `digests`:
     content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in
     the table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table,
-    rows and folds this call had to carry out. `lacking`: columns the test data lack.
+    rows and folds this call had to carry out. `lacking`: columns the test data lack. `n_extra`: learn-only rows.
     """
 
     table_key: str
@@ -43,6 +43,7 @@ class Facts:
     n_folds: int
     made: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    n_extra: int = 0
 
 
 def gather(recipe: Recipe, store: Store) -> Facts:
@@ -87,6 +88,7 @@ def gather(recipe: Recipe, store: Store) -> Facts:
         n_folds=int(folds.meta["n"]),
         made=tuple(made),
         lacking=tuple(stored.meta["missing_in_test"]),
+        n_extra=len(rows.array("extra_row")) if "extra_row" in rows else 0,
     )
 
 
@@ -105,7 +107,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
         "verb": "rows",
         "code": [fingerprint(Path(str(m.__file__))) for m in (sample, labels, roles)],
         "table": table_key,
-        "sample": loading.digest(data.sample, recipe, ("data", "sample")) if data.sample else None,
+        "sample": loading.digest("sample", data.sample, recipe, ("data", "sample")) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
         "task": [recipe.task, recipe.positive, registry.keyed("metrics", recipe.metric)],
     }
@@ -115,20 +117,32 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     data = recipe.data
     stored = store.open(str(ingredients["table"]))
     n, t = stored.meta["n_train"], stored.meta["n_test"]
-    target = table.series_from_arrow(stored.blob(f"train/{data.target}"))
+    target, note = labels.amounts_as_numbers(table.series_from_arrow(stored.blob(f"train/{data.target}")), recipe)
     task, y = labels.encode(target, recipe)
     arrays: dict[str, Array] = {"y": y, "w": roles.weights(stored, recipe)}
     arrays["v"] = arrays["w"]
     arrays |= roles.group_and_time(stored, recipe)
+    notes = [[data.target, note, "the submission holds plain numbers"]] if note else []
+    if data.extra:
+        more = _extra_targets(stored, recipe, task)
+        arrays |= roles.further(stored, recipe, more)
+        lost = int(np.isnan(more).sum())
+        notes += [["", f"{lost} extra rows are left out: their target is none of this task", ""]] if lost else []
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}
     blobs = {f"ids/{part}": table.series_to_arrow(series) for part, series in ids.items() if series is not None}
-    path = loading.locate(data.sample, recipe, ("data", "sample")) if data.sample else None
-    layout, order, written = sample.layout(recipe, task, ids["test"], path)
+    layout, order, written = sample.layout(recipe, task, ids["test"], *loading.sample_of(recipe))
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
         "digests": {name: hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for name, a in arrays.items()},
         "sample": layout.as_dict(),
+        "notes": notes,
     }
     if written is not None:
         blobs["ids/submit"] = table.series_to_arrow(written)
     store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
+
+
+def _extra_targets(stored: Stored, recipe: Recipe, task: Task) -> Floats:
+    """Return y of the learn-only rows, file after file; NaN where a target is none of the task."""
+    blobs = [stored.blob(f"extra/target/{i}") for i in range(len(recipe.data.extra))]
+    return np.concatenate([labels.more(table.series_from_arrow(blob), task) for blob in blobs])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from kit import design, fold, importance, registry
+from kit import design, fold, importance, registry, scored
 from kit.canon import fingerprint
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -39,7 +39,7 @@ def ingredients(
     made: dict[str, Any] = {
         "model": names.resolved(model.plug, needs),
         "libs": registry.versions(tuple(dict.fromkeys((*module.LIBS, *_libs(model.features), "numpy")))),
-        "code": [code_file(m) for m in (fold, design, importance)],
+        "code": [code_file(m) for m in (fold, design, importance, scored)],
         "design": _design(model, facts, names, needs),
         "task": task_dict(facts.task),
         "split": {**split, "code": code_of(recipe.split)},

@@ -17,6 +17,7 @@ from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
+from kit.scored import with_extra
 from kit.stage import Stage, use_of
 from kit.store import Store
 from kit.types import Array, Floats, Folds, Rows
@@ -26,6 +27,13 @@ def inputs_of(stage: Stage, store: Store) -> tuple[Rows, Rows]:
     """Return the train and test rows a stage reads."""
     made, local = stage.ingredients, stage.local
     return rows.load(store, local["table"], local["rows"], made["columns"], names=list(made["x"]))
+
+
+def folds_for(stage: Stage, store: Store, train: Rows) -> Folds:
+    """Return the folds of a stage's training rows, learn-only rows included."""
+    use = stage.ingredients["split"]["use"]
+    known = folds_of(store.open(stage.ingredients["folds"]))
+    return with_extra(known, train, stage.local["files"].get(use, use))
 
 
 def scoring_weights(stage: Stage, store: Store) -> Floats:
@@ -87,7 +95,7 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
     if not registry.load("models", use).STEPS:
         return None
     fits = [store.open(key) for key in stage.ingredients["fits"]]
-    n = folds_of(store.open(stage.ingredients["folds"])).held.shape[1]
+    n = len(inputs_of(stage, store)[0])
     steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
     return grown(use, steps, n / learnt)
 
@@ -95,7 +103,7 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
 def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = inputs_of(stage, store)
-    folds = folds_of(store.open(stage.ingredients["folds"]))
+    folds = folds_for(stage, store, train)
     shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds", "curves")
     memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
     began = time.perf_counter()

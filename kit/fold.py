@@ -21,6 +21,7 @@ from kit.errors import DataError
 from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
 from kit.recipe import StopPolicy
 from kit.rows import both
+from kit.scored import cut_scored
 from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]
@@ -179,7 +180,7 @@ def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
         return learning, held
     if spec.stop in ("fixed", "pooled"):
         return learning, None
-    learns, stops = _stop_rows(spec, learning)
+    learns, stops = cut_scored(learning, lambda rows: _stop_rows(spec, rows))
     stop = learning.take(np.flatnonzero(stops))
     if spec.wanted is not None:
         # The factors come from learning rows alone: what held rows hold must not reach the stop.

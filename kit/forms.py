@@ -186,7 +186,7 @@ def under(levels: pl.Series, form: Form) -> pl.Series:
         low = levels.str.to_lowercase()
         return low.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     plain = levels.cast(pl.Float64, strict=False)
-    return amounts.read(levels, amounts.Amounts(form.style, form.unit)).fill_null(plain) if form.style else plain
+    return plain.fill_null(amounts.read(levels, amounts.Amounts(form.style or next(iter(amounts.STYLES)))))
 
 
 def spread(levels: pl.Series, coded: Coded) -> pl.Series:

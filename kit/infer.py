@@ -145,7 +145,8 @@ def _maybe(frame: pl.DataFrame | None, name: str) -> pl.Series | None:
 def _column(train: pl.Series, test: pl.Series | None, n_test: int, name: str, roles: Roles) -> _Made:
     """Return the finished column of train and test values."""
     # Polars takes a name like ^a$ for a pattern, so the column goes without its own.
-    train, test = train.alias("x"), train.clear(n_test).alias("x") if test is None else test.alias("x")
+    train = train.alias("x")
+    test = train.clear(n_test) if test is None else test.alias("x")
     wish = roles.kinds.get(name)
     found = _stack(train, test, wishes.order_of(wish))
     other = "numeric" if isinstance(found.values, Coded) else "category"
@@ -240,12 +241,12 @@ def _finish(found: Found, wish: Wish | None, *, key: bool) -> tuple[Column, Arra
         return Column("key", tuple(coded.levels.to_list())), coded.codes, ("", "")
     infinite = np.isinf(x) if x.dtype.kind == "f" else np.zeros(0, np.bool_)
     if not infinite.any():
-        return Column("numeric"), _narrow(x), ("", "")
+        return Column("numeric"), narrow(x), ("", "")
     told = f"{int(infinite.sum())} infinite values are read as missing"
-    return Column("numeric"), _narrow(np.where(infinite, np.nan, x)), (told, "")
+    return Column("numeric"), narrow(np.where(infinite, np.nan, x)), (told, "")
 
 
-def _narrow(values: Array) -> Array:
+def narrow(values: Array) -> Array:
     """Return float32 where no value changes by it, else float64: half the memory for counts and codes."""
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)

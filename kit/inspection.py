@@ -7,34 +7,26 @@ from typing import Any
 
 from kit import deciding, registry
 from kit.engine import states
-from kit.opening import Sets, open_recipe
+from kit.given import Source, hand_over
+from kit.opening import Opened, Sets, open_recipe
 
 
-def check(
-    path: str | Path,
+def check(  # noqa: PLR0913 - one keyword per option of `kit check`, and the frames
+    path: Source,
     *,
     set: Sets = (),
     root: str | Path = ".",
     trust: bool = False,
+    train: Any = None,
+    test: Any = None,
+    sample: Any = None,
 ) -> dict[str, Any]:
     """Return what was inferred of a recipe and its data: task, rows, folds, columns and roles, fits to make."""
-    opened = open_recipe(path, set, root, trust=trust)
+    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
     recipe, found = opened.recipe, opened.facts
     table = opened.store.open(found.table_key)
-    data = recipe.data
-    roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight", data.time: "time"}
     fits = [s for s in opened.plan.stages if s.verb == "fit"]
     todo = sum(state == "run" for state in states(opened.plan, opened.store).values())
-    header = table.meta["header"]
-    columns = [
-        {
-            "name": name,
-            "kind": column["kind"],
-            "levels": column["levels"],
-            "role": roles.get(name) or ("feature" if name in found.free else "not used"),
-        }
-        for name, column in header.items()
-    ]
     task = found.task
     classes = f", classes {', '.join(map(str, task.classes[:12]))}" if task.classes else ""
     rare = [[recipe.data.target, *note] for note in opened.store.open(found.folds_key).meta.get("notes", [])]
@@ -48,6 +40,21 @@ def check(
         "folds": f"{found.n_folds} by {registry.shown(recipe.split.use)}",
         "fits": f"{len(fits)} of {len(recipe.models)} models; {todo} of {len(opened.plan.stages)} stages would run",
         "submission": f"{recipe.submit} as {', '.join(found.sample.header)}" if found.n_test else "none: no test rows",
-        "columns": columns,
+        "columns": _columns(opened),
         "notes": [dict(zip(("column", "what", "next"), note, strict=True)) for note in notes],
     }
+
+
+def _columns(opened: Opened) -> list[dict[str, Any]]:
+    """Return name, kind, number of levels and role of each column."""
+    data, table = opened.recipe.data, opened.store.open(opened.facts.table_key)
+    roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight", data.time: "time"}
+    return [
+        {
+            "name": name,
+            "kind": column["kind"],
+            "levels": column["levels"],
+            "role": roles.get(name) or ("feature" if name in opened.facts.free else "not used"),
+        }
+        for name, column in table.meta["header"].items()
+    ]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import registry
+from kit import forms, registry
 from kit.errors import DataError, RecipeError, nearest
+from kit.infer import array_of
 from kit.recipe import Recipe
 from kit.types import Floats, Label, Objective, Task
 from kit.wording import column_of, placed, plural, rows_of
@@ -22,6 +23,43 @@ FEW_NUMBERS = 30
 """A metric that fits numbers and classes alike gets classes up to this many distinct whole numbers."""
 
 _KINDS = {"regression": "a number", "binary": "one of two classes", "multiclass": "one of several classes"}
+
+
+def amounts_as_numbers(target: pl.Series, recipe: Recipe) -> tuple[pl.Series, str]:
+    """Return the target, amounts like "$1,200" as numbers where the metric asks for numbers, and a note or ""."""
+    import polars as pl
+
+    tasks = registry.load("metrics", recipe.metric).TASKS
+    if (
+        target.dtype != pl.String
+        or target.null_count()
+        or "regression" not in tasks
+        or recipe.task not in (None, "regression")
+    ):
+        return target, ""
+    found = forms.interpret(target)
+    if found.form.family != "numbers" or isinstance(found.values, forms.Coded):
+        return target, ""
+    return found.values.alias(target.name), found.note or "read as numbers"
+
+
+def more(target: pl.Series, task: Task) -> Floats:
+    """Return y (e,) of further rows, NaN where their target is no number, or no class of the task."""
+    if task.kind == "regression":
+        values, _ = forms.read(target, forms.Form("numbers"))
+        y = array_of(values, "numbers").astype(np.float64)
+        return np.where(np.isfinite(y), y, np.nan)
+    places = {_spelt(c): float(i) for i, c in enumerate(task.classes)}
+    y = np.array([places.get(_spelt(v), np.nan) for v in target.to_list()])
+    return y if task.kind == "multiclass" or task.positive == task.classes[1] else 1.0 - y
+
+
+def _spelt(label: Label) -> str:
+    """Return a label in one spelling: 1, 1.0 and "1" are the same."""
+    try:
+        return repr(float(label))
+    except ValueError:
+        return str(label).strip()
 
 
 def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kit import amounts, csvbytes, csvfile, dates, forms, infer, kinds, table, wishes
+from kit import amounts, csvbytes, csvfile, dates, extra, forms, infer, jsonfile, kinds, table, wishes
 from kit.canon import digest_file, fingerprint
 from kit.errors import DataError, nearest
+from kit.extra import Added, Extra, add
 from kit.infer import Roles
-from kit.recipe import Recipe
+from kit.recipe import ExtraSection, Recipe
 from kit.store import Store
 from kit.types import Array
 from kit.wording import At, placed
@@ -19,7 +20,7 @@ from kit.wording import At, placed
 if TYPE_CHECKING:
     import polars as pl
 
-CODE = (table, csvfile, csvbytes, infer, kinds, wishes, forms, dates, amounts)
+CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, kinds, wishes, forms, dates, amounts)
 """Modules that shape a table."""
 
 
@@ -42,12 +43,14 @@ def locate(name: str, recipe: Recipe, at: At) -> Path:
     raise placed(error, recipe.document, at)
 
 
-def digest(name: str, recipe: Recipe, at: At) -> str:
-    """Return the digest of an input file.
+def digest(part: str, name: str, recipe: Recipe, at: At) -> str:
+    """Return the digest of an input: of the frame handed over as that part, else of the file.
 
     Raises:
         DataError: it does not exist or cannot be read.
     """
+    if part in recipe.frames:
+        return recipe.frames[part].digest
     path = locate(name, recipe, at)
     try:
         return digest_file(path)
@@ -61,9 +64,12 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
     data = recipe.data
     source: dict[str, object] = {"source": data.source}
     if data.train is not None:
-        source = {"train": digest(data.train, recipe, ("data", "train"))}
+        source = {"train": digest("train", data.train, recipe, ("data", "train"))}
     if data.test is not None:
-        source["test"] = digest(data.test, recipe, ("data", "test"))
+        source["test"] = digest("test", data.test, recipe, ("data", "test"))
+    if data.extra:
+        parts = [digest(part, e.path, recipe, at) for part, e, at in _extra_parts(recipe)]
+        source["extra"] = [[p, e.weight] for p, e in zip(parts, data.extra, strict=True)]
     if data.holdout is not None:
         source["holdout"] = [data.holdout, recipe.seed]
     return {
@@ -93,27 +99,74 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> 
     except DataError as error:
         raise placed(error, recipe.document, ("data", "kinds")) from error
     del train, test
-    files: dict[str, Array | bytes] = {f"x/{name}": array for name, array in built.x.items()}
-    for name, column in built.header.items():
-        if column.levels:
-            files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
+    files: dict[str, Array | bytes] = {}
     for name, (train_part, test_part) in built.kept.items():
         files[f"train/{name}"] = table.series_to_arrow(train_part)
         if test_part is not None:
             files[f"test/{name}"] = table.series_to_arrow(test_part)
+    about: tuple[dict[str, Any], ...] = ()
+    if data.extra:
+        added = _with_extra(built, recipe)
+        built, about = added.table, added.about
+        files["extra/weight"] = added.weight
+        files |= {f"extra/target/{i}": table.series_to_arrow(s) for i, s in enumerate(added.targets)}
+    for name, column in built.header.items():
+        files[f"x/{name}"] = built.x[name]
+        if column.levels:
+            files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
+    store.commit(key, files, _meta(built, recipe, about), made)
+
+
+def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     header = {
         n: {"kind": c.kind, "width": c.width, "levels": len(c.levels), "form": asdict(built.forms[n])}
         for n, c in built.header.items()
     }
-    meta = {
+    return {
         "n_train": built.n_train,
         "n_test": built.n_test,
         "header": header,
-        "missing_in_test": sorted(built.missing_in_test - {data.target}),
+        "missing_in_test": sorted(built.missing_in_test - {recipe.data.target}),
         "only_in_test": sorted(built.only_in_test),
         "notes": [*_remarks(recipe), *map(list, built.notes)],
+        "n_extra": len(next(iter(built.x.values()), ())) - built.n_train - built.n_test if about else 0,
+        "extra": list(about),
     }
-    store.commit(key, files, meta, made)
+
+
+def sample_of(recipe: Recipe) -> tuple[pl.DataFrame | None, str]:
+    """Return the sample submission as text, None where there is none, and how errors name it.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    name = recipe.data.sample
+    if name is None:
+        return None, ""
+    if "sample" in recipe.frames:
+        return table.as_texts(recipe.frames["sample"].rows), name
+    path = locate(name, recipe, ("data", "sample"))
+    return table.read_text(path, recipe.data.encoding), path.name
+
+
+def _extra_parts(recipe: Recipe) -> list[tuple[str, ExtraSection, At]]:
+    """Return part, section and place of each file of further rows."""
+    return [(f"extra.{i}", e, ("data", "extra", i, "path")) for i, e in enumerate(recipe.data.extra)]
+
+
+def _with_extra(built: infer.Table, recipe: Recipe) -> Added:
+    data = recipe.data
+    features = set(built.header) - _named(recipe) - set(data.drop) - built.missing_in_test
+    files = [Extra(e.path, _rows(part, e.path, recipe, at), e.weight) for part, e, at in _extra_parts(recipe)]
+    return add(built, files, data.target, sorted(features))
+
+
+def _rows(part: str, name: str, recipe: Recipe, at: At) -> pl.DataFrame:
+    """Return the rows of a frame handed over, or of a file."""
+    data = recipe.data
+    if part in recipe.frames:
+        return table.plain(recipe.frames[part].rows, data.nulls)
+    return table.read(locate(name, recipe, at), data.nulls, data.encoding)
 
 
 def split_columns(recipe: Recipe) -> tuple[str, ...]:
@@ -136,7 +189,7 @@ def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         except DataError as error:
             raise placed(error, recipe.document, ("data", "source")) from error
     else:
-        train = table.read(locate(str(data.train), recipe, ("data", "train")), data.nulls, data.encoding)
+        train = _rows("train", str(data.train), recipe, ("data", "train"))
     if data.holdout is not None:
         try:
             return table.holdout(train, data.holdout, recipe.seed, data.target)
@@ -144,33 +197,32 @@ def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
             raise placed(error, recipe.document, ("data", "holdout")) from error
     if data.test is None:
         return train, None
-    return train, table.read(locate(data.test, recipe, ("data", "test")), data.nulls, data.encoding)
+    return train, _rows("test", data.test, recipe, ("data", "test"))
 
 
 def _remarks(recipe: Recipe) -> list[list[str]]:
     """Return notes on how the files are read, as (no column, what, next)."""
-    files = {part: name for part in ("train", "test") if (name := getattr(recipe.data, part)) is not None}
-    return [
-        ["", f"{name}: {what}", ""]
-        for part, name in files.items()
-        for what in table.remarks(locate(name, recipe, ("data", part)))
-    ]
+    files = [(("data", part), name) for part in ("train", "test") if (name := getattr(recipe.data, part)) is not None]
+    files = [(at, name) for at, name in files if at[1] not in recipe.frames]
+    return [["", f"{name}: {what}", ""] for at, name in files for what in table.remarks(locate(name, recipe, at))]
 
 
 def _check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None) -> None:
-    """Raise DataError for a column that the recipe names and the data lack."""
+    """Raise DataError for a column that the recipe names and the data lack, or that has another role."""
     data = recipe.data
-    for role in ("target", "id", "groups", "weight", "time"):
-        _require_column(getattr(data, role), train.columns, ("data", role), f"{role} column", recipe)
-    for name in data.drop:
-        _require_column(name, train.columns, ("data", "drop"), "column to drop", recipe)
-    for name in split_columns(recipe):
-        _require_column(name, train.columns, ("split", "column"), "split column", recipe)
-    for name, kind in data.kinds.items():
-        _require_column(name, train.columns, ("data", "kinds", name), f"{kind} column", recipe)
-        if name in (data.target, data.id):
-            rule, advice = "the kind of target and id cannot be chosen", f"take {name} out of data.kinds"
-            raise placed(DataError(rule, got=name, next=advice), recipe.document, ("data", "kinds", name))
+    basic: list[tuple[At, str | None, str]] = [(("data", role), getattr(data, role), role) for role in ("target", "id")]
+    others: list[tuple[At, str | None, str]] = [
+        *((("data", role), getattr(data, role), role) for role in ("groups", "weight", "time")),
+        *((("split", "column"), name, "split") for name in split_columns(recipe)),
+        *((("data", "kinds", name), name, kind) for name, kind in data.kinds.items()),
+    ]
+    drop: list[tuple[At, str | None, str]] = [(("data", "drop"), name, "dropped") for name in data.drop]
+    for at, name, role in (*basic, *others, *drop):
+        _require_column(name, train.columns, at, f"{role} column", recipe)
+    for at, name, role in others:
+        if name is not None and name in (data.target, data.id):
+            rule = f"the {'target' if name == data.target else 'id'} cannot be the {role} column as well"
+            raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
     if test is not None and data.id is not None and data.id not in test.columns:
         rule, advice = "the test file lacks the id column", "check data.id, or rename the column of the test file"
         error = DataError(rule, got=f"columns {', '.join(test.columns)}", allowed=f"a column {data.id}", next=advice)

@@ -27,6 +27,7 @@ _TYPES = {
     "tuple": "a list",
     "list": "a list",
     "dict": "a mapping",
+    "model": "a mapping",
 }
 """First word of an error's type -> what was wanted."""
 

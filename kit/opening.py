@@ -11,6 +11,7 @@ from typing import Any
 from kit import deciding, devices, facts, planning, reader, strictyaml
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
+from kit.given import Given, Source, hand_over
 from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.stage import Stage
@@ -32,15 +33,18 @@ class Opened:
     root: Path
 
 
-def read_recipe(path: str | Path, set: Sets = (), trust: bool = False) -> Recipe:
-    """Return the checked recipe of a file, with `a.b=c` changes applied; `trust`: it may run files of its own.
+def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False) -> Recipe:
+    """Return the checked recipe of a file or mapping, with `a.b=c` changes applied.
+
+    `trust`: it may run files of its own.
 
     Raises:
         RecipeError: with every problem and its line.
     """
     texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
-    document = strictyaml.apply_sets(_in_full(strictyaml.load(Path(path))), texts)
-    return reader.read(document, Path(path).resolve().parent, trust)
+    given = hand_over(path)
+    document = strictyaml.apply_sets(_in_full(given.document), texts)
+    return replace(reader.read(document, given.folder, trust), frames=given.frames)
 
 
 def _in_full(document: Document) -> Document:
@@ -56,7 +60,7 @@ def _in_full(document: Document) -> Document:
 
 
 def open_recipe(
-    path: str | Path,
+    path: Source | Given,
     set: Sets = (),
     root: str | Path = ".",
     keep_models: bool = False,

@@ -37,7 +37,7 @@ class Plugs(Checks):
             if name in known:
                 plugs.extend(known[name])
             elif name in registry.names(kind):
-                plugs.append(self.bare(kind, name, at))
+                plugs += [plug] if (plug := self.plug(kind, {"use": name}, at)) is not None else []
             elif not self.lost(kind, self.TOP_LEVEL):
                 allowed = [*known, *registry.names(kind)]
                 self.add(f"unknown {what}", at, name, allowed, (name, allowed), f"declare it under {kind}")

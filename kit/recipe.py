@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from kit.frames import Frame
 from kit.levels import below, in_order
 from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
@@ -34,6 +35,17 @@ Encoding = Annotated[str, AfterValidator(_codec)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ExtraSection(_Section):
+    """Further rows to learn from, such as the original data set behind a synthetic competition."""
+
+    path: str
+    """File with the target and some of the training columns, under the same names."""
+    as_: Annotated[Literal["rows"], Field(alias="as")] = "rows"
+    """rows: learnt from in every fold, never held, never stopped on, never in an OOF."""
+    weight: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """How much one of its rows counts in learning beside a training row of weight 1."""
 
 
 class DataSection(_Section):
@@ -65,6 +77,8 @@ class DataSection(_Section):
     """Columns to leave out."""
     kinds: Mapping[str, Wish] = {}
     """What a column is where that is inferred wrongly: numeric, category, text, date (date dmy, date mdy) or key."""
+    extra: tuple[ExtraSection, ...] = ()
+    """Files with further rows to learn from."""
     encoding: Encoding | None = None
     """How text files are written where that is not UTF-8, as `latin-1` or `cp1252`."""
 
@@ -201,7 +215,10 @@ class Blend:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe. `folder`: where its relative paths start; `raw`: the YAML it came from, sets applied."""
+    """A checked recipe. `folder`: where its relative paths start; `document`: the YAML it came from, sets applied.
+
+    `frames`: data handed over in memory instead of files, by part ("train", "test", "sample").
+    """
 
     name: str
     folder: Path
@@ -222,6 +239,7 @@ class Recipe:
     document: Document
     added: str | None = None
     """The blend that was added as a last step, as the metric is one of labels; see kit.deciding."""
+    frames: Mapping[str, Frame] = field(default_factory=dict)
 
     def ordered(self, first: str | None = None) -> list[Model | Blend]:
         """Return models and blends, each after what it reads; `first` and what it reads before all others."""

@@ -10,7 +10,7 @@ from kit import table
 from kit.errors import DataError
 from kit.recipe import Recipe
 from kit.store import Stored
-from kit.types import Array
+from kit.types import Array, Floats
 from kit.wording import column_of, plural, rows_of
 
 if TYPE_CHECKING:
@@ -87,6 +87,32 @@ def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
         values = np.asarray(stored.array(f"x/{data.time}")[:n], np.float64)
         _refuse_nulls(values, data.time, "time", recipe)
         found["time"] = values
+    return found
+
+
+def further(stored: Stored, recipe: Recipe, y: Floats) -> dict[str, Array]:
+    """Return row numbers, y, w, group and time of the learn-only rows that have a target: y (e,) is NaN where not.
+
+    Their groups are those of the training rows; a row without one is a group of its own. Times may be NaN.
+    """
+    data, n = recipe.data, stored.meta["n_train"]
+    start = n + stored.meta["n_test"]
+    kept = np.flatnonzero(np.isfinite(y))
+    rows = start + kept
+    w = np.asarray(stored.array("extra/weight"), np.float64)[kept]
+    if data.weight is not None:
+        own = np.asarray(stored.array(f"x/{data.weight}")[rows], np.float64)
+        w = np.where(np.isfinite(own) & (own >= 0), w * own, w)
+    found: dict[str, Array] = {"extra_row": rows, "extra_y": y[kept], "extra_w": w}
+    if data.groups is not None:
+        values = stored.array(f"x/{data.groups}")
+        known, own = np.unique(values[:n]), values[rows]
+        place = np.searchsorted(known, own).clip(max=len(known) - 1)
+        empty = np.isnan(own) if own.dtype.kind == "f" else own < 0
+        new = len(known) + np.where(empty, len(rows) + np.arange(len(rows)), np.unique(own, return_inverse=True)[1])
+        found["extra_group"] = np.where(~empty & (known[place] == own), place, new).astype(np.int64)
+    if data.time is not None:
+        found["extra_time"] = np.asarray(stored.array(f"x/{data.time}")[rows], np.float64)
     return found
 
 

@@ -77,16 +77,25 @@ def load(
 ) -> tuple[Rows, Rows]:
     """Return (train, test) rows with the data columns `names`; test without y. `computed`: alias -> key of its object.
 
+    Learn-only rows stand below the training rows, with v = 0, but not where predictions of models are columns: there
+    are none for them. Their row numbers come after those of test.
     Other columns cannot be reached: what is not in the key of a fit must not shape it.
     """
     stored, facts = store.open(table_key), store.open(rows_key)
     columns = {alias: store.open(key) for alias, key in computed.items()}
     n, t = int(stored.meta["n_train"]), int(stored.meta["n_test"])
     x = _Columns(stored, names, columns)
-    everything = Rows(np.arange(n + t), x, _header(stored, names, columns))
-    optional: dict[str, Any] = {k: facts.array(k) if k in facts else None for k in ("group", "time")}
-    train = everything.take(np.arange(n))
-    train = Rows(train.row, train.x, train.header, facts.array("y"), facts.array("w"), facts.array("v"), **optional)
+    levelled = any("x" not in c for c in columns.values())  # no model was asked about learn-only rows
+    extra = facts.array("extra_row") if "extra_row" in facts and not levelled else np.empty(0, np.int64)
+    everything = Rows(np.arange(n + t + stored.meta["n_extra"]), x, _header(stored, names, columns))
+    train = everything.take(np.concatenate([np.arange(n), extra]))
+
+    def of_both(name: str) -> Any:
+        return np.concatenate([facts.array(name), facts.array(f"extra_{name}")]) if len(extra) else facts.array(name)
+
+    optional: dict[str, Any] = {k: of_both(k) if k in facts else None for k in ("group", "time")}
+    v = np.concatenate([facts.array("v"), np.zeros(len(extra))])
+    train = Rows(train.row, train.x, train.header, of_both("y"), of_both("w"), v, **optional)
     return train, everything.take(np.arange(n, n + t))
 
 
@@ -111,6 +120,15 @@ def both(train: Rows, test: Rows) -> Rows:
     if not len(test):
         return Rows(train.row, train.x, train.header)
     return Rows(np.concatenate([train.row, test.row]), _Joined(train.x, test.x), train.header)
+
+
+def by_number(x: Array, rows: Rows) -> Array:
+    """Return (largest row number + 1, d) values in the order of row numbers: those of learn-only rows come last."""
+    if np.array_equal(rows.row, np.arange(len(x))):
+        return np.ascontiguousarray(x)
+    out = np.full((int(rows.row.max()) + 1, x.shape[1]), np.nan, np.float32)
+    out[rows.row] = x
+    return out
 
 
 def _header(stored: Stored, names: Sequence[str], columns: Mapping[str, Stored]) -> dict[str, Column]:

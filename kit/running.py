@@ -11,6 +11,7 @@ from typing import Any
 
 from kit import devices, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
+from kit.given import Source, hand_over
 from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
 from kit.publish import publish
 from kit.scene import Scene
@@ -44,7 +45,7 @@ class Result:
 
 
 def run(  # noqa: PLR0913 - one keyword per option of `kit run`
-    path: str | Path,
+    path: Source,
     *,
     set: Sets = (),
     only: Sequence[str] = (),
@@ -54,17 +55,23 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     keep_models: bool = False,
     trust: bool = False,
     observer: Observer | None = None,
+    train: Any = None,
+    test: Any = None,
+    sample: Any = None,
 ) -> Result:
     """Carry out a recipe and return its scores and where its submission lies.
 
-    `time_limit` is in seconds from this call. `trust`: the recipe may run files of its own (`use: ./file.py`).
+    `path`: a recipe's file, or its content as a mapping. `train`, `test` and `sample`: data frames (pandas or polars)
+    in place of the files it names. `time_limit` is in seconds from this call. `trust`: the recipe may run files of its
+    own (`use: ./file.py`).
 
     Raises:
         KitError: the recipe or the data breaks a rule. Failed fits do not raise; they stand in `Result.failures`.
     """
     began = time.monotonic()
     deadline = None if time_limit is None else began + time_limit
-    reopen = partial(open_recipe, path, set, root, keep_models, trust)
+    given = hand_over(path, train, test, sample)
+    reopen = partial(open_recipe, given, set, root, keep_models, trust)
     opened = reopen()
     check_only(opened.recipe, only)
     opened = _mended(opened, reopen, only)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import registry, table
+from kit import registry
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.types import Array, Floats32, Ints, Label, Task
@@ -41,22 +40,22 @@ class Layout:
 
 
 def layout(
-    recipe: Recipe, task: Task, ids: pl.Series | None, path: Path | None
+    recipe: Recipe, task: Task, ids: pl.Series | None, raw: pl.DataFrame | None, place: str = ""
 ) -> tuple[Layout, Ints, pl.Series | None]:
     """Return the layout, the test row behind each line (t,) and the ids as they are written.
+
+    `raw`: the sample as text, or None; `place`: how errors name it.
 
     Raises:
         DataError: the sample does not fit the data.
     """
     id_name = recipe.data.id or "row"
     count = 0 if ids is None else len(ids)
-    if path is None or ids is None:
+    if raw is None or ids is None:
         shows = _shows(recipe, task, 1)
         names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
         made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows))
         return made, np.arange(count), ids
-    raw = table.read_text(path)
-    place = path.name
     id_at = raw.columns.index(id_name) if id_name in raw.columns else 0
     if id_name not in raw.columns and recipe.data.id is not None:
         raise DataError(

@@ -74,7 +74,7 @@ def _rows(opened: Opened) -> Rows:
         raise DataError("there are no test rows to compare with", next="name data.test in the recipe")
     train, test = rows.load(opened.store, facts.table_key, facts.rows_key, {}, list(facts.free))
     parts = []
-    for i, part in enumerate((train, test)):
+    for i, part in enumerate((train.take(np.arange(facts.n_train)), test)):
         rng = stream(opened.recipe.seed, "shift", i)
         parts.append(part.take(np.sort(rng.permutation(len(part))[:MOST_ROWS])))
     both = rows.both(*parts)

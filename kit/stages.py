@@ -67,7 +67,7 @@ def _column(stage: Stage, store: Store) -> None:
     if block.categories:
         rule = f"{use.use} makes categories, which a computed column cannot hold"
         raise RecipeError(rule, got=", ".join(block.categories), next="move it from columns to features")
-    x = np.ascontiguousarray(block.x)
+    x = rows.by_number(block.x, everything)
     with _saved("learnt", learnt) as folder:
         store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients, folder)
 
@@ -170,15 +170,15 @@ def _key(stage: Stage, store: Store, facts: Stored) -> tuple[Ints | None, Ints |
     if key is None:
         return facts.array("group") if "group" in facts else None, None, None
     train, test = inputs_of(stage, store)
-    values, codes = np.unique(np.concatenate([train.x[key], test.x[key]]), return_inverse=True, axis=0)
+    n = len(facts.array("y"))  # learn-only rows stand in no blend
+    values, codes = np.unique(np.concatenate([train.x[key][:n], test.x[key]]), return_inverse=True, axis=0)
     codes = codes.reshape(-1).astype(np.int64)
-    return codes[: len(train)], codes[len(train) :], values
+    return codes[:n], codes[n:], values
 
 
 def _submit(stage: Stage, store: Store) -> None:
     """Commit the bytes of a submission."""
-    made = stage.ingredients
-    facts = store.open(stage.local["rows"])
+    made, facts = stage.ingredients, store.open(stage.local["rows"])
     task = task_of(made["task"])
     layout = sample.from_meta(made["layout"])
     oof = load_oof(store.open(made["source"]))

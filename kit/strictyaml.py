@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def apply_sets(document: Document, sets: Sequence[str]) -> Document:
         places = {p: place for p, place in places.items() if p[: len(path)] != path} | {new: argument, path: argument}
     if problems:
         raise RecipeError.many(problems)
-    return Document(value, document.path, lines, document.text, places)
+    return replace(document, value=value, lines=lines, sets=places)
 
 
 def _assign(root: Any, argument: str) -> tuple[KeyPath, KeyPath]:

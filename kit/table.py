@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from kit.canon import stream
 from kit.csvfile import read_csv, read_csv_text, separator_of
 from kit.errors import DataError, nearest
 from kit.forms import as_text
+from kit.jsonfile import read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """First bytes of a file -> its encoding."""
+_OTHERS = {
+    b"PAR1": ("parquet", "give its name the ending .parquet"),
+    b"\x1f\x8b": ("packed with gzip", "give its name the ending .gz"),
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save it as csv"),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unpack it first"),
+}
+"""First bytes of what is no text -> what it is, and what to do."""
 _PEEK = 1 << 16
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
@@ -49,7 +56,11 @@ def read_text(path: Path, encoding: str | None = None) -> pl.DataFrame:
         DataError: as `read`.
     """
 
-    frame = _load(path, lambda data, separator: read_csv_text(path, data, separator), encoding)
+    return as_texts(_load(path, lambda data, separator: read_csv_text(path, data, separator), encoding))
+
+
+def as_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with every column as text, whole numbers without a point."""
     return frame.select(as_text(s) for s in frame)
 
 
@@ -155,7 +166,8 @@ def _load(
             data = _text_of(path, encoding)
             frame = read_rows(data, separator_of(data, _separator(path)))
         else:
-            frame = _read_json(path, kind, encoding)
+            text = _text_of(path, encoding)
+            frame = read_json(path, text if isinstance(text, bytes) else text.read_bytes(), kind)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError("the gzip file is damaged or cut short", place=str(path), next="fetch it again") from error
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
@@ -176,6 +188,9 @@ def _text_of(path: Path, encoding: str | None) -> Path | bytes:
     """
     with gzip.open(path) if _is_packed(path) else path.open("rb") as raw:
         head = raw.read(_PEEK)
+    for mark, (what, advice) in _OTHERS.items():
+        if head.startswith(mark):
+            raise DataError(f"the file is {what}, whatever its name says", place=str(path), next=advice)
     found = _encoding(head, encoding)
     mac = b"\r" in head and b"\n" not in head
     if found is None and not mac and not _is_packed(path):
@@ -235,6 +250,8 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
     import polars.selectors as cs
 
     for name, dtype in frame.schema.items():
+        if dtype == pl.Binary:
+            frame = frame.with_columns(_decoded(frame[name]))
         if isinstance(dtype, pl.Int128 | pl.UInt128 | pl.UInt64):
             small = frame[name].cast(pl.Int64, strict=False)
             fits = small.null_count() == frame[name].null_count()
@@ -247,40 +264,11 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
 
 
-def _read_json(path: Path, kind: str, encoding: str | None) -> pl.DataFrame:
-    """Return records of a json list, or one per line."""
+def _decoded(series: pl.Series) -> pl.Series:
+    """Return bytes as text where all of them are UTF-8, else as they are."""
     import polars as pl
 
-    text = _text_of(path, encoding)
-    data = (text if isinstance(text, bytes) else text.read_bytes()).removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise DataError("the file is empty", place=str(path))
-    is_list = data.lstrip()[:1] == b"["
     try:
-        frame = (pl.read_json if is_list else pl.read_ndjson)(io.BytesIO(data), infer_schema_length=None)
+        return series.cast(pl.String)
     except pl.exceptions.PolarsError:
-        # Python's reader takes the NaN that Python's writer makes, and knows the line of an error.
-        frame = _slow_json(path, data, is_list)
-    if not is_list and kind == "json" and len(frame) == 1:
-        raise DataError("json data are a list of records", place=str(path), next='write [{"id": 1, ...}, ...]')
-    return frame
-
-
-def _slow_json(path: Path, data: bytes, is_list: bool) -> pl.DataFrame:
-    import polars as pl
-
-    records: list[Any] = []
-    line = 0
-    try:
-        text = data.decode()
-        for line, part in [(0, text)] if is_list else enumerate(text.split("\n")):  # noqa: B007 - read in `except`
-            if part.strip():
-                records += json.loads(part) if is_list else [json.loads(part)]
-    except UnicodeDecodeError as error:
-        raise DataError("the file is not UTF-8 text", place=str(path), next="save it as UTF-8") from error
-    except json.JSONDecodeError as error:
-        place = f"{path}:{line + error.lineno}"
-        raise DataError("the file is not json", place=place, got=f"{error.msg}, column {error.colno}") from error
-    if not all(isinstance(r, dict) for r in records):
-        raise DataError("json data are a list of records", place=str(path), next='write [{"id": 1, ...}, ...]')
-    return pl.DataFrame(records, infer_schema_length=None, strict=False)
+        return series

@@ -10,25 +10,43 @@ from typing import Any
 from kit import comparing, describe, registry, stages
 from kit.engine import states
 from kit.errors import KitError, RecipeError, nearest
+from kit.given import Source, hand_over
 from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
 from kit.planning import Plan
 from kit.stage import Stage
 from kit.store import Store
 
 
-def plan(
-    path: str | Path, *, set: Sets = (), only: Sequence[str] = (), root: str | Path = ".", trust: bool = False
+def plan(  # noqa: PLR0913 - one keyword per option of `kit plan`, and the frames
+    path: Source,
+    *,
+    set: Sets = (),
+    only: Sequence[str] = (),
+    root: str | Path = ".",
+    trust: bool = False,
+    train: Any = None,
+    test: Any = None,
+    sample: Any = None,
 ) -> list[dict[str, str]]:
     """Return name, verb, key and state of every stage: what `run` would do."""
-    opened = open_recipe(path, set, root, trust=trust)
+    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
     check_only(opened.recipe, only)
     found = states(opened.plan, opened.store, selected(only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
 
 
-def why(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool = False) -> list[dict[str, Any]]:
+def why(  # noqa: PLR0913 - one keyword per option of `kit why`, and the frames
+    path: Source,
+    *,
+    set: Sets = (),
+    root: str | Path = ".",
+    trust: bool = False,
+    train: Any = None,
+    test: Any = None,
+    sample: Any = None,
+) -> list[dict[str, Any]]:
     """Return for each stage that would run the ingredients that changed since the last run of this recipe."""
-    opened = open_recipe(path, set, root, trust=trust)
+    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
     found = states(opened.plan, opened.store)
     last = last_keys(opened)
     out = []

@@ -190,6 +190,10 @@ def test_read_json_takes_late_keys_and_the_nan_that_python_writes(read):
         ("none.json", b"[]", ["no rows"]),
         ("bad.parquet", b"PAR1", ["cannot be read"]),
         ("a.xlsx", b"x", ["unknown file type", "csv, tsv"]),
+        ("a.csv", b"PAR1...", ["a.csv", "is parquet", ".parquet"]),
+        ("b.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), ["b.csv", "packed with gzip", ".gz"]),
+        ("c.json", b"PK\x03\x04...", ["c.json", "zip archive"]),
+        ("d.csv.zip", b"PK\x03\x04...", ["unknown file type", "unpack it first"]),
     ],
 )
 def test_read_refuses_a_damaged_file_and_says_where(read, name, data, parts):
@@ -399,7 +403,8 @@ def test_any_column_name_will_do(read):
     names = ["", "self", "^a$", "a", "*", "caf\u00e9"]
     frame = read("a.csv", ",".join(names[1:]) + "\n1,2,x,0.5,03\n4,5,y,1.5,04\n")
     assert frame.columns == names[1:] and frame.row(0) == (1, 2, "x", 0.5, "03")
-    assert list(infer.build(pl.DataFrame({name: [f"{i}", " "] for i, name in enumerate(names)}), None).x) == names
+    built = infer.build(pl.DataFrame({name: [f"{i}", " "] for i, name in enumerate(names)}), pl.DataFrame({"z": [1]}))
+    assert list(built.x) == names
 
 
 def test_column_values_names_the_nearest_column():

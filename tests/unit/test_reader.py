@@ -264,3 +264,7 @@ def test_a_short_form_can_be_set_below(read):
     recipe = read(BASE + "split: stratified\n", "models.a.params.leaves=5", "split.folds=4", "models.a.stop=cut")
     assert (recipe.models[0].plug.params.leaves, recipe.models[0].stop.use) == (5, "cut")
     assert (recipe.split.use, recipe.split.params.folds) == ("stratified", 4)
+
+
+def test_a_bare_plug_in_that_cannot_do_without_parameters(read):
+    assert rules(read, BASE.replace("lightgbm", "{use: lightgbm, augment: jitter}")) == [("4", "columns must be given")]

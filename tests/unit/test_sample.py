@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kit import sample
+from kit import sample, table
 from kit.errors import DataError
 from kit.types import Task
 
@@ -28,12 +28,13 @@ class Fake:
 @pytest.fixture
 def laid(tmp_path):
     def lay(task: Task, metric: str, ids: list, columns: dict | str | None, id_name: str | None = "id"):
-        path = None
+        raw = None
         if columns is not None:
             path = tmp_path / "sample.csv"
             path.write_text(columns) if isinstance(columns, str) else pl.DataFrame(columns).write_csv(path)
+            raw = table.read_text(path)
         recipe = Fake(metric, SimpleNamespace(id=id_name, target="y"))
-        return sample.layout(recipe, task, pl.Series(id_name or "row", ids), path)  # type: ignore[arg-type]
+        return sample.layout(recipe, task, pl.Series(id_name or "row", ids), raw, "sample.csv")  # type: ignore[arg-type]
 
     return lay
 

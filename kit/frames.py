@@ -1,0 +1,124 @@
+"""Data frames a person hands over instead of files: pandas, polars or pyarrow, as polars frames with a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit import table
+from kit.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARTS = ("train", "test", "sample")
+"""What may be handed over as a frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A table in memory and the digest of its content, which stands in keys for the digest of a file."""
+
+    rows: pl.DataFrame
+    digest: str
+
+
+def frame_of(given: Any, part: str) -> Frame:
+    """Return a frame of any kind; the index of a pandas frame becomes a column where it has a name.
+
+    Raises:
+        DataError: it is no data frame, names a column twice or has no rows.
+    """
+    import polars as pl
+
+    place = f"the DataFrame {part}"
+    if isinstance(given, pl.LazyFrame):
+        given = given.collect()
+    if not isinstance(given, pl.DataFrame):
+        given = _converted(given, place)
+    if given.is_empty():
+        raise DataError("the data frame holds no rows", place=place, got=f"{given.width} columns", next="check it")
+    rows: pl.DataFrame = table.plain(given, ())
+    return Frame(rows, digest_of(rows))
+
+
+def digest_of(frame: pl.DataFrame) -> str:
+    """Return the sha256 (64 hex digits) of names, types and values: equal frames have equal digests.
+
+    >>> import polars as pl
+    >>> masked = pl.DataFrame({"a": [1, None, 3]}).drop_nulls()
+    >>> digest_of(masked) == digest_of(pl.DataFrame({"a": [1, 3]}))
+    True
+    """
+    digest = hashlib.sha256()
+    for series in frame:
+        parts = _content(series)
+        digest.update(json.dumps([series.name, str(series.dtype), [len(p) for p in parts]]).encode())
+        for part in parts:
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _content(series: pl.Series) -> list[bytes]:
+    """Return the values as bytes in which what lies behind a null leaves no trace."""
+    import polars as pl
+
+    if series.dtype == pl.String:
+        sizes = series.str.len_bytes().cast(pl.Int64).fill_null(-1)
+        return [sizes.to_numpy().tobytes(), str(series.drop_nulls().str.join("").item()).encode()]
+    if series.dtype.is_nested() or not (
+        series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
+    ):
+        return [series.to_frame().write_ndjson().encode()]
+    plain = series.cast(pl.UInt8) if series.dtype == pl.Boolean else series.to_physical()
+    return [np.packbits(series.is_null().to_numpy()).tobytes(), plain.fill_null(0).to_numpy().tobytes()]
+
+
+def _converted(given: Any, place: str) -> pl.DataFrame:
+    """Return a pandas or pyarrow table as polars."""
+    import polars as pl
+
+    if hasattr(given, "columns") and hasattr(given, "reset_index"):
+        return _from_pandas(given, place)
+    if hasattr(given, "__arrow_c_stream__"):
+        made = pl.from_arrow(given)
+        if isinstance(made, pl.DataFrame):
+            return made
+    advice = "hand over a pandas or polars DataFrame, or name a file in the recipe"
+    raise DataError("this is no data frame", place=place, got=type(given).__name__, next=advice)
+
+
+def _from_pandas(given: Any, place: str) -> pl.DataFrame:
+    """Return a pandas frame column by column."""
+    import polars as pl
+
+    named = [i for i, n in enumerate(given.index.names) if n is not None and n not in given.columns]
+    if named:
+        given = given.reset_index(level=named)
+    columns = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in given.columns]
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        advice = "give each column a name of its own"
+        raise DataError("column names stand twice", place=place, got=", ".join(twice), next=advice)
+    return pl.DataFrame([_series(given.iloc[:, i].reset_index(drop=True), name) for i, name in enumerate(columns)])
+
+
+def _series(values: Any, name: str) -> pl.Series:
+    """Return a pandas column: what Arrow cannot hold (objects of several types, periods) as text; NaN is null."""
+    import polars as pl
+
+    if hasattr(values, "sparse"):
+        values = values.sparse.to_dense()
+    made: pl.Series | None
+    try:
+        made = pl.from_pandas(values, nan_to_null=True)
+    except (ValueError, TypeError, NotImplementedError):
+        made = None
+    if made is None or "Extension" in str(made.dtype):
+        texts = [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
+        made = pl.Series(texts, dtype=pl.String)
+    return made.alias(name)

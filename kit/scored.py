@@ -1,0 +1,48 @@
+"""Rows that only teach: never scored (v = 0), so never cut off to stop on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kit import registry
+from kit.types import Bools, Folds, Rows
+
+
+def cut_scored(rows: Rows, cut: Callable[[Rows], tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    """Return who learns and who stops as `cut` says of the rows that are scored; the others learn.
+
+    A row that is not scored does not learn where its group is stopped on.
+    """
+    scored = rows.v > 0
+    if scored.all() or not scored.any():
+        return cut(rows)
+    learns, stops = ~scored, np.zeros(len(rows), np.bool_)
+    learns[scored], stops[scored] = cut(rows.take(np.flatnonzero(scored)))
+    if rows.group is not None:
+        learns &= scored | ~np.isin(rows.group, rows.group[stops])
+    return learns, stops
+
+
+def with_extra(folds: Folds, train: Rows, split: str) -> Folds:
+    """Return the folds of training rows below which learn-only rows stand: never held, learnt from in every fold.
+
+    But in no fold that holds their group, nor, under a split by time, in one that holds earlier rows or rows of their
+    own time: what they say would not be known yet.
+    """
+    n = folds.held.shape[1]
+    count = len(train) - n
+    if not count:
+        return folds
+    timed = "time" in registry.load("splits", split).NEEDS
+    learns = np.ones((len(folds), n + count), np.bool_)
+    for k in range(len(folds)):
+        learns[k, :n] = folds.is_train(k)
+        held = np.flatnonzero(folds.is_held(k))
+        if train.group is not None:
+            learns[k, n:] &= ~np.isin(train.group[n:], train.group[held])
+        if timed and train.time is not None:
+            learns[k, n:] &= ~(train.time[n:] >= train.time[held].min())
+    never = np.full((folds.held.shape[0], count), -1, np.int16)
+    return Folds(np.concatenate([folds.held, never], axis=1), folds.n_folds, learns)
