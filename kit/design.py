@@ -10,6 +10,7 @@ import numpy as np
 from kit import registry
 from kit.canon import stream
 from kit.contracts import Codec, Learnt, Scope
+from kit.errors import RecipeError
 from kit.params import Params
 from kit.types import Block, Design, Floats, Rows, Task
 
@@ -59,13 +60,13 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
 
     `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
     """
-    synthetic = _augment(spec, learn)
+    synthetic = _augment(spec, task, learn)
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
     codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, learn)
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
     y = np.concatenate([codec.encode(part) for part in (learn, *synthetic)])
-    train = Design(blocks, y, _weigh(spec, rows), rows.v)
+    train = _counted(Design(blocks, y, _weigh(spec, rows), rows.v))
     watched = None
     if stop is not None:
         watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
@@ -76,6 +77,16 @@ def scope_of(feature: str, params: Params) -> Scope:
     """Return what a feature learns from: its module's SCOPE, unless its params say otherwise."""
     scope: Scope = getattr(params, "scope", registry.load("features", feature).SCOPE)
     return scope
+
+
+def _counted(design: Design) -> Design:
+    """Return the design without the rows whose weight is 0: a learner that has no weights would learn from them too."""
+    if (design.w > 0).all() or not (design.w > 0).any():
+        return design
+    kept = np.flatnonzero(design.w > 0)
+    blocks = tuple(replace(block, x=block.x[kept]) for block in design.blocks)
+    y = None if design.y is None else design.y[kept]
+    return Design(blocks, y, design.w[kept], design.v[kept])
 
 
 def concat(parts: Sequence[Rows]) -> Rows:
@@ -90,7 +101,7 @@ def concat(parts: Sequence[Rows]) -> Rows:
     return Rows(x={}, header=parts[0].header, **arrays)
 
 
-def _augment(spec: DesignSpec, learn: Rows) -> list[Rows]:
+def _augment(spec: DesignSpec, task: Task, learn: Rows) -> list[Rows]:
     made = []
     below = 0
     for i, use in enumerate(spec.augment):
@@ -98,9 +109,19 @@ def _augment(spec: DesignSpec, learn: Rows) -> list[Rows]:
         rows: Rows = registry.load("augment", use.use).make(use.params, learn, rng)
         if (rows.row >= 0).any() or rows.y is None or not np.isfinite(rows.y).all():
             raise ValueError(f"{use.use} returned rows that are not synthetic or lack y")
+        _check_classes(use, task, rows.y)
         made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
         below += len(rows)
     return [rows for rows in made if len(rows)]
+
+
+def _check_classes(use: Use, task: Task, y: Floats) -> None:
+    """Return nothing: where the task has classes, every y is the code of one."""
+    odd = y[(y != np.round(y)) | (y < 0) | (y >= len(task.classes))] if task.classes else y[:0]
+    if len(odd):
+        rule = f"{use.use} makes rows of no class"
+        advice = "label: draw, where there is a label to set; else a score that is a class code"
+        raise RecipeError(rule, got=f"y = {odd[0]:g}", allowed=f"0 to {len(task.classes) - 1}", next=advice)
 
 
 def _learn(spec: DesignSpec, i: int, use: Use, task: Task, learn: Rows, everything: Rows) -> Learnt:

@@ -1,13 +1,13 @@
-"""What the augmenters share: score laws, the choice of parents, columns laid over others, synthetic rows."""
+"""What the augmenters share: the choice of parents, columns laid over others, synthetic rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import Field
 
 from kit.errors import RecipeError, nearest
 from kit.types import NO_PARENT, Array, Floats, Ints, Rows, require
@@ -16,78 +16,15 @@ PerRow = Annotated[float, Field(gt=0, le=100)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Normal(BaseModel):
-    """A normal score: `{normal: [mean, std], clip: [low, high]}`; what falls outside `clip` is moved to its edge."""
+def draw_parents(pool: Ints, per_row: float, rng: np.random.Generator) -> Ints:
+    """Return the positions of the parents, each of `pool` `per_row` times: a fraction is drawn without replacement.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    normal: tuple[FiniteFloat, Annotated[FiniteFloat, Field(ge=0)]]
-    """Mean and standard deviation."""
-
-    clip: tuple[FiniteFloat, FiniteFloat] | None = None
-    """Low and high end, both included. null = no limit."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.clip is not None and self.clip[0] > self.clip[1]:
-            raise ValueError("clip: the low end must not be above the high end")
-        return self
-
-
-class Integers(BaseModel):
-    """A whole score, each equally likely: `{integers: [low, high]}`, both ends included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    integers: tuple[int, int]
-    """Low and high end, both included."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.integers[0] > self.integers[1]:
-            raise ValueError("integers: the low end must not be above the high end")
-        return self
-
-
-def _which(value: object) -> str:
-    """Return the tag of a law, so that an error speaks of the one that was meant."""
-    if isinstance(value, Mapping):
-        return "integers" if "integers" in value else "normal"
-    if isinstance(value, Integers):
-        return "integers"
-    return "normal" if isinstance(value, Normal) else "constant"
-
-
-Law = Annotated[
-    Annotated[FiniteFloat, Tag("constant")] | Annotated[Normal, Tag("normal")] | Annotated[Integers, Tag("integers")],
-    Discriminator(_which),
-]
-"""The y of synthetic rows. For classes it is the code: 1 = positive in a binary task, else the place in `classes`."""
-
-
-def draw_scores(law: float | Normal | Integers, n: int, rng: np.random.Generator) -> Floats:
-    """Return (n,) float64 scores that follow `law`.
-
-    >>> draw_scores(Integers(integers=(2, 2)), 3, np.random.default_rng(0)).tolist()
-    [2.0, 2.0, 2.0]
-    """
-    if isinstance(law, Normal):
-        scores = rng.normal(*law.normal, size=n)
-        return scores if law.clip is None else np.clip(scores, *law.clip)
-    if isinstance(law, Integers):
-        return rng.integers(law.integers[0], law.integers[1], size=n, endpoint=True).astype(np.float64)
-    return np.full(n, law)
-
-
-def draw_parents(n: int, per_row: float, rng: np.random.Generator) -> Ints:
-    """Return the positions of the parents, `per_row` times each: a fraction is drawn without replacement.
-
-    >>> draw_parents(3, 2.0, np.random.default_rng(0)).tolist()
-    [0, 1, 2, 0, 1, 2]
+    >>> draw_parents(np.array([4, 5]), 2.0, np.random.default_rng(0)).tolist()
+    [4, 5, 4, 5]
     """
     times, share = divmod(per_row, 1.0)
-    some = np.sort(rng.choice(n, size=round(share * n), replace=False))
-    return np.concatenate([np.tile(np.arange(n), int(times)), some])
+    some = np.sort(rng.choice(len(pool), size=round(share * len(pool)), replace=False))
+    return np.concatenate([np.tile(pool, int(times)), pool[some]])
 
 
 class Overlay(Mapping[str, Array]):
@@ -108,7 +45,10 @@ class Overlay(Mapping[str, Array]):
 
 @dataclass(frozen=True)
 class Made:
-    """What an augmenter decided: parent and donor positions (p,), donor None = no second parent, columns, y (p,)."""
+    """What an augmenter decided: parent and donor positions (p,), donor None = no second parent, columns, y (p,).
+
+    `above` holds the columns `names` of the new rows; all others are the first parent's.
+    """
 
     parent: Ints
     donor: Ints | None
@@ -146,3 +86,20 @@ def check_columns(augmenter: str, names: tuple[str, ...], rows: Rows) -> None:
         if name not in rows.header:
             found = sorted(rows.header)
             raise RecipeError(f"{augmenter}: unknown column", got=name, allowed=found, next=nearest(name, found))
+
+
+def kinds_of(augmenter: str, names: tuple[str, ...], rows: Rows, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns `names`, or all of these kinds where none is named.
+
+    Raises:
+        RecipeError: there is no such column, or it has another kind.
+    """
+    check_columns(augmenter, names, rows)
+    fit = tuple(name for name, column in rows.header.items() if column.kind in kinds)
+    for name in names:
+        if name not in fit:
+            rule = f"{augmenter} takes {' and '.join(kinds)} columns"
+            raise RecipeError(rule, got=f"{name}, a {rows.header[name].kind} column", allowed=fit or "there is none")
+    if not fit:
+        raise RecipeError(f"{augmenter} finds no {' or '.join(kinds)} column", next="leave it out for these data")
+    return names or fit

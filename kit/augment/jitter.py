@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from kit import params as base
-from kit.augment._common import Law, Made, PerRow, Weight, check_columns, draw_parents, draw_scores, synthesise
-from kit.errors import RecipeError
+from kit.augment._common import Made, PerRow, Weight, check_columns, draw_parents, kinds_of, synthesise
+from kit.augment._laws import Labels, Law, draw_scores
+from kit.augment._where import Where, chosen
 from kit.params import ColumnName, Tune
 from kit.types import Array, Floats, Rows
 
@@ -32,11 +33,14 @@ class Params(base.Params):
     """True: `std` counts in standard deviations of the column (of each element) over the learning rows."""
 
     score: Law | None = None
-    """The y of the new rows: a number, {normal: [mean, std], clip: [low, high]} or {integers: [low, high]}.
-    null = the parent's y. For classes a number is the class code."""
+    """The y of the new rows: a number, {normal: [mean, std], clip: [low, high]}, {uniform: [low, high]}, {integers:
+    [low, high]} or {formula: "0.8 * own"}. null = the parent's y. For classes a number is the class code."""
+
+    where: Where | None = None
+    """Which rows become parents, such as {y: [null, 5]}. null = all."""
 
     per_row: PerRow = 1.0
-    """New rows for each learning row; with a fraction the parents are drawn without replacement."""
+    """New rows for each of these rows; with a fraction the parents are drawn without replacement."""
 
     weight: Weight = 1.0
     """What a new row counts in learning, times its parent's weight. It is never scored."""
@@ -48,14 +52,11 @@ def make(params: Params, rows: Rows, rng: np.random.Generator) -> Rows:
     Raises:
         RecipeError: a column is unknown or holds codes.
     """
-    names = tuple(str(name) for name in params.columns)
-    check_columns("jitter", names, rows)
-    parent = draw_parents(len(rows), params.per_row, rng)
+    names = kinds_of("jitter", tuple(str(name) for name in params.columns), rows, ("numeric", "vector"))
+    check_columns("jitter", params.where.names() if params.where else (), rows)
+    parent = draw_parents(chosen(params.where, rows), params.per_row, rng)
     above: dict[str, Array] = {}
     for name in names:
-        kind = rows.header[name].kind
-        if kind not in ("numeric", "vector"):
-            raise RecipeError("jitter takes numeric and vector columns", got=f"{name}, a {kind} column")
         x = rows.x[name]
         dtype = np.float32 if x.dtype == np.float32 else np.float64
         scale = params.std * _spread(x) if params.relative else params.std
@@ -63,7 +64,9 @@ def make(params: Params, rows: Rows, rng: np.random.Generator) -> Rows:
         noise *= np.asarray(scale, dtype)
         noise += x[parent]
         above[name] = noise
-    y = np.asarray(rows.y)[parent] if params.score is None else draw_scores(params.score, len(parent), rng)
+    y = np.asarray(rows.y)[parent]
+    if params.score is not None:
+        y = draw_scores(params.score, Labels(y, y, np.ones(len(y))), rng)
     return synthesise(rows, Made(parent, None, names, above, y), params.weight)
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from kit import params as base
-from kit.augment._common import Law, Made, PerRow, Weight, check_columns, draw_parents, draw_scores, synthesise
+from kit.augment._common import Made, PerRow, Weight, check_columns, draw_parents, kinds_of, synthesise
+from kit.augment._donors import apart, draw_donors, draw_near
+from kit.augment._laws import Labels, Law, draw_scores
+from kit.augment._where import Where, chosen
 from kit.errors import DataError
 from kit.params import ColumnName
-from kit.types import Array, Bools, Ints, Rows
+from kit.types import Rows
 
 LIBS: tuple[str, ...] = ()
-
-ROUNDS = 64
-"""Draws at random before the donors of a row that is still without one are listed."""
+APART = True  # a second parent is of another split group
 
 
 class Params(base.Params):
@@ -33,8 +32,9 @@ class Params(base.Params):
     """Columns taken from the donor, all from the same one. A row that lacks the first of them never donates."""
 
     score: Law
-    """The y of the new rows: a number, {normal: [mean, std], clip: [low, high]} or {integers: [low, high]}.
-    For classes a number is the class code: 1 = positive in a binary task, else the place in the sorted classes."""
+    """The y of the new rows: a number, {normal: [mean, std], clip: [low, high]}, {uniform: [low, high]}, {integers:
+    [low, high]} or {formula: "0.3 * own"} (of own, other). For classes a number is the class code: 1 = positive in a
+    binary task, else the place in the sorted classes."""
 
     within: ColumnName | None = None
     """The donor shares this column's value."""
@@ -42,8 +42,19 @@ class Params(base.Params):
     across: ColumnName | None = None
     """The donor differs in this column's value."""
 
+    by: ColumnName | None = None
+    """Hard mismatches: of `among` donors drawn for a row, the one most similar to it by this vector column donates.
+    null = easy ones, any donor."""
+
+    among: Annotated[int, Field(ge=2, le=4096)] = 32
+    """How many donors are drawn where `by` is given. More are harder, and nearer to pairs that do belong together."""
+
+    where: Where | None = None
+    """Which rows become parents, such as {y: [8, null]} or {key: metric, keys_above: 8} (rows of keys whose learning
+    scores are all at least 8). null = all."""
+
     per_row: PerRow = 1.0
-    """New rows for each learning row; with a fraction the parents are drawn without replacement."""
+    """New rows for each of these rows; with a fraction the parents are drawn without replacement."""
 
     weight: Weight = 1.0
     """What a new row counts in learning, times its parent's weight. It is never scored."""
@@ -53,119 +64,27 @@ def make(params: Params, rows: Rows, rng: np.random.Generator) -> Rows:
     """Return the new rows only.
 
     Raises:
-        RecipeError: a column is unknown.
+        RecipeError: a column is unknown, or `by` holds no vectors.
         DataError: no row at all has another that may donate.
     """
     names = tuple(str(name) for name in params.swap)
-    extra = tuple(str(name) for name in (params.within, params.across) if name is not None)
-    check_columns("mismatch", names + extra, rows)
-    parent = draw_parents(len(rows), params.per_row, rng)
-    donor = _draw_donors(_rules(params, rows), parent, rng)
-    parent, donor = parent[donor >= 0], donor[donor >= 0]
-    if len(parent) == 0:
+    within, across, by = (None if name is None else str(name) for name in (params.within, params.across, params.by))
+    extra = tuple(name for name in (within, across) if name is not None)
+    check_columns("mismatch", names + extra + (params.where.names() if params.where else ()), rows)
+    parent = draw_parents(chosen(params.where, rows), params.per_row, rng)
+    rules = apart(rows, names, within, across)
+    if by is None:
+        donor = draw_donors(rules, parent, rng)
+    else:
+        kinds_of("mismatch", (by,), rows, ("vector",))
+        donor = draw_near(rules, parent, rows.x[by], params.among, rng)
+    if len(parent) and (donor < 0).all():
         raise DataError(
             "mismatch: no row may donate to any other",
             got=f"{len(rows)} learning rows, swap {', '.join(names)}",
             next="swap a column with more values, split by another group, or drop within and across",
         )
-    y = draw_scores(params.score, len(parent), rng)
+    parent, donor = parent[donor >= 0], donor[donor >= 0]
+    own = np.asarray(rows.y)
+    y = draw_scores(params.score, Labels(own[parent], own[donor], np.zeros(len(parent))), rng)
     return synthesise(rows, Made(parent, donor, names, rows.take(donor).x, y), params.weight)
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """Who may donate to whom. Each array is (n,) ids of equal values; `keys` begin with the most repetitive one.
-
-    `pairs` are the (rest, swapped) ids, as rest * n + swapped, that learning rows show; sorted, empty = no such rule.
-    """
-
-    within: Ints
-    keys: tuple[Ints, ...]
-    rest: Ints
-    swapped: Ints
-    pairs: Ints
-    pool: Ints
-
-    def allow(self, parent: Ints, donor: Ints) -> Bools:
-        """Return whether donor may donate to parent, by position; both (p,), or one of them () int64."""
-        good = self.within[parent] == self.within[donor]
-        for ids in self.keys:
-            good = good & (ids[parent] != ids[donor])
-        if len(self.pairs):
-            code = self.rest[parent] * len(self.rest) + self.swapped[donor]
-            good = good & (self.pairs[np.searchsorted(self.pairs[:-1], code)] != code)
-        return np.asarray(good)
-
-
-def _rules(params: Params, rows: Rows) -> _Rules:
-    """Return the rules that `params` and the split groups make for these rows."""
-    n = len(rows)
-    texts = [name for name, column in rows.header.items() if column.kind == "text"]
-    taken = [_ids(rows.x[name]) for name in params.swap if name in texts]
-    left = [rows.x[name] for name in texts if name not in params.swap]
-    first = rows.x[params.swap[0]]
-    keys = [*taken] if params.swap[0] in texts else [_ids(first), *taken]
-    rest, swapped = _joined([_ids(x) for x in left], n), _joined(taken or keys, n)
-    # A row without any of the remaining texts says nothing about which texts belong together.
-    telling = np.any([np.zeros(n, np.bool_), *(_present(x) for x in left)], axis=0)
-    pairs = np.unique((rest * n + swapped)[telling])
-    if rows.group is not None:
-        keys.append(_ids(rows.group))
-    if params.across is not None:
-        keys.append(_ids(rows.x[params.across]))
-    keys.sort(key=lambda ids: -int((np.bincount(ids) ** 2).sum()))
-    within = np.zeros(n, np.int64) if params.within is None else _ids(rows.x[params.within])
-    return _Rules(within, tuple(keys), rest, swapped, pairs, np.flatnonzero(_present(first)))
-
-
-def _draw_donors(rules: _Rules, parent: Ints, rng: np.random.Generator) -> Ints:
-    """Return (p,) a donor for each parent, drawn evenly from all that are allowed; -1 = there is none.
-
-    The block of `within` less the sub-block of the most repetitive key is drawn from directly; the other rules are kept
-    by drawing again. So 99 % of the rows may share a group and few draws are lost.
-    """
-    n = len(rules.within)
-    code = rules.within * n + rules.keys[0]
-    order = rules.pool[np.argsort(code[rules.pool], kind="stable")]
-    block = np.searchsorted(code[order], np.stack([rules.within, rules.within + 1]) * n)
-    hole = np.stack([np.searchsorted(code[order], code, side) for side in ("left", "right")])
-    room = (block[1] - block[0]) - (hole[1] - hole[0])
-    donor = np.full(len(parent), -1)
-    todo = np.flatnonzero(room[parent] > 0)
-    for _ in range(ROUNDS):
-        here = parent[todo]
-        pick = block[0, here] + rng.integers(0, room[here])
-        pick = order[pick + np.where(pick >= hole[0, here], hole[1, here] - hole[0, here], 0)]
-        good = rules.allow(here, pick)
-        donor[todo[good]] = pick[good]
-        todo = todo[~good]
-        if len(todo) == 0:
-            break
-    for at in todo:
-        allowed = rules.pool[rules.allow(parent[at], rules.pool)]
-        if len(allowed):
-            donor[at] = rng.choice(allowed)
-    return donor
-
-
-def _joined(columns: list[Ints], n: int) -> Ints:
-    """Return (n,) ids, equal where all `columns` are."""
-    ids = np.zeros(n, np.int64)
-    for column in columns:
-        ids = _ids(ids * n + column)
-    return ids
-
-
-def _ids(x: Array) -> Ints:
-    """Return (n,) int64 from 0, equal where the values or vectors are."""
-    if x.ndim == 2:
-        digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in x)
-        x = np.frombuffer(digests, "<u8")
-    return np.asarray(np.unique(x, return_inverse=True)[1], np.int64)
-
-
-def _present(x: Array) -> Bools:
-    """Return (n,) whether there is a value: no NaN, no code below 0."""
-    if x.ndim == 2:
-        return np.asarray(~np.isnan(x).any(axis=1))
-    return np.asarray(x >= 0 if x.dtype.kind == "i" else ~np.isnan(x))

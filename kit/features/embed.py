@@ -18,7 +18,7 @@ from kit import hub
 from kit import params as base
 from kit.canon import canonical
 from kit.contracts import Scope
-from kit.features._columns import check_columns
+from kit.features._columns import CODED, check_columns
 from kit.features._encoder import Encoder, Reading, normalises
 from kit.params import ColumnName, ModelRef
 from kit.types import Array, Block, Floats32, Rows, Task
@@ -27,7 +27,7 @@ from kit.vectors import Device, VectorStore, first_of_each
 LIBS: tuple[str, ...] = ("sentence-transformers", "transformers", "torch")
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
-ACCEPTS: tuple[str, ...] = ("text", "category")
+ACCEPTS: tuple[str, ...] = CODED
 COLUMNS_ONLY = True
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 

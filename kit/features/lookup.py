@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import numpy as np
 from kit import params as base
 from kit.contracts import Scope
 from kit.errors import DataError
-from kit.features._columns import check_columns, codes_of
+from kit.features._columns import CODED, check_columns, distinct
 from kit.params import ColumnName, DataFile
 from kit.types import Array, Block, Floats32, Rows, Task
 
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
-ACCEPTS: tuple[str, ...] = ("category", "text", "key")
+ACCEPTS: tuple[str, ...] = CODED
+
+MOST_NAMED = 200
+"""Values named in an error."""
 
 
 class Params(base.Params):
@@ -36,23 +40,32 @@ class Params(base.Params):
 
 @dataclass(frozen=True)
 class Lookup:
-    """The table (n_levels + 1, d) float32 in the order of the levels; the last row is NaN, where code -1 points."""
+    """The names of the file and its vectors (n_names + 1, d) float32; the last row is NaN, for a missing value."""
 
     key: str
+    known: tuple[str, ...]
     table: Floats32
     own: None = None
 
     def __call__(self, rows: Rows) -> Block:
-        """Return the vectors, (n, d) float32."""
+        """Return the vectors, (n, d) float32.
+
+        Raises:
+            DataError: a value has no vector.
+        """
+        texts, place = distinct(rows, self.key)
+        where = {name: i for i, name in enumerate(self.known)}
+        _check_known(self.key, texts, where)
+        spots = np.array([*(where[text] for text in texts), len(self.known)], np.int64)
         names = tuple(f"{self.key}[{j}]" for j in range(self.table.shape[1]))
-        return Block(names, self.table[codes_of(rows, self.key, len(self.table) - 1)])
+        return Block(names, self.table[spots[place]])
 
 
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Lookup:
     """Return the feature; only the header and the two files are read.
 
     Raises:
-        RecipeError: `key` holds neither categories nor texts.
+        RecipeError: `key` holds no strings.
         DataError: the files do not belong together, or a level has no vector.
     """
     check_columns("lookup", [params.key], rows.header, ACCEPTS)
@@ -64,18 +77,27 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
     if len(where) < len(names):
         twice = sorted({name for i, name in enumerate(names) if where[name] != i})
         raise DataError("lookup: a name stands twice", place=str(params.names), got=", ".join(twice))
-    levels = list(rows.header[params.key].levels)
-    missing = [level for level in levels if level not in where]
+    _check_known(str(params.key), list(rows.header[params.key].levels), where, str(params.names))
+    table = np.full((len(names) + 1, vectors.shape[1]), np.nan, np.float32)
+    table[:-1] = vectors
+    return Lookup(str(params.key), tuple(names), table)
+
+
+def _check_known(key: str, values: list[str], where: Mapping[str, int], place: str = "") -> None:
+    """Return nothing: every value has a vector.
+
+    Raises:
+        DataError: some have none; it names them.
+    """
+    missing = [value for value in values if value not in where]
     if missing:
+        shown = ", ".join(missing[:MOST_NAMED])
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         raise DataError(
-            f"lookup: {len(missing)} of {len(levels)} values of {params.key} have no vector",
-            place=str(params.names),
-            got=", ".join(missing),
+            f"lookup: {len(missing)} of {len(values)} values of {key} have no vector: {shown}{more}",
+            place=place,
             next="add their names and vectors, or set those values to missing",
         )
-    table = np.full((len(levels) + 1, vectors.shape[1]), np.nan, np.float32)
-    table[:-1] = vectors[[where[level] for level in levels]]
-    return Lookup(str(params.key), table)
 
 
 def _read_names(path: Path) -> list[str]:

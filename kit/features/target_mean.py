@@ -10,8 +10,8 @@ from pydantic import Field
 
 from kit import params as base
 from kit.contracts import Scope
-from kit.errors import DataError
 from kit.features._columns import CODED, check_columns, check_together, sets_of
+from kit.features._inner import inner_folds
 from kit.features._keys import Keys
 from kit.params import ColumnName, Tune
 from kit.types import Block, Column, Floats, Floats32, Ints, Rows, Task, require
@@ -82,7 +82,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> T
     found = [Keys.learn(columns, rows) for columns in sets_of(params.columns, params.together)]
     target = _target(task, np.asarray(rows.y))
     tables = tuple(_table(group, key.size, target, rows.w, params.smoothing) for key, group in found)
-    fold = _inner_folds(params.folds, rows, rng)
+    fold = inner_folds("target_mean", params.folds, rows, rng)
     m = target.shape[1]
     own: Floats32 = np.empty((len(rows), m * len(found)), np.float32, order="F")
     for k in range(params.folds):
@@ -130,25 +130,3 @@ def _table(group: Ints, size: int, target: Floats, w: Floats, smoothing: float) 
             out[:, c] = prior
             out[known, c] = (sums[known] + shrink * prior) / (mass[known] + shrink)
     return out
-
-
-def _inner_folds(folds: int, rows: Rows, rng: np.random.Generator) -> Ints:
-    """Return (n,) the inner fold of each row: equal parts, groups whole and drawn at random.
-
-    The groups stand one after another in random order; the fold is where the middle of a group falls. So the first and
-    the last group are always apart, however unequal they are.
-    """
-    n = len(rows)
-    if rows.group is None:
-        n_units, unit = n, np.arange(n)
-    else:
-        labels, unit = np.unique(rows.group, return_inverse=True)
-        n_units = len(labels)
-    if n_units < 2:
-        what = "rows" if rows.group is None else "groups"
-        raise DataError(f"target_mean needs at least 2 {what} to learn from", got=n_units)
-    order = rng.permutation(n_units)
-    size = np.bincount(unit)[order]
-    fold_of = np.empty(n_units, np.int64)
-    fold_of[order] = (2 * np.cumsum(size) - size) * folds // (2 * n)
-    return np.asarray(fold_of[unit])

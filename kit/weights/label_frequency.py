@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from kit import params as base
+from kit.bins import label_bins
 from kit.params import Tune
-from kit.types import Floats, Ints, Rows, require
+from kit.types import Floats, Rows, require
 
 LIBS: tuple[str, ...] = ()
 
@@ -36,18 +37,9 @@ def weigh(params: Params, rows: Rows) -> Floats:
     counted = rows.w > 0
     if not counted.any():
         return np.ones(len(rows))
-    bins = _bins(np.asarray(rows.y), params.bins)
+    bins = label_bins(np.asarray(rows.y), params.bins)
     mass = np.bincount(bins, rows.w)
     factor = np.ones(len(mass))
     filled = mass > 0
     factor[filled] = (mass[filled] / mass.sum()) ** -params.power
     return np.asarray(factor[bins] / factor[bins[counted]].mean())
-
-
-def _bins(y: Floats, bins: int) -> Ints:
-    """Return (n,) the bin of each y: its place among the distinct values, or one of `bins` parts of the range."""
-    values, place = np.unique(y, return_inverse=True)
-    if bins == 0 or len(values) <= bins:
-        return np.asarray(place, np.int64)
-    low, high = values[0], values[-1]
-    return np.asarray(np.minimum((y - low) / (high - low) * bins, bins - 1), np.int64)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from kit.augment import jitter, mismatch
-from kit.augment._common import Integers, Normal, draw_parents, draw_scores
+from kit.augment import _donors, jitter, mismatch
+from kit.augment._common import draw_parents
+from kit.augment._laws import Formula, Integers, Labels, Normal, Uniform, draw_scores
 from kit.errors import DataError, RecipeError
 from kit.types import NO_PARENT, Column, Rows
 
@@ -85,11 +86,11 @@ def test_mismatch_takes_the_swapped_columns_from_one_donor_and_the_rest_from_the
 
 
 @pytest.mark.parametrize("group", [True, False])
-@pytest.mark.parametrize("rounds", [0, mismatch.ROUNDS])
+@pytest.mark.parametrize("rounds", [0, _donors.ROUNDS])
 def test_mismatch_draws_evenly_from_exactly_the_allowed_donors(
     monkeypatch: pytest.MonkeyPatch, group: bool, rounds: int
 ) -> None:
-    monkeypatch.setattr(mismatch, "ROUNDS", rounds)  # 0 = the exact list alone
+    monkeypatch.setattr(_donors, "ROUNDS", rounds)  # 0 = the exact list alone
     rows = make_rows(n=25, group=group)
     new = swap(rows, per_row=100)
     for i in range(25):
@@ -162,6 +163,46 @@ def test_mismatch_finds_rare_donors_under_one_dominant_group() -> None:
     assert len(expected) > 100
 
 
+def test_hard_mismatches_come_from_similar_rows() -> None:
+    rows = make_rows(n=400)
+    unit = rows.x["answer_vec"] / np.linalg.norm(rows.x["answer_vec"], axis=1, keepdims=True)
+    likeness = []
+    for params in ({}, {"by": "answer_vec", "among": 4}, {"by": "answer_vec", "among": 200}):
+        new = swap(rows, per_row=2, **params)
+        parent, donor = check_synthetic(new, rows, 1.0)
+        likeness.append(np.einsum("ij,ij->i", unit[parent], unit[donor]).mean())
+        for i, j in zip(parent[:60], donor[:60], strict=True):
+            assert int(j) in slow_donors(rows, int(i))
+    assert likeness[0] < 0.2 < likeness[1] < likeness[2] - 0.1
+    with pytest.raises(RecipeError, match="metric, a category column"):
+        swap(rows, by="metric")
+
+
+def test_where_chooses_the_parents() -> None:
+    rows = make_rows(n=300)
+    y, metric = rows.y, rows.x["metric"]
+    y = np.where(metric < 2, np.maximum(y, 8), y)
+    rows = replace(rows, y=y)
+
+    def parents(**where: object) -> set[int]:
+        return set((swap(rows, where=where).parents[:, 0] - 100).tolist())
+
+    assert parents(y=[9, None]) <= set(np.flatnonzero(y >= 9).tolist())
+    assert parents(y=[3, 4]) <= set(np.flatnonzero((y >= 3) & (y <= 4)).tolist())
+    assert parents(column="metric", values=["m3", "m4"]) <= set(np.flatnonzero(np.isin(metric, [3, 4])).tolist())
+    above = parents(key="metric", keys_above=8)
+    assert above <= set(np.flatnonzero(metric < 2).tolist()) and len(above) > 50
+    assert parents(key="metric", keys_above=8, y=[10, 10]) <= set(np.flatnonzero((metric < 2) & (y == 10)).tolist())
+    assert parents(key="metric", keys_below=7) == set()
+    assert len(swap(rows, where={"y": [100, None]})) == 0
+    with pytest.raises(RecipeError, match="did you mean 'm3'") as caught:
+        parents(column="metric", values=["m33"])
+    assert "metric has no such value" in str(caught.value)
+    for wrong in ({"column": "metric"}, {"values": ["m1"]}, {"key": "metric"}, {"keys_above": 3}):
+        with pytest.raises(ValidationError, match="belong together"):
+            swap(rows, where=wrong)
+
+
 def test_augmenters_do_not_see_y_and_follow_the_generator() -> None:
     rows = make_rows()
     garbage = replace(rows, y=rows.y + 1e6)
@@ -211,19 +252,47 @@ def test_jitter_refuses_codes() -> None:
 
 
 def test_parents_are_drawn_without_replacement() -> None:
-    parent = draw_parents(40, 1.3, np.random.default_rng(0))
+    parent = draw_parents(np.arange(40), 1.3, np.random.default_rng(0))
     np.testing.assert_array_equal(np.unique(np.bincount(parent), return_counts=True), [[1, 2], [28, 12]])
+
+
+def labels(n: int) -> Labels:
+    return Labels(np.full(n, 8.0), np.full(n, 3.0), np.linspace(0, 1, n))
 
 
 def test_score_laws() -> None:
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(draw_scores(1.5, 3, rng), [1.5, 1.5, 1.5])
-    whole = draw_scores(Integers(integers=(0, 2)), 3000, rng)
+    np.testing.assert_array_equal(draw_scores(1.5, labels(3), rng), [1.5, 1.5, 1.5])
+    whole = draw_scores(Integers(integers=(0, 2)), labels(3000), rng)
     np.testing.assert_allclose(np.bincount(whole.astype(int)) / 3000, 1 / 3, atol=0.03)
-    free = draw_scores(Normal(normal=(1.0, 0.4)), 3000, rng)
+    free = draw_scores(Normal(normal=(1.0, 0.4)), labels(3000), rng)
     np.testing.assert_allclose([free.mean(), free.std()], [1.0, 0.4], atol=0.02)
-    clipped = draw_scores(Normal(normal=(1.0, 0.4), clip=(0.8, 1.1)), 3000, rng)
+    clipped = draw_scores(Normal(normal=(1.0, 0.4), clip=(0.8, 1.1)), labels(3000), rng)
     assert (clipped.min(), clipped.max()) == (0.8, 1.1)
+    even = draw_scores(Uniform(uniform=(2, 4), clip=(None, 3.5)), labels(3000), rng)
+    assert even.min() < 2.05 and (even == 3.5).mean() == pytest.approx(0.25, abs=0.03)
+    mixed = draw_scores(Formula(formula="other + share * (own - other)"), labels(6), rng)
+    np.testing.assert_allclose(mixed, 3 + 5 * np.linspace(0, 1, 6))
+    noisy = draw_scores(Formula(formula="min(own, 4) / 2", std=0.5), labels(3000), rng)
+    np.testing.assert_allclose([noisy.mean(), noisy.std()], [2.0, 0.5], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("owm * 2", "unknown name owm; there are own, other, share; did you mean 'own'?"),
+        ("own if share else 0", "is not among numbers"),
+        ("own.real", "is not among numbers"),
+        ("__import__('os')", "is not among numbers"),
+        ("max(own)", "max takes 2 values"),
+        ("own +", "cannot be read"),
+        ("'a'", "is not among numbers"),
+    ],
+)
+def test_a_formula_is_arithmetic_and_nothing_else(formula: str, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Formula(formula=formula)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +301,8 @@ def test_score_laws() -> None:
         ({"normal": [1.0, 0.4], "clip": [0, 2.5]}, Normal(normal=(1.0, 0.4), clip=(0.0, 2.5))),
         ({"normal": [1.3, 0.5]}, Normal(normal=(1.3, 0.5))),
         ({"integers": [0, 2]}, Integers(integers=(0, 2))),
+        ({"uniform": [0, 2]}, Uniform(uniform=(0, 2))),
+        ({"formula": "own / 2", "std": 0.1}, Formula(formula="own / 2", std=0.1)),
         (0, 0.0),
     ],
 )
@@ -249,7 +320,8 @@ def test_recipe_lines_of_the_design_parse(score: object, law: object) -> None:
         ({"normal": [1.0, -0.4]}, ("score", "normal", "normal", 1)),
         ({"normal": [1.0, 0.4], "clip": [2, 0]}, ("score", "normal")),
         ({"integers": [2, 0]}, ("score", "integers")),
-        ({"uniform": [0, 1]}, ("score", "normal", "uniform")),
+        ({"uniform": [1, 0]}, ("score", "uniform")),
+        ({"even": [0, 1]}, ("score", "normal", "even")),
         ("low", ("score", "constant")),
     ],
 )

@@ -12,6 +12,7 @@ from worlds import World
 from kit import registry
 from kit.canon import stream
 from kit.design import Use, build
+from kit.errors import RecipeError
 from kit.types import NO_PARENT, Design, Rows
 
 AUGMENTERS = registry.names("augment")
@@ -19,8 +20,8 @@ CASES = [(name, objective) for name in AUGMENTERS for objective in ("squared", "
 K = 1
 
 
-def use(name: str, **given: Any) -> Use:
-    return worlds.plug("augment", name, **given)
+def use(name: str, objective: str = "squared", **given: Any) -> Use:
+    return worlds.augmenter(name, objective, **given)
 
 
 def make(augmenter: Use, rows: Rows, seed: int = 1) -> Rows:
@@ -54,10 +55,20 @@ def check_new_rows(augmenter: Use, learning: Rows) -> None:
         x, base = made.x[name], learning.x[name]
         assert x.dtype == base.dtype and x.shape == (len(made), *base.shape[1:]), name
         assert not column.levels or ((x >= -1).all() and (x < len(column.levels)).all()), name
+    assert (first != second).all(), "a row mixed with itself"
     if learning.group is not None:
         assert made.group is not None
         of = dict(zip(learning.row.tolist(), learning.group.tolist(), strict=True))
         assert made.group.tolist() == [of[r] for r in first.tolist()], "a group that is not the parent's"
+
+
+def check_apart(augmenter: Use, learning: Rows) -> None:
+    """What makes rows of things that do not belong together takes them from two split groups."""
+    made = make(augmenter, learning)
+    assert learning.group is not None
+    of = dict(zip(learning.row.tolist(), learning.group.tolist(), strict=True))
+    for one, two in made.parents.tolist():
+        assert two == NO_PARENT or of[one] != of[two], "a mismatch within a group"
 
 
 def check_blind(augmenter: Use, w: World) -> None:
@@ -84,12 +95,31 @@ def train_design(augmenter: Use, w: World, k: int) -> Design:
 @pytest.mark.parametrize("groups", [False, True])
 def test_only_new_rows_of_learning_rows(name: str, objective: str, groups: bool) -> None:
     w = worlds.world(objective, groups=groups)
-    check_new_rows(use(name), worlds.parts(w, K)[0])
+    check_new_rows(use(name, objective), worlds.parts(w, K)[0])
 
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_held_rows_are_out_of_reach(name: str, objective: str) -> None:
-    check_blind(use(name), worlds.world(objective))
+    check_blind(use(name, objective), worlds.world(objective))
+
+
+APART = [name for name in AUGMENTERS if getattr(registry.load("augment", name), "APART", False)]
+
+
+def test_mismatches_are_apart() -> None:
+    assert {"mismatch", "interpolate"} <= set(APART)
+    for name in APART:
+        check_apart(use(name, per_row=3), worlds.parts(worlds.world("squared", groups=True), K)[0])
+
+
+@pytest.mark.parametrize("name", [n for n in AUGMENTERS if "where" in registry.load("augment", n).Params.model_fields])
+def test_parents_are_those_asked_for(name: str) -> None:
+    learning = worlds.parts(worlds.world("squared"), K)[0]
+    assert learning.y is not None
+    middle = float(np.median(learning.y))
+    made = make(use(name, where={"y": [middle, None], "column": "c", "values": ["k", "l"]}), learning)
+    place = np.searchsorted(learning.row, made.parents[:, 0])
+    assert len(made) and (learning.y[place] >= middle).all() and set(learning.x["c"][place].tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("name", AUGMENTERS)
@@ -115,10 +145,17 @@ def test_it_makes_as_many_as_asked_for_of_the_weight_asked_for(name: str) -> Non
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_synthetic_classes_are_classes(name: str, objective: str) -> None:
     w = worlds.world(objective)
-    made = make(use(name), worlds.parts(w, K)[0])
+    made = make(use(name, objective), worlds.parts(w, K)[0])
     assert made.y is not None
     if w.task.classes:
         assert set(made.y.tolist()) <= set(range(len(w.task.classes)))
+
+
+def test_rows_of_no_class_are_refused() -> None:
+    w = worlds.world("logloss")
+    spec = worlds.design_spec(K, augment=(worlds.plug("augment", "mixup", label="linear"),))
+    with pytest.raises(RecipeError, match="mixup makes rows of no class"):
+        build(spec, w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
 
 
 # -- cheaters
@@ -136,6 +173,14 @@ def test_a_cheating_augmenter_is_caught(stem: str, match: str) -> None:
     learning = worlds.parts(worlds.world("squared"), K)[0]
     with pytest.raises((AssertionError, ValueError), match=match):
         check_new_rows(worlds.leaky("augment", stem), learning)
+
+
+def test_a_mismatch_within_a_group_is_caught() -> None:
+    learning = worlds.parts(worlds.world("squared", groups=True), K)[0]
+    cheater = worlds.leaky("augment", "stays_at_home")
+    check_new_rows(cheater, learning)
+    with pytest.raises(AssertionError, match="within a group"):
+        check_apart(cheater, learning)
 
 
 def test_the_design_refuses_real_row_numbers_too() -> None:

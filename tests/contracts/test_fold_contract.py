@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import worlds
-from worlds import K, check_blind
+from worlds import TASKS, K, check_blind
 
+from kit import registry
 from kit.design import Use
+from kit.fold import FitSpec
 from kit.types import NO_PARENT, Rows
 
 
@@ -125,3 +130,89 @@ def test_stop_rows_obey_the_splitter(split: str) -> None:
         assert not np.intersect1d(stops.group, learn.group).size
     else:
         assert learn.time is not None and stops.time is not None and learn.time.max() < stops.time.min()
+
+
+# -- blindness of everything together
+
+
+def scope_of(name: str) -> str:
+    """Return the scope a feature is tried in: that of the fold where it can be asked for."""
+    module = registry.load("features", name)
+    field = module.Params.model_fields.get("scope")
+    return "fold" if field and "fold" in get_args(field.annotation) else str(module.SCOPE)
+
+
+FOLD_FEATURES = tuple(name for name in registry.names("features") if scope_of(name) == "fold")
+FACTORS = {
+    "augment": (None, *registry.names("augment")),
+    "weights": (None, *registry.names("weights")),
+    "learner": registry.names("models"),
+    "feature": FOLD_FEATURES,
+    "codec": registry.names("codecs"),
+}
+
+
+def inner(codec: str, objective: str) -> str | None:
+    """Return what a learner is trained for under a codec, None where the codec does not fit the task."""
+    module = registry.load("codecs", codec)
+    if TASKS[objective].kind not in module.TASKS:
+        return None
+    return str(module.task(worlds.plug("codecs", codec).params, TASKS[objective]).objective)
+
+
+def goes(case: Mapping[str, Any], objective: str) -> bool:
+    """Return whether a learner can do the objective, through the codec where there is one."""
+    wanted = inner(case.get("codec", "identity"), objective)
+    return wanted is not None and (
+        "learner" not in case or wanted in registry.load("models", case["learner"]).OBJECTIVES
+    )
+
+
+PAIRS = {
+    objective: worlds.pairwise(FACTORS, partial(goes, objective=objective))
+    for objective in ("squared", "gaussian", "logloss", "softmax")
+}
+
+
+def spec_of(case: dict[str, Any], objective: str) -> FitSpec:
+    module = registry.load("features", case["feature"])
+    scope = {"scope": "fold"} if "scope" in module.Params.model_fields else {}
+    design = worlds.design_spec(
+        features=(*worlds.basic_features(), worlds.plug("features", case["feature"], **scope)),
+        codec=worlds.plug("codecs", case["codec"]),
+        weights=worlds.plug("weights", case["weights"]) if case["weights"] else None,
+        augment=(worlds.augmenter(case["augment"], objective),) if case["augment"] else (),
+    )
+    model = worlds.learner(case["learner"], str(inner(case["codec"], objective)), 3)
+    return worlds.fit_spec(model, objective, design=design)
+
+
+@pytest.mark.parametrize("case", PAIRS["squared"], ids=worlds.label)
+def test_held_rows_are_out_of_reach_of_everything_together(case: dict[str, Any]) -> None:
+    check_blind(spec_of(case, "squared"), worlds.world("squared"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("objective", "case"), [(o, case) for o in ("gaussian", "logloss", "softmax") for case in PAIRS[o]], ids=str
+)
+def test_held_rows_of_other_tasks_are_out_of_reach_of_everything_together(objective: str, case: dict[str, Any]) -> None:
+    check_blind(spec_of(case, objective), worlds.world(objective))
+
+
+def test_every_part_is_tried() -> None:
+    for name, values in FACTORS.items():
+        tried = {case[name] for cases in PAIRS.values() for case in cases}
+        assert tried == set(values), name
+
+
+@pytest.mark.parametrize(("kind", "stem"), [("augment", "hoards"), ("weights", "recalls"), ("features", "remembers_y")])
+def test_one_cheater_among_honest_parts_is_caught(kind: str, stem: str) -> None:
+    honest = {"augment": "mixup", "weights": "lds", "learner": "lightgbm", "feature": "neighbours", "codec": "identity"}
+    spec = spec_of(honest, "squared")
+    check_blind(spec, worlds.world("squared"))
+    cheater = worlds.leaky(kind, stem)
+    part: Any = cheater if kind == "weights" else (cheater,)
+    spec = replace(spec, design=replace(spec.design, **{kind: part}))
+    with pytest.raises(AssertionError, match="depend on a held y"):
+        check_blind(spec, worlds.world("squared"))

@@ -90,7 +90,7 @@ def spec_of(case: Mapping[str, Any]) -> FitSpec:
     design = worlds.design_spec(
         codec=worlds.plug("codecs", case["codec"]),
         weights=worlds.plug("weights", case["weights"]) if case["weights"] else None,
-        augment=(worlds.plug("augment", case["augment"]),) if case["augment"] else (),
+        augment=(worlds.augmenter(case["augment"], case["objective"]),) if case["augment"] else (),
     )
     inner = registry.load("codecs", case["codec"]).task(design.codec.params, TASKS[case["objective"]]).objective
     model = worlds.learner(case["learner"], inner)

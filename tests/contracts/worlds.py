@@ -45,6 +45,8 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "features": {
         "embed": {"text": "text", "model": "the model of textmodel.py"},
         "similarity": {"pairs": [["p", "q"]]},
+        "overlap": {"pairs": [["text", "e"]]},
+        "prototype": {"vector": "p", "key": "e"},
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
         "aggregate": {"by": ["c"]},
         "lag": {"time": "day", "by": ["c"]},
@@ -52,7 +54,11 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "tfidf": {"min_df": 1, "size": 4},
         "pairs": {"columns": ["a", "b"]},
     },
-    "augment": {"jitter": {"columns": ["a", "p"]}, "mismatch": {"swap": ["c", "p"], "score": 1.0}},
+    "augment": {
+        "jitter": {"columns": ["a", "p"]},
+        "mismatch": {"swap": ["c", "p"], "score": 1.0},
+        "interpolate": {"columns": ["p", "a"]},
+    },
 }
 """What a plug-in cannot do without, where it cannot be guessed from the types of its params."""
 
@@ -253,6 +259,13 @@ def _guessed(module: Any) -> dict[str, Any]:
         elif field.is_required():
             values[name] = (field.examples or [None])[0]
     return values
+
+
+def augmenter(name: str, objective: str, **given: Any) -> Use:
+    """Return an augmenter whose rows have a y the objective knows: classes cannot be mixed."""
+    fields = registry.load("augment", name).Params.model_fields
+    classes = {"label": "draw"} if "label" in fields and TASKS[objective].classes else {}
+    return plug("augment", name, **{**classes, **given})
 
 
 @cache

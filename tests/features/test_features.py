@@ -160,6 +160,32 @@ def test_lookup_aligns_the_file_to_the_levels(tmp_path, suffix: str) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+def test_lookup_names_every_missing_value_and_knows_new_ones(tmp_path) -> None:
+    (tmp_path / "names.json").write_text(json.dumps(["blue", "green", "red", "violet", "new"]), "utf-8")
+    np.save(tmp_path / "vectors.npy", np.arange(10.0).reshape(5, 2))
+    rows = make_rows()
+    files = {"names": str(tmp_path / "names.json"), "vectors": str(tmp_path / "vectors.npy")}
+    learnt = lookup.learn(
+        lookup.Params.model_validate({"key": "colour", **files}), REGRESSION, rows, np.random.default_rng(0)
+    )
+    later = {**rows.header, "colour": Column("category", ("blue", "green", "red", "violet", "new", "never", "at all"))}
+    codes = np.array([4, 0, -1], np.int32)
+    some = Rows(np.arange(3), {"colour": codes}, later)
+    np.testing.assert_array_equal(learnt(some).x, [[8, 9], [0, 1], [np.nan, np.nan]])
+    with pytest.raises(DataError, match="2 of 3 values of colour have no vector: never, at all"):
+        learnt(replace(some, x={"colour": np.array([5, 0, 6], np.int32)}))
+    levels = tuple(f"a rather long value number {i:03d}" for i in range(150))
+    with pytest.raises(DataError) as caught:
+        header = {**rows.header, "colour": Column("category", levels)}
+        lookup.learn(
+            lookup.Params.model_validate({"key": "colour", **files}),
+            REGRESSION,
+            replace(rows, header=header),
+            np.random.default_rng(0),
+        )
+    assert all(level in str(caught.value) for level in levels)
+
+
 @pytest.mark.parametrize(
     ("names", "vectors", "message"),
     [
