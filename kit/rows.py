@@ -128,7 +128,8 @@ def by_number(x: Array, rows: Rows) -> Array:
     """Return (largest row number + 1, d) values in the order of row numbers: those of learn-only rows come last."""
     if np.array_equal(rows.row, np.arange(len(x))):
         return np.ascontiguousarray(x)
-    out = np.full((int(rows.row.max()) + 1, x.shape[1]), np.nan, np.float32)
+    missing = np.nan if x.dtype.kind == "f" else -1
+    out = np.full((int(rows.row.max()) + 1, *x.shape[1:]), missing, x.dtype)
     out[rows.row] = x
     return out
 

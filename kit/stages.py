@@ -59,19 +59,12 @@ def _column(stage: Stage, store: Store) -> None:
     caller = learnt
     if isinstance(learnt, Costly):
         caller = learnt.placed(store.root / "embeddings", stage.ingredients.get("device", "cpu"))
-<<<<<<< HEAD
-    block = caller(everything)
-    if block.categories:
-        rule = f"{use.use} makes categories, which a computed column cannot hold"
-        raise RecipeError(rule, got=", ".join(block.categories), next="move it from columns to features")
-    x = rows.by_number(block.x, everything)
-=======
     column, x = computed(use.use, caller, everything)
+    x = rows.by_number(x, everything)
     files: dict[str, Array | bytes] = {"x": x}
     if column.levels:
         files["levels/x"] = table.levels_to_arrow(column.levels)
     meta = {"width": column.width, "kind": column.kind, "levels": len(column.levels)}
->>>>>>> features
     with _saved("learnt", learnt) as folder:
         store.commit(stage.key, files, meta, stage.ingredients, folder)
 
