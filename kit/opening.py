@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import deciding, devices, facts, planning, reader, strictyaml
+from kit import deciding, devices, facts, planning, reader, strictyaml, tuned
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.planning import Plan
@@ -32,15 +32,18 @@ class Opened:
     root: Path
 
 
-def read_recipe(path: str | Path, set: Sets = (), trust: bool = False) -> Recipe:
-    """Return the checked recipe of a file, with `a.b=c` changes applied; `trust`: it may run files of its own.
+def read_recipe(path: str | Path, set: Sets = (), trust: bool = False, no_tuned: bool = False) -> Recipe:
+    """Return the checked recipe of a file, with `a.b=c` changes and, unless `no_tuned`, tuned params applied.
+
+    `trust`: it may run files of its own.
 
     Raises:
         RecipeError: with every problem and its line.
     """
     texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
     document = strictyaml.apply_sets(_in_full(strictyaml.load(Path(path))), texts)
-    return reader.read(document, Path(path).resolve().parent, trust)
+    recipe = reader.read(document, Path(path).resolve().parent, trust)
+    return recipe if no_tuned else tuned.apply(recipe)
 
 
 def _in_full(document: Document) -> Document:
@@ -61,9 +64,10 @@ def open_recipe(
     root: str | Path = ".",
     keep_models: bool = False,
     trust: bool = False,
+    no_tuned: bool = False,
 ) -> Opened:
     """Return the recipe, its facts (read from the data where the store lacks them) and its plan."""
-    recipe = read_recipe(path, set, trust)
+    recipe = read_recipe(path, set, trust, no_tuned)
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)

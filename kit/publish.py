@@ -13,7 +13,7 @@ import numpy as np
 
 from kit import bundle, labels, registry, table
 from kit.canon import key_of
-from kit.card import card_of, names_behind
+from kit.card import card_of, names_behind, tuned_from
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.oof import Oof
@@ -39,6 +39,7 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             "names": [scene.recipe.name, name, names_behind(scene, key), list(scene.entry(name).needs)],
             "missing": scene.missing if isinstance(scene.entry(name), Blend) else (),
             "truncated": scene.truncated,
+            "tuned": tuned_from(scene, name),
         }
     )
     target = scene.folder / name

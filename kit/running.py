@@ -53,6 +53,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     root: str | Path = ".",
     keep_models: bool = False,
     trust: bool = False,
+    no_tuned: bool = False,
     observer: Observer | None = None,
 ) -> Result:
     """Carry out a recipe and return its scores and where its submission lies.
@@ -64,7 +65,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     """
     began = time.monotonic()
     deadline = None if time_limit is None else began + time_limit
-    reopen = partial(open_recipe, path, set, root, keep_models, trust)
+    reopen = partial(open_recipe, path, set, root, keep_models, trust, no_tuned)
     opened = reopen()
     check_only(opened.recipe, only)
     opened = _mended(opened, reopen, only)

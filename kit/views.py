@@ -17,19 +17,28 @@ from kit.store import Store
 
 
 def plan(
-    path: str | Path, *, set: Sets = (), only: Sequence[str] = (), root: str | Path = ".", trust: bool = False
+    path: str | Path,
+    *,
+    set: Sets = (),
+    only: Sequence[str] = (),
+    root: str | Path = ".",
+    trust: bool = False,
+    no_tuned: bool = False,
 ) -> list[dict[str, str]]:
     """Return name, verb, key and state of every stage: what `run` would do."""
-    opened = open_recipe(path, set, root, trust=trust)
+    opened = open_recipe(path, set, root, trust=trust, no_tuned=no_tuned)
     check_only(opened.recipe, only)
     found = states(opened.plan, opened.store, selected(only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
 
 
-def why(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool = False) -> list[dict[str, Any]]:
+def why(
+    path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool = False, no_tuned: bool = False
+) -> list[dict[str, Any]]:
     """Return for each stage that would run the ingredients that changed since the last run of this recipe."""
-    opened = open_recipe(path, set, root, trust=trust)
+    opened = open_recipe(path, set, root, trust=trust, no_tuned=no_tuned)
     found = states(opened.plan, opened.store)
+    tuned = {m.name: m.tuned.told() for m in opened.recipe.models if m.tuned}
     last = last_keys(opened)
     out = []
     for stage in opened.plan.stages:
@@ -43,6 +52,7 @@ def why(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool
             changes = [_in_names(c, opened.plan, last) for c in changes]
         elif before == stage.key:
             changes = ["its result is missing or damaged"]
+        changes += [tuned[model]] if (model := stage.local.get("model")) in tuned else []
         out.append({"name": stage.name, "key": stage.key, "because": changes})
     return out
 
