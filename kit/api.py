@@ -7,6 +7,7 @@ from kit.opening import Opened, open_recipe, read_recipe
 from kit.running import Result, run
 from kit.serving import export, predict
 from kit.shifting import shift
+from kit.tuning import tune
 from kit.views import differences, gc, ls, plan, show, stage, why
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "shift",
     "show",
     "stage",
+    "tune",
     "why",
 ]
 

@@ -32,8 +32,8 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         "model": name,
         "key": key,
         "mark": mark,
-        "use": _plug(scene, name)["use"],
-        "params": _plug(scene, name)["params"],
+        **_plug(scene, name),
+        "tuned": tuned_from(scene, name),
         "features": _features(scene, key),
         "metric": registry.shown(recipe.metric),
         "better": registry.metric(recipe.metric).better,
@@ -100,6 +100,15 @@ def _plug(scene: Scene, name: str) -> dict[str, Any]:
     stage = scene.plan.of(scene.plan.oofs[name])
     spec = stage.ingredients.get("stacker") or _fit_ingredients(scene, stage.key)["model"]
     return {"use": _renamed(spec["use"], scene.plan.names), "params": _renamed(spec["params"], scene.plan.names)}
+
+
+def tuned_from(scene: Scene, name: str) -> dict[str, Any] | None:
+    """Return where a model's params come from, where `kit tune` found some; its score holds for the folds it names."""
+    tuned = next((m.tuned for m in scene.recipe.models if m.name == name), None)
+    if tuned is None:
+        return None
+    same = scene.facts.folds_key.startswith(tuned.entry.folds or "-")
+    return {**tuned.about(), "tuned_on": "these folds" if same else "other folds"}
 
 
 def _fit_ingredients(scene: Scene, oof_key: str) -> Mapping[str, Any]:

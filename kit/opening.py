@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import deciding, devices, facts, planning, reader, strictyaml
+from kit import deciding, devices, facts, planning, reader, strictyaml, tuned
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over
@@ -33,8 +33,8 @@ class Opened:
     root: Path
 
 
-def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False) -> Recipe:
-    """Return the checked recipe of a file or mapping, with `a.b=c` changes applied.
+def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False, no_tuned: bool = False) -> Recipe:
+    """Return the checked recipe of a file or mapping, `a.b=c` changes and (unless `no_tuned`) tuned params applied.
 
     `trust`: it may run files of its own.
 
@@ -44,7 +44,8 @@ def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False) -> Re
     texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
     given = hand_over(path)
     document = strictyaml.apply_sets(_in_full(given.document), texts)
-    return replace(reader.read(document, given.folder, trust), frames=given.frames)
+    recipe = replace(reader.read(document, given.folder, trust), frames=given.frames)
+    return recipe if no_tuned else tuned.apply(recipe)
 
 
 def _in_full(document: Document) -> Document:
@@ -65,9 +66,10 @@ def open_recipe(
     root: str | Path = ".",
     keep_models: bool = False,
     trust: bool = False,
+    no_tuned: bool = False,
 ) -> Opened:
     """Return the recipe, its facts (read from the data where the store lacks them) and its plan."""
-    recipe = read_recipe(path, set, trust)
+    recipe = read_recipe(path, set, trust, no_tuned)
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)

@@ -97,6 +97,9 @@ class Params(BaseModel):
 
     NATIVE: ClassVar[Mapping[str, str]] = {}
 
+    PORTFOLIO: ClassVar[tuple[Mapping[str, Scalar], ...]] = ()
+    """Known good params, best first; `kit tune` begins with them, after the defaults."""
+
     native: dict[str, Scalar | list[Scalar] | None] = {}
     """Parameters of the library under its own names. Written flat beside the others in a recipe."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kit import bundle, oofdir, registry, table
 from kit.canon import key_of
-from kit.card import card_of, names_behind
+from kit.card import card_of, names_behind, tuned_from
 from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
@@ -27,6 +27,7 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             "missing": scene.missing if isinstance(scene.entry(name), Blend) else (),
             "truncated": scene.truncated,
             "layout": oofdir.LAYOUT,
+            "tuned": tuned_from(scene, name),
         }
     )
     target = scene.folder / name

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from kit import registry
+from kit import registry, search
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import Plugs
@@ -19,6 +19,7 @@ from kit.wording import At, plural
 TOP_LEVEL = (
     *("name", "data", "metric", "also", "task", "positive", "target_transform", "split", "seed", "stop", "columns"),
     *("augment", "features", "models", "blend", "submit", "evaluate", "missing", "weights", "refit"),
+    "tune",
 )
 MODEL_KEYS = (
     *("use", "from", "features", "augment", "weights", "params", "seeds", "average", "target_transform", "stop"),
@@ -34,9 +35,10 @@ def read(document: Document, folder: Path, trust: bool = False) -> Recipe:
     """
     reader = _Reader(document, folder, trust)
     recipe = reader.recipe(folder)
+    tune = search.read(reader, recipe.models if recipe else ())
     if reader.problems or recipe is None:
         raise RecipeError.many(reader.in_order())
-    return recipe
+    return replace(recipe, tune=tune)
 
 
 class _Reader(Plugs):

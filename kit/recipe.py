@@ -15,6 +15,7 @@ from kit.frames import Frame
 from kit.levels import below, in_order
 from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
+from kit.tunable import Tuned, TuneSection
 from kit.wishes import Wish
 
 StopPolicy = Literal["cut", "refit", "fixed", "held", "pooled"]
@@ -185,6 +186,7 @@ class Model:
     sources: tuple[str, ...] = ()
     refit: bool = False
     average: Average = "mean"
+    tuned: Tuned | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -240,6 +242,7 @@ class Recipe:
     added: str | None = None
     """The blend that was added as a last step, as the metric is one of labels; see kit.deciding."""
     frames: Mapping[str, Frame] = field(default_factory=dict)
+    tune: TuneSection = field(default_factory=TuneSection)
 
     def ordered(self, first: str | None = None) -> list[Model | Blend]:
         """Return models and blends, each after what it reads; `first` and what it reads before all others."""

@@ -59,10 +59,11 @@ class _Live(_Plain):
             self._scores.setdefault(str(stage.local.get("model")), []).append(score)
         scores = "  ".join(f"{m} {sum(s) / len(s):.5g}" for m, s in self._scores.items())
         left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
-        self._bar.update(self._task, completed=self._done, left=f"{_duration(left)} left", scores=scores)
+        self._bar.update(self._task, completed=self._done, left=f"{duration(left)} left", scores=scores)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds as a clock shows them."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -119,15 +120,14 @@ def result(result: Result, root: str) -> None:
     for metric, names in _unscored(result).items():
         out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
     for name, card in result.cards.items():
-        if card.get("spread", {}).get("collapsed"):
-            out.print(_collapsed(name, card["spread"]), markup=False, soft_wrap=True)
+        _remarks(name, card)
     _declared(result)
     counts = result.stages
     if result.truncated:
         out.print(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
     out.print(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
     if result.submission:
-        out.print(f"submission: {_relative(result.submission, root)}", soft_wrap=True)
+        out.print(f"submission: {relative(result.submission, root)}", soft_wrap=True)
     elif not result.failures:
         out.print("no submission: the recipe has no test rows, or its blend lacks a model")
 
@@ -148,6 +148,15 @@ def _collapsed(name: str, spread: Mapping[str, Mapping[str, float]]) -> str:
         if (m := spread[part])
     ]
     return f"collapsed: {name} predicts nearly the same for all rows ({'; '.join(parts)})"
+
+
+def _remarks(name: str, card: Mapping[str, Any]) -> None:
+    """Print what is to be said of one model or blend beside its scores."""
+    if card.get("spread", {}).get("collapsed"):
+        out.print(_collapsed(name, card["spread"]), markup=False, soft_wrap=True)
+    if tuned := card.get("tuned"):
+        text = f"{name}: params from {tuned['file']}, tuned on {tuned['tuned_on']} (study {tuned['study']})"
+        out.print(text, markup=False, soft_wrap=True)
 
 
 def _declared(result: Result) -> None:
@@ -190,7 +199,8 @@ def _number(value: float | None, digits: int = 6) -> str:
     return "-" if value is None else f"{value:.{digits}g}"
 
 
-def _relative(path: str, root: str) -> str:
+def relative(path: str, root: str) -> str:
+    """Return a path as seen from where the command was given, where outputs lie there."""
     base = Path(root).resolve()
     return str(Path(path).relative_to(base)) if root == "." else path
 

@@ -54,6 +54,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     root: str | Path = ".",
     keep_models: bool = False,
     trust: bool = False,
+    no_tuned: bool = False,
     observer: Observer | None = None,
     train: Any = None,
     test: Any = None,
@@ -71,7 +72,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     began = time.monotonic()
     deadline = None if time_limit is None else began + time_limit
     given = hand_over(path, train, test, sample)
-    reopen = partial(open_recipe, given, set, root, keep_models, trust)
+    reopen = partial(open_recipe, given, set, root, keep_models, trust, no_tuned)
     opened = reopen()
     check_only(opened.recipe, only)
     opened = _mended(opened, reopen, only)

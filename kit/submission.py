@@ -182,6 +182,7 @@ def _about(scene: Scene, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, An
         "models": shares(source, cards),
         "sources": {name: card["key"] for name, card in cards.items()},
         "scores": {name: card["score"] for name, card in cards.items()},
+        "tuned": {name: card["tuned"] for name, card in cards.items() if card.get("tuned")},
         "truncated": scene.truncated,
         "missing": list(scene.missing),
         **shape(scene.store, scene.facts),

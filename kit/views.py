@@ -24,12 +24,13 @@ def plan(  # noqa: PLR0913 - one keyword per option of `kit plan`, and the frame
     only: Sequence[str] = (),
     root: str | Path = ".",
     trust: bool = False,
+    no_tuned: bool = False,
     train: Any = None,
     test: Any = None,
     sample: Any = None,
 ) -> list[dict[str, str]]:
     """Return name, verb, key and state of every stage: what `run` would do."""
-    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
+    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust, no_tuned=no_tuned)
     check_only(opened.recipe, only)
     found = states(opened.plan, opened.store, selected(only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
@@ -41,13 +42,15 @@ def why(  # noqa: PLR0913 - one keyword per option of `kit why`, and the frames
     set: Sets = (),
     root: str | Path = ".",
     trust: bool = False,
+    no_tuned: bool = False,
     train: Any = None,
     test: Any = None,
     sample: Any = None,
 ) -> list[dict[str, Any]]:
     """Return for each stage that would run the ingredients that changed since the last run of this recipe."""
-    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
+    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust, no_tuned=no_tuned)
     found = states(opened.plan, opened.store)
+    tuned = {m.name: m.tuned.told() for m in opened.recipe.models if m.tuned}
     last = last_keys(opened)
     out = []
     for stage in opened.plan.stages:
@@ -61,6 +64,7 @@ def why(  # noqa: PLR0913 - one keyword per option of `kit why`, and the frames
             changes = [_in_names(c, opened.plan, last) for c in changes]
         elif before == stage.key:
             changes = ["its result is missing or damaged"]
+        changes += [tuned[model]] if (model := stage.local.get("model")) in tuned else []
         out.append({"name": stage.name, "key": stage.key, "because": changes})
     return out
 

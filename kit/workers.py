@@ -74,7 +74,7 @@ class Workers:
 
     def _pool(self) -> Any:
         context = multiprocessing.get_context("spawn")
-        return ProcessPool(max_workers=1, context=context, initializer=_begin, initargs=[self._threads])
+        return ProcessPool(max_workers=1, context=context, initializer=settle, initargs=[self._threads])
 
     def end(self, slot: Slot) -> None:
         """End the task of a slot, its process with it; the next task gets a new process."""
@@ -83,7 +83,7 @@ class Workers:
         slot.stage, slot.future, slot.design = None, None, ""
 
 
-def _begin(threads: int) -> None:
+def settle(threads: int) -> None:
     """Set up a worker: thread numbers before any library reads them, silence on Ctrl-C, death with the parent."""
     import signal
 

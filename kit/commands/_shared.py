@@ -17,6 +17,7 @@ ROOT = click.option("--root", default=".", show_default=True, help="Where .kit, 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else there.")
 DEBUG = click.option("--debug", is_flag=True, help="Show tracebacks.")
 TRUST = click.option("--trust", is_flag=True, help="Let the recipe run files of its own (use: ./file.py).")
+NO_TUNED = click.option("--no-tuned", is_flag=True, help="Leave out the params that `kit tune` found.")
 ONLY = click.option("--only", multiple=True, metavar="MODEL", help="Fit these models only.")
 
 

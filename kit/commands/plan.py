@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, TRUST, guarded
+from kit.commands._shared import DEBUG, JSON, NO_TUNED, ONLY, ROOT, SET, TRUST, guarded
 
 
 @click.command("plan")
 @click.argument("recipe")
 @SET
+@NO_TUNED
 @ONLY
 @TRUST
 @ROOT
@@ -25,7 +26,12 @@ def command(recipe: str, as_json: bool, debug: bool, **options: Any) -> None:
         from kit import api, report
 
         listed = api.plan(
-            recipe, set=options["set_"], only=options["only"], root=options["root"], trust=options["trust"]
+            recipe,
+            set=options["set_"],
+            only=options["only"],
+            root=options["root"],
+            trust=options["trust"],
+            no_tuned=options["no_tuned"],
         )
         if as_json:
             click.echo(json.dumps({"stages": listed}))

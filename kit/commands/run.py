@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ONLY, ROOT, SET, TRUST, guarded, left
+from kit.commands._shared import DEBUG, JSON, NO_TUNED, ONLY, ROOT, SET, TRUST, guarded, left
 
 
 @click.command("run")
 @click.argument("recipe")
 @SET
+@NO_TUNED
 @ONLY
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes (default: one per core).")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End within S seconds.")
@@ -38,6 +39,7 @@ def command(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any
                 root=options["root"],
                 trust=options["trust"],
                 keep_models=options["keep_models"],
+                no_tuned=options["no_tuned"],
                 observer=observer,
             )
         report.failures(result, debug=debug)

@@ -20,7 +20,7 @@ from kit.models._classes import check_classes, class_weighted
 from kit.models._losses import Loss
 from kit.models._native import XGBOOST, XGBOOST_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of, seen_codes, without_new
-from kit.params import Tune
+from kit.params import Scalar, Tune
 from kit.types import Design, Floats, Floats32, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("xgboost",)
@@ -50,6 +50,12 @@ class Params(boosting.BoosterParams):
     """Parameters of XGBoost. Defaults: better, on our sets, than the library's own and than pytabkit's XGB-TD."""
 
     NATIVE: ClassVar[Mapping[str, str]] = XGBOOST
+    PORTFOLIO: ClassVar[tuple[Mapping[str, Scalar], ...]] = (
+        {"depth": 4, "learning_rate": 0.05, "colsample_level": 0.7, "min_weight": 1.0, "l2": 2.0},
+        {"depth": 3, "learning_rate": 0.08, "subsample": 0.8, "min_weight": 5.0, "l1": 0.5},
+        {"grow": "lossguide", "depth": 10, "leaves": 24, "learning_rate": 0.03, "min_weight": 4.0, "subsample": 0.8},
+    )
+    """Chosen by benchmarks/portfolio.py, on holdouts cut from the training rows of 7 sets."""
     OWN: ClassVar[Mapping[str, str]] = {
         **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
         "num_boost_round": "n_estimators",

@@ -1,0 +1,299 @@
+"""One `kit tune`: what the trials need is fitted, then study after study is carried out, summed up and written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from kit import devices, planning, registry, stages, tuned
+from kit._tune import page, studies
+from kit._tune.goal import goal_of
+from kit._tune.otherfolds import inside, of_seed
+from kit._tune.project import Project, needed
+from kit._tune.storages import Place
+from kit._tune.summary import Summary, problems, pruned_by, summarise
+from kit._tune.supervising import TuneObserver, Watched, supervise
+from kit.engine import Clock, Observer, Outcome, execute
+from kit.errors import FitError
+from kit.opening import Opened
+from kit.planning import Plan
+from kit.search import own_name, with_values
+from kit.stage import Stage
+from kit.tunable import Entry
+from kit.types import Pred
+from kit.workers import Workers
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+RESERVE_SECONDS, BUSIEST = 3.0, 8.0
+"""What of a time limit is kept for the end (importances, page, file) on an idle machine; on a busy one, of which
+this process got 1 / b of a core until now, b times as much, up to BUSIEST."""
+
+SEARCH_SHARE = 0.85
+"""Share of a time limit that is searched in where the best trial's other fits (more seeds, a refit) are to come."""
+
+THESE = "these folds"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What tuning a model came to. `left`: fits of the best trial that `kit run` has still to make."""
+
+    model: str
+    metric: str
+    summary: Summary
+    best_params: Mapping[str, Any]
+    tuned_on: str
+    nested_score: float | None
+    seconds: float
+    tuned_recipe: str
+    study: str
+    place: str
+    page: str | None
+    pruned_by: Mapping[str, int]
+    problems: tuple[str, ...]
+    interrupted: bool
+    left: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `kit tune --json` prints of one model."""
+        gain = self.summary.gain
+        return {
+            "model": self.model,
+            "best_score": self.summary.best,
+            "default_score": self.summary.default,
+            "best_params": dict(self.best_params),
+            "trials": dict(self.summary.counts),
+            "folds_trained": self.summary.folds_trained,
+            "seconds": self.seconds,
+            "tuned_recipe": self.tuned_recipe,
+            "gain": None if gain is None else [gain.mean, gain.low, gain.high],
+            "nested_score": self.nested_score,
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """A study that was carried out."""
+
+    project: Project
+    study: Study
+    name: str
+    place: str
+    summary: Summary
+
+
+class Session:
+    """The studies of one command, one after the other. `began`: when the command did, by the clock and in CPU time."""
+
+    def __init__(
+        self, projects: Sequence[Project], began: tuple[float, float], observer: TuneObserver, watched: Watched
+    ) -> None:
+        self.projects, self.observer, self.watched = projects, observer, watched
+        self.options = projects[0].options
+        self.opened: Opened = projects[0].opened
+        clock, cpu = began
+        busy = (time.monotonic() - clock) / max(time.process_time() - cpu, 1e-3)
+        reserve = RESERVE_SECONDS * min(max(busy, 1.0), BUSIEST)
+        self.end = None if self.options.timeout is None else clock + self.options.timeout
+        self.search_end = None if self.end is None else self.end - min(reserve, self.end - clock)
+
+    def run(self) -> list[Result]:
+        """Return what was found, model by model; those that time or Ctrl-C left no room for are missing."""
+        self._prepare()
+        results: list[Result] = []
+        for i, project in enumerate(self.projects):
+            if results and (self.watched.stopped or self._over()):
+                break
+            results.append(self._model(project, len(self.projects) - i))
+        return results
+
+    def _over(self) -> bool:
+        return self.search_end is not None and time.monotonic() >= self.search_end
+
+    def _prepare(self) -> None:
+        """Carry out what every trial reads: computed columns, and OOFs of other models."""
+        names = {name for project in self.projects for name in needed(project)}
+        plan = self.opened.plan
+
+        def only(stage: Stage) -> bool:
+            return stage.verb == "column" or stage.local.get("model") in names
+
+        if any(only(stage) and not self.opened.store.has(stage.key) for stage in plan.stages):
+            outcome = self._execute(plan, only)
+            if outcome.failed:
+                raise FitError.many([outcome.failed[0].problem])
+
+    def _execute(self, plan: Plan, only: Callable[[Stage], bool]) -> Outcome:
+        hints = {m.name: registry.load("models", m.plug.use).COST for m in self.opened.recipe.models}
+        jobs, root = self.options.jobs, self.opened.root
+        return execute(plan, self.opened.store, lambda: Workers(jobs, root), Clock(self.end, hints), Observer(), only)
+
+    def _model(self, project: Project, models_left: int) -> Result:
+        began = time.monotonic()
+        folds = project.facts.n_folds
+        parts = models_left * (1 + (folds if self.options.nested else 0))
+        seed = self.options.split_seed
+        searched = project if seed is None else of_seed(project, seed)
+        stem = project.model.name + (f".for-{self.options.blend}" if self.options.blend else "")
+        found = self._study(searched, stem + (f".split{seed}" if seed is not None else ""), parts)
+        settings = {**_fixed(project), **found.summary.settings}
+        nested = None
+        if self.options.nested and not self.watched.stopped:
+            nested = self._nested(project, stem, parts - 1)
+        tuned_on = THESE if seed is None else f"other folds (split seed {seed})"
+        path = self._write(found, settings, tuned_on, nested)
+        left = 0 if seed is not None or found.summary.best is None else self._complete(project, settings)
+        return Result(
+            model=project.model.name,
+            metric=registry.shown(self.options.metric),
+            summary=found.summary,
+            best_params=settings,
+            tuned_on=tuned_on,
+            nested_score=nested,
+            seconds=round(time.monotonic() - began, 3),
+            tuned_recipe=str(path),
+            study=found.name,
+            place=found.place,
+            page=self._page(found, tuned_on, nested),
+            pruned_by=pruned_by(found.study),
+            problems=tuple(problems(found.study)),
+            interrupted=self.watched.stopped,
+            left=left,
+        )
+
+    def _study(self, project: Project, stem: str, parts: int) -> Found:
+        """Return a study, carried out as far as its trials, the time and the user let it."""
+        options, recipe, store, v_key = self.options, project.recipe, self.opened.store, project.plan.v_key
+        if v_key is not None and not store.has(v_key):
+            stages.run(project.plan.of(v_key), store)
+        place = studies.place_of(project.folder, recipe.name, stem, options.storage, new=options.new)
+        project.folder.mkdir(parents=True, exist_ok=True)
+        temp = store.temporary()
+        job = project.job(place, self._deadline(project, parts), temp / "stop")
+        study = studies.open_study(place, job.better, project.tie())
+        with FileLock(job.lock):
+            studies.enqueue(study, project.starts(), project.dimensions, project.defaults())
+        self.observer.begin(f"{recipe.name}/{stem}")
+        try:
+            supervise(job, options.jobs, self.observer, self.watched)
+        finally:
+            self.observer.end()
+            (temp / "stop").unlink(missing_ok=True)
+            temp.rmdir()
+        summary = summarise(study, goal_of(job.goal, store), job.better)
+        return Found(project, study, place.name, place.shown, summary)
+
+    def _deadline(self, project: Project, parts: int) -> float | None:
+        """Return when a study must end so that as much time is left for each of those to come."""
+        if self.search_end is None:
+            return None
+        now = time.monotonic()
+        share = SEARCH_SHARE if self._extra(project.plan, project.model.name) else 1.0
+        return now + max(0.0, self.search_end - now) / parts * share
+
+    def _extra(self, plan: Plan, model: str) -> bool:
+        fits = [s for s in plan.stages if s.local.get("model") == model]
+        return any(s.verb not in ("fit", "curve") or s.ingredients["seed_index"] > 0 for s in fits)
+
+    def _nested(self, project: Project, stem: str, parts: int) -> float | None:
+        """Return the score of models each tuned without the fold that it is scored on; None where time ran out."""
+        held = []
+        for k in range(project.facts.n_folds):
+            found = self._study(inside(project, k), f"{stem}.fold{k}", max(1, parts - k))
+            if found.summary.best is None or self.watched.stopped:
+                return None
+            plan = self._plan(project, {**_fixed(project), **found.summary.settings})
+            fit = next(s for s in _of_first_seed(plan, project.model.name) if s.ingredients["fold"] == k)
+            self._execute(plan, lambda stage, wanted=fit: stage.key == wanted.key or stage.verb in ("column", "curve"))  # type: ignore[misc]
+            if not self.opened.store.has(fit.key):
+                return None
+            stored = self.opened.store.open(fit.key)
+            held.append(Pred(stored.array("held"), stored.array("held_std") if "held_std" in stored else None))
+        place = Place("", "", "")
+        return goal_of(project.job(place, None, Path()).goal, self.opened.store).value(held)
+
+    def _plan(self, project: Project, settings: Mapping[str, Any]) -> Plan:
+        """Return the plan of the recipe with these params of the model: what `kit run` makes of the tuned file."""
+        model = project.model
+        params = with_values(model.plug.params, settings)
+        changed = replace(model, plug=replace(model.plug, params=params))
+        recipe = project.recipe
+        models = tuple(changed if m.name == model.name else m for m in recipe.models)
+        return planning.compile(replace(recipe, models=models), project.opened.facts, devices.detect())
+
+    def _complete(self, project: Project, settings: Mapping[str, Any]) -> int:
+        """Carry out the other fits of the best trial, so that `kit run` finds all of them; return how many are left."""
+        plan, name, store = self._plan(project, settings), project.model.name, self.opened.store
+        if not self.watched.stopped:
+            self._execute(plan, lambda stage: stage.local.get("model") == name)
+        record(project, plan)
+        return sum(s.local.get("model") == name and not store.has(s.key) for s in plan.stages)
+
+    def _write(self, found: Found, settings: Mapping[str, Any], tuned_on: str, nested: float | None) -> Path:
+        project, summary = found.project, found.summary
+        path = tuned.path_of(project.recipe.folder, project.recipe.name)
+        if summary.best is None:
+            return path
+        gain = summary.gain
+        entry = Entry(
+            use=project.model.plug.use,
+            params=settings,
+            metric=registry.shown(self.options.metric),
+            score=summary.best,
+            default_score=summary.default,
+            gain=None if gain is None else (gain.low, gain.high),
+            tuned_on=tuned_on,
+            folds=project.plan.folds_key[:8],
+            nested_score=nested,
+            study=found.name,
+            trials=sum(summary.counts.values()),
+        )
+        with FileLock(self.opened.store.root / "tuned.lock"):
+            tuned.write(path, project.model.name, entry)
+        return path
+
+    def _page(self, found: Found, tuned_on: str, nested: float | None) -> str | None:
+        summary = found.summary
+        if summary.best is None:
+            return None
+        path = found.project.folder / f"{found.name.partition('/')[2]}.html"
+        facts: dict[str, Any] = {
+            "metric": registry.shown(self.options.metric),
+            "best": summary.best,
+            "defaults": summary.default,
+        }
+        facts |= {"tuned on": tuned_on, "study": f"{found.name} in {found.place}", "trials": dict(summary.counts)}
+        if nested is not None:
+            facts["nested score"] = nested
+        facts["best params"] = dict(summary.settings)
+        return str(path) if page.write(path, found.study, found.name, facts) else None
+
+
+def _fixed(project: Project) -> dict[str, Any]:
+    cls = type(project.model.plug.params)
+    return {own_name(cls, name): value for name, value in project.section.fixed.items()}
+
+
+def _of_first_seed(plan: Plan, model: str) -> list[Stage]:
+    return [
+        s for s in plan.stages if s.verb == "fit" and s.local.get("model") == model and s.ingredients["seed_index"] == 0
+    ]
+
+
+def record(project: Project, plan: Plan) -> None:
+    """Keep the fits of a tuned model from `kit gc` until `kit run` has used them."""
+    import json
+
+    folder = project.opened.store.root / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    temp = project.opened.store.temporary()
+    (temp / "record.json").write_text(json.dumps({"keep": sorted(s.key for s in plan.stages)}), "utf-8")
+    (temp / "record.json").replace(folder / f"_tuned.{project.recipe.name}.{project.model.name}.json")
+    temp.rmdir()

@@ -1,0 +1,125 @@
+"""A study: found or begun, tied to what it was made on, with its first trials queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kit._tune.storages import Place, connect
+from kit.canon import key_of
+from kit.errors import RecipeError
+from kit.search import Dimension
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+
+TIE, SETTINGS, START = "tie", "settings", "start"
+"""User attributes: what a study may not mix; what a trial was in fact trained with; which of the first trials it is."""
+
+SIGNIFICANT = 6
+"""Digits of a searched number, so that the tuned file can be read, and its values are the very ones that were tried."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trial to begin with: `settings` are its parameters, beside those the recipe gives."""
+
+    label: str
+    settings: Mapping[str, Any]
+
+
+def place_of(folder: Path, recipe: str, stem: str, url: str | None, *, new: bool) -> Place:
+    """Return where the newest study of that stem lies, or, `new`, where the next one goes.
+
+    Studies are counted: lgbm, lgbm.2, lgbm.3. A point is in no model's name.
+    """
+    base = Place(url or "", "", f"{recipe}/{stem}")
+    names = _known(base) if url else {p.name.removesuffix(".journal") for p in folder.glob("*.journal")}
+    first = base.name if url else stem
+    number = 1
+    while (first if number == 1 else f"{first}.{number}") in names:
+        number += 1
+    number = number if new or number == 1 else number - 1
+    numbered = stem if number == 1 else f"{stem}.{number}"
+    journal = "" if url else str(folder / f"{numbered}.journal")
+    return replace(base, journal=journal, name=f"{recipe}/{numbered}")
+
+
+def _known(place: Place) -> set[str]:
+    import optuna
+
+    return set(optuna.get_all_study_names(connect(place)))
+
+
+def open_study(place: Place, better: Literal["lower", "higher"], tie: Mapping[str, Any]) -> Study:
+    """Return the study of a place, begun where there is none.
+
+    Raises:
+        RecipeError: it was made on something else.
+    """
+    import optuna
+
+    direction: Literal["minimize", "maximize"] = "minimize" if better == "lower" else "maximize"
+    study = optuna.create_study(storage=connect(place), study_name=place.name, direction=direction, load_if_exists=True)
+    parts = {name: key_of({"part": part})[:16] for name, part in tie.items()}
+    known = study.user_attrs.get(TIE)
+    if known is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(TIE, parts)
+    elif known != parts:
+        before = known if isinstance(known, Mapping) else {}
+        changed = [name for name in parts if before.get(name) != parts[name]] or ["what it was made by"]
+        raise RecipeError(
+            "this study was made on something else, and one study cannot hold both",
+            place=f"{place.shown} ({place.name})",
+            got=f"changed since: {', '.join(changed)}",
+            next="--new begins another study and leaves this one; or undo the change",
+        )
+    return study
+
+
+def distributions(dimensions: Sequence[Dimension]) -> dict[str, BaseDistribution]:
+    """Return the ranges as Optuna wants them."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for each in dimensions:
+        if each.choices:
+            found[each.name] = CategoricalDistribution(each.choices)
+        elif each.integer:
+            found[each.name] = IntDistribution(int(each.low), int(each.high), log=each.log)
+        else:
+            found[each.name] = FloatDistribution(each.low, each.high, log=each.log)
+    return found
+
+
+def enqueue(
+    study: Study, starts: Sequence[Start], dimensions: Sequence[Dimension], defaults: Mapping[str, Any]
+) -> None:
+    """Queue those of the first trials that the study does not have. Two equal ones are one.
+
+    A sampler is told the nearest values in its ranges: an automatic default or a penalty of 0 on a logarithmic scale
+    has no place in them.
+    """
+    there = {t.user_attrs.get(START) for t in study.get_trials(deepcopy=False)}
+    met: list[Mapping[str, Any]] = []
+    for start in starts:
+        if start.settings in met:
+            continue
+        met.append(start.settings)
+        if start.label not in there:
+            told = {d.name: d.nearest(start.settings.get(d.name, defaults.get(d.name))) for d in dimensions}
+            study.enqueue_trial(told, user_attrs={SETTINGS: dict(start.settings), START: start.label})
+
+
+def settings_of(params: Mapping[str, Any], attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trial is trained with: the settings it came with, or the proposed params, rounded."""
+    if SETTINGS in attrs:
+        return dict(attrs[SETTINGS])
+    return {name: _plain(value) for name, value in sorted(params.items())}
+
+
+def _plain(value: Any) -> Any:
+    return float(f"{value:.{SIGNIFICANT}g}") if isinstance(value, float) else value

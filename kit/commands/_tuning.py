@@ -1,0 +1,145 @@
+"""What a person sees of `kit tune`: live progress, the final table, importances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from kit._tune.session import Result
+from kit._tune.supervising import TuneObserver, View
+from kit.report import duration, relative
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+SHOWN_IMPORTANCES = 6
+
+
+class _Plain(TuneObserver):
+    """A line whenever the best score changes or another tenth of the trials ended: for files and pipes."""
+
+    def __init__(self) -> None:
+        self._said: tuple[float | None, int] = (None, 0)
+
+    def begin(self, title: str) -> None:
+        self._said = (None, 0)
+        err.print(f"tuning {title}", markup=False)
+
+    def look(self, view: View) -> None:
+        now = (view.best, 10 * view.finished // max(view.wanted, 1))
+        if now != self._said and view.finished:
+            self._said = now
+            err.print(f"[{view.finished}/{view.wanted}] {told(view)}", markup=False, soft_wrap=True)
+
+
+class _Live(TuneObserver):
+    """A bar with trials done, the best score, the share that was pruned and the time left."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def begin(self, title: str) -> None:
+        self._task = self._bar.add_task(title, total=None, told="")
+
+    def look(self, view: View) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, total=view.wanted, completed=view.finished, told=told(view))
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def told(view: View) -> str:
+    """Return a study's state in a line."""
+    parts = [f"best {_number(view.best)}", f"defaults {_number(view.default)}"]
+    if view.finished:
+        parts.append(f"{100 * view.pruned // view.finished} % pruned")
+    if view.failed:
+        parts.append(f"{view.failed} failed")
+    if view.left is not None:
+        parts.append(f"{duration(view.left)} left")
+    return "  ".join(parts)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[TuneObserver]:
+    """Give the observer that suits where stderr goes: a live bar, plain lines, or silence."""
+    if quiet:
+        yield TuneObserver()
+    elif not err.is_terminal:
+        yield _Plain()
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+        )
+        with Progress(*columns, console=err, transient=True) as bar:
+            yield _Live(bar)
+
+
+def show(results: Sequence[Result], root: str) -> None:
+    """Print what was found."""
+    for result in results:
+        _show(result, root)
+
+
+def _show(result: Result, root: str) -> None:
+    summary = result.summary
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (result.model, result.metric, "seconds", "params"):
+        table.add_column(name, justify="right" if name in (result.metric, "seconds") else "left", overflow="fold")
+    for line in summary.lines:
+        params = ", ".join(f"{name} {value}" for name, value in sorted(line["settings"].items()))
+        label = f"trial {line['trial']}" + (f" ({line['start']})" if line["start"] else "")
+        table.add_row(label, _number(line["score"]), f"{line['seconds']:.1f}", params)
+    if table.row_count:
+        out.print(table)
+    counts = summary.counts
+    by = ", ".join(f"{n} by {what}" for what, n in result.pruned_by.items() if n)
+    pruned = f"{counts['pruned']} pruned" + (f" ({by})" if by else "")
+    text = f"trials: {counts['complete']} complete, {pruned}, {counts['failed']} failed"
+    out.print(f"{text}; {summary.folds_trained} folds trained", soft_wrap=True)
+    for problem in result.problems[:3]:
+        out.print(f"failed: {problem}", markup=False, soft_wrap=True)
+    if summary.importances:
+        top = sorted(summary.importances.items(), key=lambda pair: -pair[1])[:SHOWN_IMPORTANCES]
+        out.print("what matters: " + "  ".join(f"{name} {share:.2f}" for name, share in top), soft_wrap=True)
+    _end(result, root)
+
+
+def _end(result: Result, root: str) -> None:
+    if result.summary.best is None:
+        out.print("no trial is complete: the same command goes on")
+        return
+    out.print(f"study: {result.study} in {relative(result.place, root)}", markup=False, soft_wrap=True)
+    page = relative(result.page, root) if result.page else "none: pip install plotly"
+    out.print(f"page: {page}", markup=False, soft_wrap=True)
+    out.print(f"written: {result.tuned_recipe}", markup=False, soft_wrap=True)
+    if result.left:
+        out.print(f"fits left for kit run: {result.left}")
+    if result.nested_score is not None:
+        out.print(f"nested: {_number(result.nested_score)}, what tuning gives on folds it never saw")
+    out.print(verdict(result), markup=False, soft_wrap=True)
+
+
+def verdict(result: Result) -> str:
+    """Return the last line: the score, what it was tuned on, whether the gain over the defaults is more than noise."""
+    summary, gain = result.summary, result.summary.gain
+    head = f"best {result.metric} {_number(summary.best)}, tuned on {result.tuned_on}"
+    if gain is None or summary.start == "defaults":
+        return f"{head}; " + ("the defaults are the best found" if gain is not None else "the defaults were not scored")
+    interval = f"{gain.mean:.3g} ({gain.low:.3g} .. {gain.high:.3g}, 95 % by rows)"
+    return f"{head}; gain over the defaults {interval}: " + ("more than noise" if gain.real else "within noise")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"

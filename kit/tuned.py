@@ -1,0 +1,109 @@
+"""`<name>.tuned.yaml` beside a recipe: the params `kit tune` found, to be read and committed. `kit run` takes them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kit import strictyaml
+from kit.errors import RecipeError
+from kit.mistakes import mistakes
+from kit.params import Params
+from kit.recipe import Model, Recipe
+from kit.search import given, nested
+from kit.strictyaml import Document
+from kit.tunable import Entry, Tuned
+
+HEAD = """\
+# Written by `kit tune`. Plain values, to be read and committed: `kit run` uses them, explicit params of the recipe win,
+# --no-tuned leaves them out. A score is that of the folds it was tuned on, so a little too good.
+"""
+
+
+def path_of(folder: Path, recipe: str) -> Path:
+    """Return the file of a recipe's tuned params."""
+    return folder / f"{recipe}.tuned.yaml"
+
+
+def read(path: Path) -> tuple[Document | None, dict[str, Entry]]:
+    """Return the file and its entries by model; nothing where there is no file.
+
+    Raises:
+        RecipeError: it is not what `kit tune` writes.
+    """
+    if not path.is_file():
+        return None, {}
+    document = strictyaml.load(path)
+    models = document.value.get("models", {})
+    if not isinstance(models, Mapping):
+        raise RecipeError("models must be a mapping", place=document.place(("models",)), next=_again(path))
+    return document, {str(name): _entry(document, str(name), value) for name, value in models.items()}
+
+
+def _entry(document: Document, name: str, value: Any) -> Entry:
+    at = ("models", name)
+    try:
+        return Entry.model_validate(value)
+    except ValidationError as error:
+        first = next(mistakes(Entry, value if isinstance(value, Mapping) else {}, error))
+        place = document.place((*at, *first.path))
+        raise RecipeError(first.rule, place=place, got=first.got or "", next=_again(Path(document.path))) from error
+
+
+def apply(recipe: Recipe) -> Recipe:
+    """Return the recipe with tuned params where it gives none itself.
+
+    An entry of another learner is left alone: the recipe's model has become another one since.
+
+    Raises:
+        RecipeError: the file cannot be read, or the learner refuses a value.
+    """
+    document, entries = read(path_of(recipe.folder, recipe.name))
+    if document is None:
+        return recipe
+    models = [_applied(m, entries.get(m.name), document) for m in recipe.models]
+    return replace(recipe, models=tuple(models))
+
+
+def _applied(model: Model, entry: Entry | None, document: Document) -> Model:
+    if entry is None or entry.use != model.plug.use:
+        return model
+    written = given(model.plug.params)
+    taken = {name: value for name, value in entry.params.items() if name not in written}
+    cls: type[Params] = type(model.plug.params)
+    try:
+        params = cls.model_validate(nested({**taken, **written}))
+    except ValidationError as error:
+        first = next(mistakes(cls, nested({**taken, **written}), error))
+        place = document.place(("models", model.name, "params", *first.path))
+        advice = _again(Path(document.path))
+        raise RecipeError(first.rule, place=place, got=first.got, next=advice) from error
+    tuned = Tuned(Path(document.path).name, entry, tuple(sorted(taken)))
+    return replace(model, plug=replace(model.plug, params=params), tuned=tuned)
+
+
+def write(path: Path, model: str, entry: Entry) -> None:
+    """Put the entry of a model into the file, whole or not at all; the others stay."""
+    _, entries = read(path)
+    entries[model] = entry
+    listed = {name: _plain(each) for name, each in entries.items()}
+    text = HEAD + yaml.safe_dump({"models": listed}, sort_keys=False, allow_unicode=True, width=120)
+    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temp.write_text(text, "utf-8")
+    os.replace(temp, path)
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    found = entry.model_dump(mode="json", exclude_defaults=True)
+    return {**found, "params": dict(sorted(found.get("params", {}).items()))}
+
+
+def _again(path: Path) -> str:
+    return f"mend or remove {path.name}; kit tune writes it anew, and --no-tuned leaves it out"

@@ -1,0 +1,117 @@
+"""tune: searches params for the models of a recipe, on its own folds and features, and writes what it found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from kit import devices
+from kit._tune import sampling
+from kit._tune.project import Options, Project, needed
+from kit._tune.session import Result, Session
+from kit._tune.supervising import TuneObserver, interruptible
+from kit.errors import RecipeError, nearest
+from kit.opening import Opened, Sets, open_recipe
+from kit.recipe import Model
+from kit.tunable import SamplerName
+
+
+def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
+    path: str | Path,
+    *,
+    model: Sequence[str] = (),
+    trials: int | None = None,
+    timeout: float | None = None,
+    jobs: int | None = None,
+    sampler: str | None = None,
+    storage: str | None = None,
+    for_: str = "model",
+    nested: bool = False,
+    split_seed: int | None = None,
+    new: bool = False,
+    set: Sets = (),
+    trust: bool = False,
+    root: str | Path = ".",
+    observer: TuneObserver | None = None,
+) -> list[Result]:
+    """Search params for the named models (all, if none is) and return what was found; it stands beside the recipe then.
+
+    `timeout` is in seconds from this call. Ctrl-C ends the search, and what was found until then is written.
+
+    Raises:
+        KitError: a rule is broken, a study was made on something else, or every trial fails.
+    """
+    began = time.monotonic(), time.process_time()
+    opened = open_recipe(path, set, root, trust=trust, no_tuned=True)
+    section = opened.recipe.tune
+    options = Options(
+        trials=trials or section.trials,
+        timeout=timeout or section.timeout,
+        jobs=max(1, jobs or devices.cores()),
+        sampler=section.sampler if sampler is None else _sampler(sampler),
+        pruner=section.pruner,
+        metric=section.metric or opened.recipe.metric,
+        storage=storage,
+        blend=_blend(opened, for_),
+        nested=nested,
+        split_seed=split_seed,
+        new=new,
+    )
+    projects = [Project(opened, m, options, opened.facts, opened.plan) for m in _models(opened, model)]
+    _check(projects)
+    with interruptible() as watched:
+        return Session(projects, began, observer or TuneObserver(), watched).run()
+
+
+def _sampler(name: str) -> SamplerName:
+    known: tuple[SamplerName, ...] = get_args(SamplerName)
+    for each in known:
+        if each == name:
+            return each
+    raise RecipeError("unknown sampler", place="--sampler", got=name, allowed=known, next=nearest(name, known))
+
+
+def _models(opened: Opened, names: Sequence[str]) -> list[Model]:
+    known = {m.name: m for m in opened.recipe.models}
+    for name in names:
+        if name not in known:
+            allowed = list(known)
+            raise RecipeError("unknown model", place="--model", got=name, allowed=allowed, next=nearest(name, allowed))
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def _blend(opened: Opened, goal: str) -> str | None:
+    """Return the blend whose score is the goal; None where it is the model's own."""
+    if goal == "model":
+        return None
+    known = [b.name for b in opened.recipe.blends]
+    if goal in known:
+        return goal
+    if goal == "blend" and known:
+        return opened.recipe.submit if opened.recipe.submit in known else known[-1]
+    allowed = ["model", "blend", *known]
+    raise RecipeError("no such goal", place="--for", got=goal, allowed=allowed, next=nearest(goal, allowed))
+
+
+def _check(projects: Sequence[Project]) -> None:
+    """Raise RecipeError for what cannot be tuned, before anything is run."""
+    for project in projects:
+        options, name = project.options, project.model.name
+        other = "--nested" if options.nested else "--split-seed" if options.split_seed is not None else ""
+        reads = sorted(needed(project))
+        if other and reads:
+            raise RecipeError(
+                f"{other} needs a model that stands alone",
+                got=f"{name} is judged with {', '.join(reads)}, whose predictions are made on the recipe's own folds",
+                next=f"leave out {other}" + (", or --for" if options.blend else ""),
+            )
+        if not os.access(project.recipe.folder, os.W_OK):
+            raise RecipeError(
+                "the tuned file cannot be written", got=str(project.recipe.folder), next="mend its rights"
+            )
+        _ = project.dimensions
+    if options.sampler in ("gp", "cmaes"):
+        sampling.sampler(options.sampler, 0)
