@@ -290,3 +290,9 @@ verbose silent
     CATBOOST_UNUSED,
 )
 """Source: CatBoost 1.2, reference of training parameters."""
+
+LIGHTGBM_FROZEN = (
+    *("max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "enable_bundle", "use_missing"),
+    *("zero_as_missing", "linear_tree", "is_enable_sparse"),
+)
+"""Parameters of LightGBM that shape its binned data, and so must stay while the data are reused."""

@@ -16,11 +16,12 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
+from kit.models import _portfolio as portfolio
 from kit.models._classes import check_classes, class_weighted
 from kit.models._losses import Loss
-from kit.models._native import LIGHTGBM, LIGHTGBM_UNUSED
+from kit.models._native import LIGHTGBM, LIGHTGBM_FROZEN, LIGHTGBM_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
-from kit.params import Scalar, Tune
+from kit.params import Tune
 from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("lightgbm",)
@@ -41,17 +42,12 @@ _DIALECT = objectives.Dialect(
     },
     aliases={
         **dict.fromkeys(("regression_l2", "l2", "l2_root", "mean_squared_error", "mse", "rmse"), "squared"),
-        **dict.fromkeys(("root_mean_squared_error",), "squared"),
         **dict.fromkeys(("l1", "mean_absolute_error", "mae"), "absolute"),
         **dict.fromkeys(("multiclass_ova", "ova", "ovr"), "one_vs_all"),
-        **{"mean_absolute_percentage_error": "mape", "xentropy": "cross_entropy"},
+        **{"root_mean_squared_error": "squared", "mean_absolute_percentage_error": "mape", "xentropy": "cross_entropy"},
     },
     level={"huber": "alpha", "quantile": "alpha", "fair": "fair_c", "tweedie": "tweedie_variance_power"},
     custom={"logcosh": objectives.logcosh, "expectile": objectives.expectile},
-)
-_FROZEN = (
-    *("max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "enable_bundle", "use_missing"),
-    *("zero_as_missing", "linear_tree", "is_enable_sparse"),
 )
 
 
@@ -59,12 +55,7 @@ class Params(boosting.BoosterParams):
     """Parameters of LightGBM. Defaults: better, on our sets, than the library's own and than pytabkit's LGBM-TD."""
 
     NATIVE: ClassVar[Mapping[str, str]] = LIGHTGBM
-    PORTFOLIO: ClassVar[tuple[Mapping[str, Scalar], ...]] = (
-        {"leaves": 20, "learning_rate": 0.04, "extra_trees": True, "min_leaf": 20, "colsample": 0.7, "l2": 0.5},
-        {"leaves": 16, "min_category": 10, "cat_l2": 1.0, "onehot": 16, "colsample": 0.5},
-        {"leaves": 8, "learning_rate": 0.05, "colsample": 0.6, "l2": 1.0},
-    )
-    """Chosen by benchmarks/portfolio.py, on holdouts cut from the training rows of 9 sets."""
+    PORTFOLIO: ClassVar = portfolio.LIGHTGBM
     OWN: ClassVar[Mapping[str, str]] = {
         **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
         "num_iterations": "n_estimators",
@@ -173,7 +164,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
 
 def _data_config(params: Params, run: Run) -> dict[str, Any]:
     """Return the parameters frozen in a Dataset. `run.rng` is not drawn from: reuse must not change later draws."""
-    native = {name: params.native[name] for name in _FROZEN if name in params.native}
+    native = {name: params.native[name] for name in LIGHTGBM_FROZEN if name in params.native}
     return {
         "max_bin": params.max_bin,
         "feature_pre_filter": False,

@@ -16,6 +16,7 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
+from kit.models import _portfolio as portfolio
 from kit.models._classes import check_classes, class_weighted
 from kit.models._losses import Loss
 from kit.models._native import XGBOOST, XGBOOST_UNUSED
@@ -50,12 +51,7 @@ class Params(boosting.BoosterParams):
     """Parameters of XGBoost. Defaults: better, on our sets, than the library's own and than pytabkit's XGB-TD."""
 
     NATIVE: ClassVar[Mapping[str, str]] = XGBOOST
-    PORTFOLIO: ClassVar[tuple[Mapping[str, Scalar], ...]] = (
-        {"depth": 4, "learning_rate": 0.05, "colsample_level": 0.7, "min_weight": 1.0, "l2": 2.0},
-        {"depth": 3, "learning_rate": 0.08, "subsample": 0.8, "min_weight": 5.0, "l1": 0.5},
-        {"grow": "lossguide", "depth": 10, "leaves": 24, "learning_rate": 0.03, "min_weight": 4.0, "subsample": 0.8},
-    )
-    """Chosen by benchmarks/portfolio.py, on holdouts cut from the training rows of 7 sets."""
+    PORTFOLIO: ClassVar[tuple[Mapping[str, Scalar], ...]] = portfolio.XGBOOST
     OWN: ClassVar[Mapping[str, str]] = {
         **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
         "num_boost_round": "n_estimators",
