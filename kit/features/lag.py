@@ -11,7 +11,7 @@ from pydantic import Field
 from kit import params as base
 from kit.contracts import Scope
 from kit.errors import RecipeError
-from kit.features._columns import check_columns, is_missing
+from kit.features._columns import check_columns, is_missing, places
 from kit.features._keys import Keys
 from kit.params import ColumnName, KeyName, TimeName
 from kit.types import Array, Block, Column, Floats, Floats32, Ints, Rows, Task
@@ -59,6 +59,7 @@ class Lag:
 
     Shape:
         times: (T,) sorted distinct times.  points: (p,) sorted group * (T + 1) + place of the time in `times`.
+        first: (groups,) where the points of a group begin.
         values: per column (p,) float64, the mean of the rows at that point, NaN = missing.
     """
 
@@ -66,6 +67,7 @@ class Lag:
     keys: Keys | None
     times: Floats
     points: Ints
+    first: Ints
     values: tuple[Floats, ...]
     own: None = None
 
@@ -98,10 +100,9 @@ class Lag:
         """
         known = (group >= 0) & ~np.isnan(time)
         width = len(self.times) + 1
-        start = np.where(known, group, 0) * width
-        now = np.searchsorted(self.points, start + np.searchsorted(self.times, np.where(known, time, 0.0)))
-        first = np.searchsorted(self.points, start)
-        return np.where(known, now, -1), np.where(known, first, -1)
+        inside = np.where(known, group, 0)
+        now = places(self.points, inside * width + places(self.times, np.where(known, time, 0.0)))
+        return np.where(known, now, -1), np.where(known, self.first[inside], -1)
 
 
 def ready(params: Params, header: dict[str, Column]) -> Params:
@@ -131,10 +132,12 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
     group, time = _group(keys, params, rows), rows.x[params.time].astype(np.float64)
     known = (group >= 0) & ~np.isnan(time)
     times = np.unique(time[known])
-    code = group[known] * (len(times) + 1) + np.searchsorted(times, time[known])
+    code = group[known] * (len(times) + 1) + places(times, time[known])
     points, place = np.unique(code, return_inverse=True)
+    n_groups = 1 if keys is None else keys.size
+    first = np.searchsorted(points, np.arange(n_groups) * (len(times) + 1)).astype(np.int64)
     values = tuple(_means(rows.x[name][known].astype(np.float64), place, len(points)) for name in params.columns)
-    return Lag(params, keys, times, np.asarray(points, np.int64), values)
+    return Lag(params, keys, times, np.asarray(points, np.int64), first, values)
 
 
 def _group(keys: Keys | None, params: Params, rows: Rows) -> Ints:
