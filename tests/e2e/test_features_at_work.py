@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
+import numpy as np
+import polars as pl
 import pytest
 
 MANY = """\
@@ -45,3 +49,74 @@ def test_a_computed_column_holds_no_categories(toy, text):
     assert done.code in (2, 3)
     assert "makes categories, which a computed column cannot hold" in done.err
     assert "move it from columns to features" in done.err
+
+
+WIDE = """\
+data: {train: train.csv, test: test.csv, id: id, target: y, groups: who}
+metric: rmse
+split: {use: group, folds: 3}
+columns:
+  words: {use: tfidf, columns: [about], size: 3, min_df: 1}
+  few: {use: reduce, columns: ["kind:numeric"], size: 2}
+features:
+  base:
+    - numeric
+    - {use: category, min_count: 2}
+    - {use: vector, columns: [words, few]}
+  made:
+    - {use: dates, cycles: [year]}
+    - {use: lag, by: [who], time: seen, columns: ["x*"], means: [2]}
+    - {use: aggregate, by: [who], columns: [x1], stats: [mean, rank, count]}
+    - {use: aggregate, by: [c], columns: [x2], stats: [zscore], scope: fold}
+    - {use: count, columns: [c, who_else], together: 2}
+    - {use: cross, columns: [c, who_else]}
+    - {use: bins, columns: [x3], bins: 4}
+    - {use: target_mean, columns: [about, c]}
+    - {use: expr, expressions: {first: "SPLIT_PART(about, ' ', 1)", late: "seen > 18100", sum: x1 + x2}}
+    - {use: rank_gauss, columns: [x1]}
+    - text_stats
+    - missing
+    - pairs
+models:
+  a: {use: lightgbm, features: [base, made], params: {n_estimators: 5}, stop: fixed}
+"""
+
+
+def wide(seed: int, n: int) -> pl.DataFrame:
+    """Return rows with dates, texts, groups and missing values; some levels are in one of the files only."""
+    rng = np.random.default_rng(seed)
+    words = ["red", "old", "big", "new", f"word{seed}"]
+    frame = {f"x{i}": rng.normal(size=n).round(3) for i in (1, 2, 3)}
+    frame["x2"][::7] = np.nan
+    return pl.DataFrame(
+        {
+            **frame,
+            "id": range(seed * 1000, seed * 1000 + n),
+            "who": rng.integers(0, 12, n),
+            "who_else": [f"p{i}" for i in rng.integers(0, 5, n)],
+            "c": [None if i == 0 else f"c{i if i != 3 else 10 * seed}" for i in rng.integers(0, 4, n)],
+            "seen": [f"2019-0{1 + i}-1{j}" for i, j in rng.integers(0, 9, (n, 2))],
+            "about": [" ".join(words[i] for i in row) for row in rng.integers(0, 5, (n, 8))],
+            "y": frame["x1"] + rng.normal(size=n).round(3),
+        }
+    )
+
+
+def test_predict_replays_every_feature_without_the_training_data(toy):
+    wide(1, 150).write_csv(toy.folder / "train.csv")
+    wide(2, 40).drop("y").write_csv(toy.folder / "test.csv")
+    toy.write(WIDE)
+    toy.run("--keep-models")
+    test = toy.oof("a", "test")
+    (toy.folder / "train.csv").unlink()
+    shutil.rmtree(toy.root / ".kit")
+    for data, rows in (("test.csv", 40), ("few.csv", 3), ("new.csv", 30)):
+        frame = wide(3, 30).drop("y") if data == "new.csv" else pl.read_csv(toy.folder / "test.csv").head(rows)
+        frame.write_csv(toy.folder / data)
+        out = toy.folder / "out.parquet"
+        done = toy.kit("predict", "r", str(toy.folder / data), "-o", str(out), "--model", "a")
+        assert done.code == 0, done.err
+        pred = pl.read_parquet(out)["pred"]
+        assert len(pred) == rows and pred.is_finite().all()
+        if data != "new.csv":
+            np.testing.assert_allclose(pred, test["pred"].head(rows), rtol=1e-6, atol=1e-6)
