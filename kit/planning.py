@@ -15,7 +15,7 @@ from kit.fitplan import code_file, ingredients, own_file, task_dict, transductiv
 from kit.folding import dump
 from kit.recipe import STARRED, Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
-from kit.stage import Stage, alias_of
+from kit.stage import Stage
 from kit.wording import placed
 
 
@@ -102,6 +102,7 @@ class _Compiler:
         if filled is None:
             kinds = " or ".join(module.KINDS)
             raise RecipeError(f"{plug.use} finds no {kinds} column", place=place, next=f"leave {name} out")
+        kind = self.names.kind(filled)
         spec = self.names.resolved(filled, needs)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": task_dict(self.facts.task)}
         columns = self.names.computed(needs)
@@ -109,8 +110,7 @@ class _Compiler:
         if self.device in getattr(module, "DEVICES", ()):
             made["device"] = self.device
         key = self._add(f"column {name}", made, list(columns.values()), files=needs.files)
-        alias = alias_of(key)
-        self.names.aliases[name], self.names.keys[alias] = alias, key
+        alias = self.names.add_computed(name, key, kind)
         if scope == "table" or self.names.of_table & columns.keys():
             self.names.of_table.add(alias)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kit import newrows, registry, saving
 from kit.bundle import FORMAT
+from kit.computed import computed
 from kit.crossfit import BlendSpec, tests_of
 from kit.design import Use
 from kit.errors import DataError, RecipeError
@@ -112,8 +113,7 @@ class Replay:
             learnt = saving.load(folder / "columns" / alias, "learnt", own)
             if isinstance(learnt, Costly):
                 learnt = learnt.placed(self.folder.parent.parent / ".kit" / "embeddings", "cpu")
-            x[alias] = np.ascontiguousarray(learnt(Rows(rows.row, x, header)).x)
-            header[alias] = Column("vector", width=x[alias].shape[1])
+            header[alias], x[alias] = computed(alias, learnt, Rows(rows.row, x, dict(header)))
         return Rows(rows.row, x, header)
 
     def _own(self, name: str, about: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from kit.params import ColumnName, KeyName, ModelRef, Params
 from kit.recipe import Plug, Recipe
 from kit.selecting import is_pattern, select
 from kit.stage import alias_of, map_refs
-from kit.types import Column
+from kit.types import Column, ColumnKind
 from kit.wording import listed, placed
 
 
@@ -33,7 +33,7 @@ class Resolver:
 
     `aliases`: computed column -> alias, `sources`: model or blend -> alias of its predictions as a column,
     `keys`: alias -> key of its stage, `files`: what stands for a file of the user's own -> its path,
-    `of_table`: aliases of computed columns that are learnt over train and test.
+    `of_table`: aliases of computed columns that are learnt over train and test, `kinds`: computed column -> its kind.
     """
 
     def __init__(self, recipe: Recipe, facts: Facts) -> None:
@@ -43,6 +43,13 @@ class Resolver:
         self.keys: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.of_table: set[str] = set()
+        self.kinds: dict[str, ColumnKind] = {}
+
+    def add_computed(self, name: str, key: str, kind: ColumnKind) -> str:
+        """Make a planned computed column known and return its alias."""
+        alias = alias_of(key)
+        self.aliases[name], self.keys[alias], self.kinds[name] = alias, key, kind
+        return alias
 
     def add_source(self, name: str, key: str) -> None:
         """Make the OOF of a planned model or blend known as a column."""
@@ -138,10 +145,19 @@ class Resolver:
             raise placed(error, self.recipe.document, plug.at) from error
         return plug
 
+    def kind(self, plug: Plug) -> ColumnKind:
+        """Return what a computed column of a filled feature will be: vectors, unless the feature says otherwise."""
+        module = registry.load("features", plug.use)
+        try:
+            kind: ColumnKind = module.kind(plug.params, self._usable()) if hasattr(module, "kind") else "vector"
+        except RecipeError as error:
+            raise placed(error, self.recipe.document, plug.at) from error
+        return kind
+
     def _usable(self) -> dict[str, Column]:
-        """Return the columns a feature may take; a computed one holds vectors, how wide is not known before it is."""
+        """Return the columns a feature may take; levels and width of a computed one are not known before it is made."""
         facts = self.facts
-        return {n: facts.header[n] for n in facts.free} | dict.fromkeys(self.aliases, Column("vector"))
+        return {n: facts.header[n] for n in facts.free} | {n: Column(kind) for n, kind in self.kinds.items()}
 
     def _check_column(self, name: ColumnName, plug: Plug, *, feature: bool) -> None:
         error = self._misused(name, plug, feature)
@@ -173,8 +189,8 @@ class Resolver:
         return RecipeError("the test file lacks this column", got=name, allowed=known, next=advice)
 
     def _of_wrong_kind(self, name: ColumnName, plug: Plug) -> RecipeError | None:
-        """Return what is wrong with a column's kind, None where nothing is; a computed column holds vectors."""
-        kinds = {n: column.kind for n, column in self.facts.header.items()} | dict.fromkeys(self.aliases, "vector")
+        """Return what is wrong with a column's kind, None where nothing is."""
+        kinds = {n: column.kind for n, column in self.facts.header.items()} | self.kinds
         accepts = name.KINDS or registry.load(plug.kind, plug.use).ACCEPTS
         if not accepts or kinds[name] in accepts:
             return None

@@ -54,7 +54,7 @@ class _Columns(Mapping[str, Array]):
 
 
 def _computed(stored: Stored) -> Array:
-    """Return a computed column, (n + t, d): as it was stored, or the predictions of a model or blend.
+    """Return a computed column, (n + t,) or (n + t, d): as it was stored, or the predictions of a model or blend.
 
     Those are what it says of train rows out of fold, averaged over repeats, and of test rows, averaged over the fold
     models; its std, if it gives one, is the last element.
@@ -66,10 +66,12 @@ def _computed(stored: Stored) -> Array:
     return np.concatenate([p.mean if p.std is None else np.column_stack([p.mean, p.std]) for p in parts])
 
 
-def _width(stored: Stored) -> int:
+def _column(stored: Stored) -> Column:
+    """Return what a computed column is, or the predictions of a model or blend: vectors."""
     if "x" in stored:
-        return int(stored.meta["width"])
-    return int(stored.array("pred", mmap=True).shape[2]) + ("std" in stored)
+        size = int(stored.meta["levels"])
+        return Column(stored.meta["kind"], _Levels(stored, "x", size) if size else (), int(stored.meta["width"]))
+    return Column("vector", width=int(stored.array("pred", mmap=True).shape[2]) + ("std" in stored))
 
 
 def load(
@@ -119,4 +121,4 @@ def _header(stored: Stored, names: Sequence[str], columns: Mapping[str, Stored])
         name: Column(c["kind"], _Levels(stored, name, c["levels"]) if c["levels"] else (), c["width"])
         for name, c in kinds.items()
     }
-    return header | {alias: Column("vector", (), _width(c)) for alias, c in columns.items()}
+    return header | {alias: _column(c) for alias, c in columns.items()}

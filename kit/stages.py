@@ -14,10 +14,10 @@ import numpy as np
 
 from kit import evaluating, registry, rows, sample, saving, table
 from kit.canon import stream
+from kit.computed import computed
 from kit.contracts import Learnt, Watch, never
 from kit.crossfit import BlendSpec, crossfit
 from kit.design import scope_of
-from kit.errors import RecipeError
 from kit.fitting import fit, inputs_of, scoring_weights, spec_of
 from kit.folding import folds_of, task_of
 from kit.memory import Memory
@@ -48,11 +48,7 @@ def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memo
 
 
 def _column(stage: Stage, store: Store) -> None:
-    """Commit a computed column: x (n + t, d) float32.
-
-    Raises:
-        RecipeError: the feature makes categories, of which a column of vectors knows nothing.
-    """
+    """Commit a computed column: x (n + t, d) float32, or (n + t,) numbers or codes with their levels."""
     train, test = inputs_of(stage, store)
     use = use_of(stage.ingredients["feature"], "features", stage.local["files"])
     everything = rows.both(train, test)
@@ -63,13 +59,13 @@ def _column(stage: Stage, store: Store) -> None:
     caller = learnt
     if isinstance(learnt, Costly):
         caller = learnt.placed(store.root / "embeddings", stage.ingredients.get("device", "cpu"))
-    block = caller(everything)
-    if block.categories:
-        rule = f"{use.use} makes categories, which a computed column cannot hold"
-        raise RecipeError(rule, got=", ".join(block.categories), next="move it from columns to features")
-    x = np.ascontiguousarray(block.x)
+    column, x = computed(use.use, caller, everything)
+    files: dict[str, Array | bytes] = {"x": x}
+    if column.levels:
+        files["levels/x"] = table.levels_to_arrow(column.levels)
+    meta = {"width": column.width, "kind": column.kind, "levels": len(column.levels)}
     with _saved("learnt", learnt) as folder:
-        store.commit(stage.key, {"x": x}, {"width": x.shape[1]}, stage.ingredients, folder)
+        store.commit(stage.key, files, meta, stage.ingredients, folder)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from kit.errors import RecipeError
 from kit.features._columns import CODED, check_columns
 from kit.features._sql import Query, check, read
 from kit.params import ColumnName
-from kit.types import Array, Block, Column, Floats32, Rows, Task
+from kit.types import Array, Block, Column, ColumnKind, Floats32, Rows, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,10 @@ class Params(base.Params):
     table or fold: from the values it has in those rows, which an expression of several columns needs."""
 
     reads: tuple[ColumnName, ...] = ()
-    """The columns the expressions read; found when the plan is made."""
+    """The columns the expressions read; found when the plan is made, whatever stands here."""
+
+    queries: dict[str, tuple[str, tuple[int, ...]]] = Field(default={})
+    """The expressions as polars gets them, and the places of their columns in `reads`; found when the plan is made."""
 
     @field_validator("expressions", mode="before")
     @classmethod
@@ -64,12 +67,29 @@ class Expr:
         """Return the values, (n, d) float32 in Fortran order."""
         x: Floats32 = np.empty((len(rows), len(self.names)), np.float32, order="F")
         with np.errstate(over="ignore"):
-            for j, (query, levels) in enumerate(zip(self.queries, self.levels, strict=True)):
-                values = _values(query, rows)
-                x[:, j] = _numbers(values) if levels is None else _codes(values, levels)
+            for j in range(len(self.names)):
+                x[:, j] = self._numbers(j, rows)
         x[np.isinf(x)] = np.nan
         sizes = {name: len(levels) for name, levels in zip(self.names, self.levels, strict=True) if levels is not None}
         return Block(self.names, x, sizes)
+
+    @property
+    def column(self) -> Column | None:
+        """One expression makes an ordinary column, several make vectors."""
+        if len(self.names) > 1:
+            return None
+        return Column("numeric") if self.levels[0] is None else Column("category", self.levels[0])
+
+    def values(self, rows: Rows) -> Array:
+        """Return (n,) the values of the first expression: numbers, or codes of its levels."""
+        found = self._numbers(0, rows)
+        if self.levels[0] is not None:
+            return np.where(np.isnan(found), -1, found).astype(np.int32)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    def _numbers(self, j: int, rows: Rows) -> Array:
+        values, levels = _values(self.queries[j], rows), self.levels[j]
+        return _numbers(values) if levels is None else _codes(values, levels)
 
 
 def ready(params: Params, header: Mapping[str, Column]) -> Params:
@@ -78,32 +98,58 @@ def ready(params: Params, header: Mapping[str, Column]) -> Params:
     Raises:
         RecipeError: an expression is not let through, names an unknown column or cannot be computed.
     """
-    known = {name: column.kind for name, column in header.items() if column.kind in ACCEPTS}
-    columns: list[str] = []
-    for name, sql in params.expressions.items():
-        query = read(name, sql, known)
+    known = _known(header)
+    queries = {name: read(name, sql, known) for name, sql in params.expressions.items()}
+    for name, query in queries.items():
         _needs_rows(params, name, query, check(name, query, known), header)
-        columns += query.columns
-    return params.model_copy(update={"reads": tuple(ColumnName(c) for c in dict.fromkeys(columns))})
+    reads = list(dict.fromkeys(column for query in queries.values() for column in query.columns))
+    places = {name: (query.sql, tuple(reads.index(c) for c in query.columns)) for name, query in queries.items()}
+    return params.model_copy(update={"reads": tuple(ColumnName(c) for c in reads), "queries": places})
+
+
+def kind(params: Params, header: Mapping[str, Column]) -> ColumnKind:
+    """Return what a computed column of these params is: numbers or a category where there is one expression.
+
+    Raises:
+        RecipeError: one of several expressions has text as its value, of which vectors know nothing.
+    """
+    known = _known(header)
+    kinds = {name: check(name, query, known) for name, query in _queries(params).items()}
+    words = [name for name, its in kinds.items() if its == "category"]
+    if len(kinds) == 1:
+        return "category" if words else "numeric"
+    if words:
+        rule = "several expressions make vectors, which hold no text"
+        raise RecipeError(rule, got=", ".join(words), next="make each a computed column of its own")
+    return "vector"
 
 
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Expr:
-    """Return the expressions and the levels of those whose values are text.
+    """Return the expressions, which `ready` has checked, and the levels of those whose values are text.
 
     Raises:
-        RecipeError: an expression is not let through, names an unknown column or cannot be computed.
+        RecipeError: a named column has the wrong kind.
     """
+    params = params if params.queries else ready(params, rows.header)
     check_columns("expr", params.reads, rows.header, ACCEPTS)
-    kinds = {name: column.kind for name, column in rows.header.items() if column.kind in ACCEPTS}
-    queries, levels = [], []
-    for name, sql in params.expressions.items():
-        query = read(name, sql, kinds)
-        kind = check(name, query, kinds)
-        _needs_rows(params, name, query, kind, rows.header)
-        queries.append(query)
+    queries, levels = _queries(params), []
+    for name, query in queries.items():
         of_rows = rows if params.scope != "row" else _every_level(query, rows.header)
-        levels.append(_levels(_values(query, of_rows)) if kind == "category" else None)
-    return Expr(tuple(params.expressions), tuple(queries), tuple(levels))
+        is_text = check(name, query, _known(rows.header)) == "category"
+        levels.append(_levels(_values(query, of_rows)) if is_text else None)
+    return Expr(tuple(queries), tuple(queries.values()), tuple(levels))
+
+
+def _known(header: Mapping[str, Column]) -> dict[str, str]:
+    """Return the kinds of the columns an expression may read."""
+    return {name: column.kind for name, column in header.items() if column.kind in ACCEPTS}
+
+
+def _queries(params: Params) -> dict[str, Query]:
+    """Return the queries over the columns as they are called now; a computed one is renamed after the plan."""
+    return {
+        name: Query(sql, tuple(str(params.reads[i]) for i in places)) for name, (sql, places) in params.queries.items()
+    }
 
 
 def _needs_rows(params: Params, name: str, query: Query, kind: str, header: Mapping[str, Column]) -> None:
@@ -116,7 +162,7 @@ def _needs_rows(params: Params, name: str, query: Query, kind: str, header: Mapp
 
 
 def _every_level(query: Query, header: Mapping[str, Column]) -> Rows:
-    """Return one row for each level of the column a query reads, and none where that does not matter."""
+    """Return one row for each level of the column a query reads, and one without a value."""
     n = len(header[query.columns[0]].levels)
     codes = np.arange(-1, n, dtype=np.int32)
     return Rows(np.arange(n + 1), {query.columns[0]: codes}, header)

@@ -48,7 +48,7 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
         "aggregate": {"by": ["c"]},
         "lag": {"time": "day", "by": ["c"]},
-        "expr": {"expressions": {"twice": "a * 2", "is_k": "c = 'k'"}, "reads": ["a", "c"]},
+        "expr": {"expressions": {"twice": "a * 2", "is_k": "c = 'k'"}},
         "tfidf": {"min_df": 1, "size": 4},
         "pairs": {"columns": ["a", "b"]},
     },
@@ -74,8 +74,8 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         },
     ),
     "expr": (
-        {"expressions": {"both": "c || text"}, "reads": ["c", "text"], "scope": "table"},
-        {"expressions": {"word": "SPLIT_PART(text, ' ', 1)", "late": "day > 18500"}, "reads": ["text", "day"]},
+        {"expressions": {"both": "c || text"}, "scope": "table"},
+        {"expressions": {"word": "SPLIT_PART(text, ' ', 1)", "late": "day > 18500"}},
     ),
     "lag": (
         {"lags": [1, 2], "differences": [], "means": [3], "position": False, "columns": ["a", "b"]},
@@ -231,6 +231,8 @@ def params_of(kind: str, name: str, module: Any, given: Mapping[str, Any]) -> Pa
     if any(v is None for name, v in values.items() if name not in given):
         raise AssertionError(f"{kind}/{name}: write what it cannot do without into worlds.EXAMPLES: {values}")
     made: Params = module.Params(**values)
+    if hasattr(module, "ready"):
+        made = module.ready(made, _columns(1, np.random.default_rng(0))[1])
     return made
 
 

@@ -58,11 +58,15 @@ split: {use: group, folds: 3}
 columns:
   words: {use: tfidf, columns: [about], size: 3, min_df: 1}
   few: {use: reduce, columns: ["kind:numeric"], size: 2}
+  first: {use: expr, expressions: {w: "SPLIT_PART(about, ' ', 1)"}}
+  total: {use: expr, expressions: {t: x1 + x3}}
+  both: {use: expr, expressions: {b: "first || '-' || who_else"}, scope: table}
+  more: {use: expr, expressions: {m: "total * 2 + CASE WHEN first = 'red' THEN 1 ELSE 0 END", h: total / 2}}
 features:
   base:
     - numeric
     - {use: category, min_count: 2}
-    - {use: vector, columns: [words, few]}
+    - {use: vector, columns: [words, few, more]}
   made:
     - {use: dates, cycles: [year]}
     - {use: lag, by: [who], time: seen, columns: ["x*"], means: [2]}
@@ -71,8 +75,11 @@ features:
     - {use: count, columns: [c, who_else], together: 2}
     - {use: cross, columns: [c, who_else]}
     - {use: bins, columns: [x3], bins: 4}
-    - {use: target_mean, columns: [about, c]}
-    - {use: expr, expressions: {first: "SPLIT_PART(about, ' ', 1)", late: "seen > 18100", sum: x1 + x2}}
+    - {use: target_mean, columns: [about, c, both, first]}
+    - {use: count, columns: [first, c], together: 2}
+    - {use: aggregate, by: [first], columns: [total, x1], stats: [mean, rank]}
+    - {use: lag, by: [first, c], time: total, columns: [x1]}
+    - {use: expr, expressions: {start: "SPLIT_PART(about, ' ', 1)", late: "seen > 18100", sum: x1 + x2}}
     - {use: rank_gauss, columns: [x1]}
     - text_stats
     - missing
@@ -107,6 +114,9 @@ def test_predict_replays_every_feature_without_the_training_data(toy):
     wide(2, 40).drop("y").write_csv(toy.folder / "test.csv")
     toy.write(WIDE)
     toy.run("--keep-models")
+    names = toy.card("a")["importances"]["gain"]
+    assert {"first", "total", "both", "more[1]", "mean(both)", "count(first & c)", "rank(total) by first"} <= set(names)
+    assert not any("@" in name for name in names)
     test = toy.oof("a", "test")
     (toy.folder / "train.csv").unlink()
     shutil.rmtree(toy.root / ".kit")
@@ -120,3 +130,25 @@ def test_predict_replays_every_feature_without_the_training_data(toy):
         assert len(pred) == rows and pred.is_finite().all()
         if data != "new.csv":
             np.testing.assert_allclose(pred, test["pred"].head(rows), rtol=1e-6, atol=1e-6)
+
+
+def test_a_computed_column_is_like_one_of_the_data(toy):
+    """An expression as a computed column gives what it gives as a feature, and other features can take it."""
+    toy.edit(
+        ("features:\n", "columns:\n  up: {use: expr, expressions: {u: x1 * 2}}\nfeatures:\n"),
+        ("[numeric, category]", "[{use: numeric, columns: [x1, up]}]"),
+        ("features: base, params: {n_estimators: 8}", "features: same, params: {n_estimators: 5}"),
+        ("models:\n", "  same: [{use: numeric, columns: [x1]}, {use: expr, expressions: {up: x1 * 2}}]\nmodels:\n"),
+    )
+    toy.run()
+    np.testing.assert_array_equal(toy.oof("a", "test")["pred"], toy.oof("b", "test")["pred"])
+
+
+def test_a_computed_column_of_the_wrong_kind_is_told_before_anything_runs(toy):
+    column = "columns:\n  up: {use: expr, expressions: {u: x1 * 2}}\nfeatures:\n"
+    toy.edit(("features:\n", column), ("[numeric, category]", "[numeric, {use: vector, columns: [up]}]"))
+    done = toy.kit("plan", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "up, a numeric column" in done.err
+    toy.edit(("features:\n", column.replace("{u: x1 * 2}", "{u: x1 * 2, v: UPPER(c)}")))
+    done = toy.kit("plan", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "several expressions make vectors, which hold no text" in done.err
