@@ -3,8 +3,8 @@
 python benchmarks/blend.py [climb|table|wide ...] [--out benchmarks/blend.csv]
 
 climb: 100 OOFs x 200,000 rows, 100 steps, by rmse, logloss (9 classes) and auc: kit's hill_climb beside a plain climber
-       that scores every source at every step, and beside AutoGluon's EnsembleSelection, written anew after its published
-       algorithm (a running mean, scores rounded to 6 digits after the first step, ties to used sources, the best prefix).
+       that scores every source at every step, and beside AutoGluon's EnsembleSelection, written anew after its
+       published algorithm (a running mean, scores rounded to 6 digits after the first step, ties to used sources).
        The two are given FEW steps and scaled to 100, for a step costs the same at any length.
 table: 60 OOFs x 750,000 rows, 5 folds: mean, rank_mean, nnls, ridge, hill_climb and shrunk, each with its nested score.
 wide:  350 OOFs x 1,000,000 rows float32, the same without rank_mean.
@@ -125,7 +125,10 @@ def climb() -> list[dict[str, object]]:
         few = FEW[metric]
         for name, other in (("plain", plain), ("autogluon", ensemble_selection)):
             cpu, _, picks = clock(lambda other=other, z=z, loss=loss, few=few: other(loss, z, few))
-            line |= {f"{name}_s": round(cpu * STEPS / few, 1), f"{name}_ratio": round(cpu * STEPS / few / line["kit_s"], 1)}
+            line |= {
+                f"{name}_s": round(cpu * STEPS / few, 1),
+                f"{name}_ratio": round(cpu * STEPS / few / line["kit_s"], 1),
+            }
             same = hill_climb.fit(hill_climb.Params(steps=few), ctx, z, y, v).weights
             line[f"{name}_score_few"] = loss(z[picks].mean(axis=0, dtype=float))
             line["kit_score_few"] = loss(np.tensordot(same, z, 1))
@@ -159,7 +162,14 @@ def table(n_sources: int, n: int, uses: tuple[str, ...]) -> list[dict[str, objec
         line["kit_score"] = scores[str(line["what"]).rsplit(" ", 1)[1]]
     took = time.process_time() - began[0], time.perf_counter() - began[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    lines.append({"what": f"{n_sources} x {n} all", "kit_s": round(took[0], 1), "kit_wall_s": round(took[1], 1), "peak_gib": round(peak, 2)})
+    lines.append(
+        {
+            "what": f"{n_sources} x {n} all",
+            "kit_s": round(took[0], 1),
+            "kit_wall_s": round(took[1], 1),
+            "peak_gib": round(peak, 2),
+        }
+    )
     print(lines[-1], flush=True)
     return lines
 
@@ -193,7 +203,9 @@ def main() -> None:
         lines = PARTS[given.parts[0]]()
     else:
         for part in given.parts:  # each in a process of its own, for the peak of memory is of the whole life of one
-            subprocess.run([sys.executable, __file__, part, *(["--out", str(given.out)] if given.out else [])], check=True)
+            subprocess.run(
+                [sys.executable, __file__, part, *(["--out", str(given.out)] if given.out else [])], check=True
+            )
         return
     if given.out:
         names = ["what", "kit_s", "kit_wall_s", "kit_score", "plain_s", "plain_ratio", "plain_score_few"]

@@ -3,7 +3,21 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["blend", "check", "errors_of", "export", "gc", "lb_add", "log", "ls", "plan", "predict", "run", "shift", "why"]
+__all__ = [
+    "blend",
+    "check",
+    "errors_of",
+    "export",
+    "gc",
+    "lb_add",
+    "log",
+    "ls",
+    "plan",
+    "predict",
+    "run",
+    "shift",
+    "why",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -126,12 +126,12 @@ def _make(asked: Wish, lined: Lineup, store: Store, key: str, ingredients: Mappi
     trials = [own, *(standings.trial(other, side) for other in _others(spec, asked.uses, side))]
     lines = standings.standings(trials, truth)
     worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test)
-    told = estimate.unrealised(side, made.full) or estimate.overfitting(own.use, lines, asked.metric)
+    told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
     notes = [*lined.notes, *([told] if told else []), *(["sources of different folds"] if lined.rows.mixed else [])]
     about = {
         "weights": None if made.full.weights is None else [float(w) for w in made.full.weights],
         "chosen": dict(getattr(made.full, "chosen", {})),
-        "nested": worth.as_dict(),
+        "nested": replace(worth, overfitted=told).as_dict(),
         "table": [line.as_dict() for line in lines],
         "table_own": own.use,
         "members": [m.as_dict() for m in members.members(spec, side, truth, own)],

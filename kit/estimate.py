@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +12,13 @@ from kit import averaging, registry
 from kit.contracts import Combiner
 from kit.paired import Truth, spread
 from kit.panel import Panel
-from kit.stackers._gram import Weighted, blend
+from kit.stackers._gram import Space, Weighted, lift
 from kit.standings import NOISE, Standing, number
-from kit.types import Floats32
+from kit.types import Floats, Floats32
 
-LEAST_REALISED = 0.25
-"""Share of its variance that what the weights add must keep on test rows; for honest sources it is about 1."""
+LEAST_REALISED, SMALL = 0.1, 1e-9
+"""Share of its variance out of fold that a difference between sources must have on test, for honest ones about 1; and
+a ridge that makes duplicates differ in neither."""
 
 LEVEL, NORMAL = 0.9, 1.6448536269514722
 """Coverage of the interval and the normal quantile for it."""
@@ -74,25 +76,40 @@ def _student(dof: int) -> float:
     return NORMAL * (1 + (NORMAL**2 + 1) / (4 * max(dof, 1)))
 
 
-def unrealised(panel: Panel, full: Combiner) -> str:
-    """Return in words that a blend leans on differences between sources that the test predictions do not have.
+def unrealised(panel: Panel, names: Sequence[str], full: Combiner) -> str:
+    """Return in words that a blend leans on a difference between sources that the test predictions do not have.
 
-    Looked at is what the weights add to the plain average, on out-of-fold and on test rows, one fold model at a time:
-    for honest sources it varies alike. Where it nearly vanishes on test, as the difference between a blend's fold
-    weights and its final ones does, its out-of-fold gain was knowledge of y and does not come back.
+    Honest sources differ as much on test rows, one fold model at a time, as out of fold. A blend beside its own
+    sources does not: out of fold its weights change with the fold, on test they do not, and that change is made of y.
+    Looked for is the direction that varies least on test for what it varies out of fold; it harms where the weights
+    follow it further than a mean of sources could.
     """
     if not isinstance(full, Weighted) or not panel.has_spread or len(panel) == 1:
         return ""
-    rows, change = panel.rows(None), full.weights - 1 / len(panel)
-    seen = blend(change, [p[rows] for p in panel.preds(None)], full.space).var()
-    layers = [blend(change, [s.test[k] for s in panel.sources], full.space).var() for k in range(len(panel.sources[0].test))]
-    if not seen > 0 or np.mean(layers) >= LEAST_REALISED * seen:
+    rows = panel.rows(None)
+    seen = _covariance([p[rows] for p in panel.preds(None)], full.space)
+    layers = [[s.test[k] for s in panel.sources] for k in range(len(panel.sources[0].test))]
+    there = np.mean([_covariance(layer, full.space) for layer in layers], axis=0)
+    small = SMALL * np.trace(seen) / len(seen) * np.eye(len(seen))
+    root = np.linalg.inv(np.linalg.cholesky(seen + small))
+    value, vector = np.linalg.eigh(root @ (there + small) @ root.T)
+    direction = root.T @ vector[:, 0]
+    direction /= direction[np.argmax(np.abs(direction))]
+    followed = (full.weights @ seen @ direction) / (direction @ seen @ direction)
+    if value[0] >= LEAST_REALISED or abs(followed) <= 1:
         return ""
-    share = 100 * float(np.mean(layers) / seen)
+    source = names[int(np.argmax(np.abs(direction)))]
     return (
-        f"stacked overfitting: what the weights add to the average varies on test {share:.0f} % as much as out of fold; a "
-        "source is made of others here, or its out-of-fold predictions know y"
+        f"stacked overfitting: {source} differs from the other sources out of fold, hardly on test "
+        f"({100 * value[0]:.0f} % of the variance), and the weights enlarge that; leave out what is made of others"
     )
+
+
+def _covariance(z: Sequence[Floats32], space: Space) -> Floats:
+    """Return (S, S) the covariance of sources over rows, all outputs pooled."""
+    flat = np.stack([lift(one, space).ravel() for one in z])
+    flat -= flat.mean(axis=1, keepdims=True)
+    return np.asarray(flat @ flat.T / flat.shape[1])
 
 
 def overfitting(use: str, lines: list[Standing], metric: str) -> str:

@@ -56,7 +56,7 @@ class Home:
 
 
 def rows_of(home: Home | None, first: Kept) -> tuple[Floats, Ints | None]:
-    """Return v (n,) and group (n,) as a result's own folder tells them, or as the recipe does where that says nothing."""
+    """Return v (n,) and group (n,) as a result's folder tells them, or as the recipe does where that says nothing."""
     v, group = archive.rows(first)
     if home is not None and group is None and (v == 1).all():
         return home.rows(first.ids)

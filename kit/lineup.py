@@ -69,7 +69,7 @@ def sources(refs: Sequence[str], root: Path, skip: Path | None = None) -> list[S
             raise DataError("no result goes by this name", place="SRC", got=ref, next=advice)
         found |= dict.fromkeys(p.resolve() for p in folders)
     left = [p for p in found if skip is None or p != skip.resolve()]
-    left = _without_blends(left, {p.resolve() for ref in refs if not _is_plain(ref) for p in _expanded(ref, root)})
+    left = _without_blends(left, {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)})
     if not left:
         advice = "name results as recipe:model, as a folder or as a pattern; kit ls lists them"
         raise DataError("a blend needs a source", place="SRC", got="none", next=advice)
@@ -94,8 +94,8 @@ def _is_plain(ref: str) -> bool:
     return not any(c in ref for c in "*?[") and (":" in ref or (Path(ref) / "card.json").is_file())
 
 
-def _without_blends(folders: Sequence[Path], found: Set[Path]) -> list[Path]:
-    """Return the folders less those blends that a pattern has found beside all their sources.
+def _without_blends(folders: Sequence[Path], named: Set[Path]) -> list[Path]:
+    """Return the folders less those blends that only a pattern has found, beside all their sources.
 
     A blend's OOF is made with other weights in each fold, its test predictions with one set: beside its own sources it
     is a difference of weights, which tells of y, times a large number. Who wants it all the same names it.
@@ -107,7 +107,7 @@ def _without_blends(folders: Sequence[Path], found: Set[Path]) -> list[Path]:
     def is_made_of_them(path: Path) -> bool:
         card = cards[path]
         made_of = [s if ":" in s else f"{card.get('recipe')}:{s}" for s in card.get("sources") or ()]
-        return path in found and card.get("use") in stackers and bool(made_of) and set(made_of) <= known
+        return path not in named and card.get("use") in stackers and bool(made_of) and set(made_of) <= known
 
     return [p for p in folders if not is_made_of_them(p)]
 

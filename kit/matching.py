@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kit import archive
 from kit.archive import Kept, positions
-from kit.errors import DataError
+from kit.errors import DataError, KitError, Problem
 from kit.oof import Oof
 from kit.types import Floats32, Ints
 
@@ -153,16 +153,22 @@ def _brief(value: object) -> str:
     return str(value)
 
 
-def _apart(camps: Sequence[_Camp]) -> DataError:
+def _apart(camps: Sequence[_Camp]) -> KitError:
     """Return the error that tells the camps apart and names the largest."""
     largest = max(camps, key=lambda c: len(c.names))
-    got = "; ".join(f"{', '.join(c.names[:4])}{' ...' if len(c.names) > 4 else ''}: {c.why}" for c in camps[1:4])
-    together = ", ".join(largest.names)
-    advice = f"blend what goes together: {' '.join(largest.names[:12])}{' ...' if len(largest.names) > 12 else ''}"
+    advice = f"blend what goes together: {_few(largest.names, 12)}"
     if all(c.by_folds for c in camps[1:]):
         advice += ", or --mixed-folds"
-    rule = f"these sources do not go together with {camps[0].names[0]}"
-    return DataError(rule, place="SRC", got=got, allowed=f"{len(largest.names)} that do: {together}", next=advice)
+    allowed = f"{len(largest.names)} go together: {', '.join(largest.names)}"
+    problems = [
+        Problem(f"{_few(c.names, 4)} cannot be blended with {camps[0].names[0]}", "SRC", c.why) for c in camps[1:]
+    ]
+    problems[-1] = replace(problems[-1], allowed=allowed, next=advice)
+    return DataError.many(problems)
+
+
+def _few(names: Sequence[str], most: int) -> str:
+    return " ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
 # -- side by side

@@ -18,14 +18,17 @@ from kit.stackers._gram import Weighted, lift
 from kit.standings import Trial, number
 from kit.types import Floats, Floats32, Ints
 
-ADDS, HURTS = 0.5, -2.0
-"""Standard errors above which a source adds, below which it hurts. A gain is measured with weights fitted on all rows,
-with the source and without, so that it is half an error too high where there is none. Decided on the first third of the
-re-splits of docs/blending.md: of additions said to add, 6 % hurt; of those that help, 8 in 10 are said to add."""
+ADDS, HURTS = 0.8, -2.0
+"""Standard errors above which a source adds, below which it hurts. A gain is measured with weights fitted on all
+rows, with the source and without, so that it is about half an error too high. See docs/blending.md for how often they
+hold."""
 
 MOST_ROWS = 50_000
 """Rows that a stacker is fitted on once per source, where each of its fits goes through them; gains are measured on all
 rows still."""
+
+TRIFLE = 1e-6
+"""Share of the score below which a gain is none, whatever its error."""
 
 BLOCK = 1 << 22
 """Numbers of one block of rows that many combinations are made of at once."""
@@ -136,6 +139,6 @@ def _line(truth: Truth, found: Spread, scores: Floats, i: int) -> tuple[float, f
     """Return gain, standard error and verdict of the source without which blend number i was made."""
     gain = float(registry.metric(truth.metric).sign * (scores[i] - scores[0]))
     se = found.of_difference(0, i)
-    if not np.isfinite(gain) or se <= 0:
+    if not np.isfinite(gain) or se <= 0 or abs(gain) < TRIFLE * abs(scores[0]):
         return gain, se, "noise"
     return gain, se, "adds" if gain > ADDS * se else "hurts" if gain < HURTS * se else "noise"
