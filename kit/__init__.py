@@ -4,6 +4,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "blend",
     "check",
     "errors_of",
     "export",

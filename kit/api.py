@@ -1,5 +1,6 @@
 """The API: what the command line does, as functions. `kit.run(...)` is `kit run ...`."""
 
+from kit.blending import Blend, blend
 from kit.errorbook import errors
 from kit.inspection import check
 from kit.logbook import lb_add, log
@@ -11,8 +12,10 @@ from kit.tuning import tune
 from kit.views import differences, gc, ls, plan, show, stage, why
 
 __all__ = [
+    "Blend",
     "Opened",
     "Result",
+    "blend",
     "check",
     "differences",
     "errors",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kit.canon import FORMAT
 from kit.errors import DataError, nearest
-from kit.types import Floats, Floats32, Task
+from kit.types import Floats, Floats32, Ints, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +28,7 @@ class Kept:
     Shape:
         ids: (n,).  y: (n,) as the data spelt it.  fold: (R, n) int16, -1 = never held; None = nobody knows the folds.
         pred: (R, n, m) float32, NaN where never held.  test: (t, m) float32 or None, with test_ids (t,).
+        std: (R, n) float32 and test_std: (t,), or None.
     """
 
     folder: Path
@@ -38,6 +39,8 @@ class Kept:
     pred: Floats32
     test_ids: pl.Series | None
     test: Floats32 | None
+    std: Floats32 | None = None
+    test_std: Floats32 | None = None
 
     @property
     def name(self) -> str:
@@ -149,12 +152,71 @@ def read(folder: Path) -> Kept:
     pred = _matrix(frame, names, folder / "oof.parquet").reshape(repeats, n, len(names))
     known = "fold" in frame.columns and frame["fold"].null_count() == 0
     fold = frame["fold"].to_numpy().astype(np.int16).reshape(repeats, n) if known else None
-    test_ids, test = None, None
+    std = _matrix(frame, ["std"], folder / "oof.parquet").reshape(repeats, n) if "std" in frame.columns else None
+    test_ids = test = test_std = None
     if (folder / "test.parquet").is_file():
         other = _parquet(folder / "test.parquet")
         _require(other, names, folder / "test.parquet")
         test_ids, test = other.to_series(0), _matrix(other, names, folder / "test.parquet")
-    return Kept(folder, card, frame.to_series(0)[:n], frame["y"][:n], fold, pred, test_ids, test)
+        test_std = _matrix(other, ["std"], folder / "test.parquet")[:, 0] if "std" in other.columns else None
+    return Kept(folder, card, frame.to_series(0)[:n], frame["y"][:n], fold, pred, test_ids, test, std, test_std)
+
+
+def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series) -> Floats32 | None:
+    """Return what each fold model predicts for test, (K, t, m) in the order of `test_ids`; None where that is not kept.
+
+    Raises:
+        DataError: the file is damaged, or of other test rows.
+    """
+    path = folder / "test_folds.parquet"
+    if not path.is_file():
+        return None
+    frame, names = _parquet(path), columns(card)
+    _require(frame, ["fold", *names], path)
+    n_layers, ids = int(frame["fold"].max()) + 1, frame.columns[0]  # type: ignore[arg-type]
+    if len(frame) != n_layers * len(test_ids):
+        got, allowed = f"{len(frame)} rows", f"{n_layers} folds of {len(test_ids)} rows"
+        raise DataError("the file is of other rows than test.parquet", place=str(path), got=got, allowed=allowed)
+    made = _matrix(frame, names, path).reshape(n_layers, len(test_ids), len(names))
+    if not frame[ids].head(len(test_ids)).equals(test_ids, check_names=False):
+        made = made[:, _places(test_ids, frame[ids].head(len(test_ids)), path)]
+    return made
+
+
+def rows(kept: Kept) -> tuple[Floats, Ints | None]:
+    """Return the scoring weights v (n,) and the groups (n,) that folds.parquet tells: ones and None where it does not.
+
+    Raises:
+        DataError: the file is damaged, or of other rows.
+    """
+    n, path = len(kept.ids), kept.folder / "folds.parquet"
+    frame = _parquet(path).head(n) if path.is_file() else None
+    if frame is None or not {"v", "group"} & set(frame.columns):
+        return np.ones(n), None
+    at = _places(kept.ids, frame.to_series(0), path)
+    v = frame["v"].to_numpy().astype(np.float64)[at] if "v" in frame.columns else np.ones(n)
+    return v, frame["group"].to_numpy().astype(np.int64)[at] if "group" in frame.columns else None
+
+
+def _places(wanted: pl.Series, there: pl.Series, path: Path) -> Ints:
+    """Return where each of the wanted ids stands among those there; all must."""
+    at = positions(wanted, there)
+    if (at < 0).any():
+        got = f"{int((at < 0).sum())} of {len(at)} ids are missing"
+        raise DataError("the file is of other rows", place=str(path), got=got, next="make the result again")
+    return at
+
+
+def positions(wanted: pl.Series, there: pl.Series) -> Ints:
+    """Return (n,) int64, where each of the `wanted` ids stands among those `there`; -1 where it does not."""
+    import polars as pl
+
+    if wanted.equals(there, check_names=False):
+        return np.arange(len(wanted))
+    plain = pl.String if wanted.dtype != there.dtype else wanted.dtype
+    left = pl.DataFrame({"id": wanted.cast(plain)})
+    right = pl.DataFrame({"id": there.cast(plain), "at": np.arange(len(there))}).unique("id", keep="first")
+    return left.join(right, "id", "left", maintain_order="left")["at"].fill_null(-1).to_numpy().astype(np.int64)
 
 
 def columns(card: Mapping[str, Any]) -> list[str]:

@@ -27,8 +27,20 @@ class BlendSpec:
     sources: tuple[str, ...]
 
     def of(self, members: Ints) -> BlendSpec:
-        """Return the same over some of the sources."""
-        return replace(self, sources=tuple(self.sources[s] for s in members))
+        """Return the same over some of the sources; params that stand in their order are cut alike."""
+        params = self.stacker.params
+        if hasattr(params, "only"):
+            params = params.only([int(s) for s in members])
+        return replace(self, stacker=replace(self.stacker, params=params), sources=self._named(members))
+
+    def _named(self, members: Ints) -> tuple[str, ...]:
+        return tuple(self.sources[s] for s in members)
+
+    def pinned(self, combiner: Combiner) -> BlendSpec:
+        """Return the same with the parameters that a combiner left open set to what it chose."""
+        params = self.stacker.params
+        chosen = {k: v for k, v in getattr(combiner, "chosen", {}).items() if k in type(params).model_fields}
+        return replace(self, stacker=replace(self.stacker, params=params.model_copy(update=chosen)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,20 @@ def blended(spec: BlendSpec, panel: Panel) -> Blended:
     single fold there are no others: the combiner is then fitted on the rows it is scored on, and marked `peeked`.
     """
     module, first = registry.load("stackers", spec.stacker.use), panel.sources[0]
-    pred = np.full_like(first.pred, np.nan)
+    pred, std = held_out(spec, panel)
+    full = fitted(spec, panel)
+    test, test_std = tests_of(spec, full, panel.sources, panel.test_group)
+    if std is None or test_std is None:
+        std = test_std = None
+    peeked = any(s.peeked for s in panel.sources) or any(panel.fold[r].max() == 0 for r in panel.repeats)
+    transductive = any(s.transductive for s in panel.sources) or (wants_spread(spec) and panel.has_spread)
+    kind = module.RETURNS or first.kind
+    return Blended(Oof(first.fold, first.y, pred, test, std, test_std, kind, peeked, transductive), full)
+
+
+def held_out(spec: BlendSpec, panel: Panel) -> tuple[Floats32, Floats32 | None]:
+    """Return the blend of each row by a combiner that has not seen its fold: pred (R, n, m), std (R, n) or None."""
+    pred = np.full_like(panel.sources[0].pred, np.nan)
     std: Floats32 | None = np.full(panel.fold.shape, np.nan, np.float32)
     for repeat in panel.repeats:
         for k in range(int(panel.fold[repeat].max()) + 1):
@@ -62,15 +87,7 @@ def blended(spec: BlendSpec, panel: Panel) -> Blended:
             made = applied(spec, fitted(spec, panel, repeat, k), panel, repeat, held)
             pred[repeat, held] = made.mean
             std = _set(std, repeat, held, made.std)
-    full = fitted(spec, panel)
-    test, test_std = tests_of(spec, full, panel.sources, panel.test_group)
-    if std is None or test_std is None:
-        std = test_std = None
-    peeked = any(s.peeked for s in panel.sources) or any(panel.fold[r].max() == 0 for r in panel.repeats)
-    transductive = any(s.transductive for s in panel.sources) or (wants_spread(spec) and panel.has_spread)
-    return Blended(
-        Oof(first.fold, first.y, pred, test, std, test_std, module.RETURNS or first.kind, peeked, transductive), full
-    )
+    return pred, std
 
 
 def fitted(spec: BlendSpec, panel: Panel, repeat: int | None = None, but: int | None = None) -> Combiner:

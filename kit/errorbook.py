@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, pool, table
+from kit import archive, table
 from kit.archive import Kept
 from kit.comparing import residuals
 from kit.store import Store, Stored
@@ -109,7 +109,7 @@ def _columns(kept: Kept, store: Store) -> tuple[list[tuple[str, list[str], Ints]
     if not all(store.has(key) for key in keys):
         return folds, "the data of this result is not in .kit: run its recipe once more to see segments"
     data, rows = store.open(keys[0]), store.open(keys[1])
-    order = pool.positions(kept.ids, table.series_from_arrow(rows.blob("ids/train")))
+    order = archive.positions(kept.ids, table.series_from_arrow(rows.blob("ids/train")))
     if (order < 0).any():
         return folds, "the rows of this result are not those of the data in .kit: no segments"
     return [*folds, *_coded(data, order)], ""

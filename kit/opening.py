@@ -97,6 +97,7 @@ def remember(opened: Opened, final: Opened | None = None) -> None:
     folder = opened.store.root / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     record = {
+        "path": str(Path(opened.recipe.document.path).resolve()),
         "last": last_keys(opened) | {s.name: s.key for s in found if opened.store.has(s.key)},
         "keep": sorted({s.key for s in found}),
         "stages": [s.to_json() for s in found if s.local],

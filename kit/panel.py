@@ -42,6 +42,15 @@ class Panel:
         part._spread = {key: spread[np.ix_(members, members)] for key, spread in self._spread.items()}
         return part
 
+    def at(self, rows: Ints) -> Panel:
+        """Return the panel of some of the rows, the test rows being the same."""
+        sources = [
+            replace(s, fold=s.fold[:, rows], y=s.y[rows], pred=s.pred[:, rows], std=None, test_std=None)
+            for s in self.sources
+        ]
+        group = None if self.group is None else self.group[rows]
+        return Panel(self.task, sources, self.v[rows], group, self.test_group)
+
     def folds(self, repeat: int | None) -> Ints:
         """Return (n,) the fold of each row, -1 = not scored. Averaged repeats have the folds of the first."""
         fold = self.fold[repeat or 0].astype(np.int64)

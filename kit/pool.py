@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit import table
-from kit.archive import Kept
+from kit.archive import Kept, positions
 from kit.errors import DataError
 from kit.paired import Truth
 from kit.store import Store
@@ -45,16 +45,6 @@ def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Poo
     v, group = _weights(first, store)
     truth = Truth(first.task, metric, y, v, group).at(rows)
     return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled))
-
-
-def positions(wanted: pl.Series, there: pl.Series) -> Ints:
-    """Return (n,) int64, where each of the `wanted` ids stands among those `there`; -1 where it does not."""
-    import polars as pl
-
-    plain = pl.String if wanted.dtype != there.dtype else wanted.dtype
-    left = pl.DataFrame({"id": wanted.cast(plain)})
-    right = pl.DataFrame({"id": there.cast(plain), "at": np.arange(len(there))}).unique("id", keep="first")
-    return left.join(right, "id", "left", maintain_order="left")["at"].fill_null(-1).to_numpy().astype(np.int64)
 
 
 def _order(first: Kept, other: Kept) -> Ints:

@@ -254,7 +254,7 @@ def test_every_parameter_is_documented(kind: str, name: str) -> None:
 
 OF_CLI_ONLY = {"as_json", "debug", "quiet"}
 OF_API_ONLY = {"observer", "train", "test", "sample"}
-RENAMED = {"set_": "set", "recipe": "path", "dry_run": "dry"}
+RENAMED = {"set_": "set", "recipe_": "recipe", "recipe": "path", "dry_run": "dry"}
 
 
 API_NAMES = {"import": "import_oof"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -42,6 +43,15 @@ class Params(Base):
     trust: tuple[Positive, ...] = ()
     """For each source, in order, how freely its weight may leave the prior; 1 where none is given. Small for a source
     that is suspected to look better out of fold than it is."""
+
+    def only(self, places: Sequence[int]) -> Params:
+        """Return the params for the sources at these places alone."""
+        prior, trust = self.prior, self.trust
+        kept = {
+            "prior": prior if isinstance(prior, str) else tuple(prior[i] for i in places),
+            "trust": tuple(trust[i] for i in places) if trust else (),
+        }
+        return self.model_copy(update=kept)
 
 
 def sums(metric: str) -> Space | None:

@@ -1,0 +1,207 @@
+"""What people see of a blend of OOFs: its folder under oof/blends, its card and its submission."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import archive, home, oofdir, registry, sample, scores, submission
+from kit.canon import FORMAT, fingerprint, key_of
+from kit.folding import dump
+from kit.oof import Oof
+from kit.oofdir import Content
+from kit.oofobject import load_oof
+from kit.store import Store
+from kit.types import Floats
+from kit.wishing import Wish
+
+RECIPE = "blends"
+"""The folder of oof/ that blends of OOFs go to."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A blend that stands in the store under `key`."""
+
+    name: str
+    key: str
+    wish: Wish
+    store: Store
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Its OOF folder."""
+        return self.root / "oof" / RECIPE / self.name
+
+    def oof(self) -> Oof:
+        """Return its OOF."""
+        return load_oof(self.store.open(self.key))
+
+
+def publish(made: Made) -> dict[str, Any]:
+    """Write the OOF folder unless it stands there already; return its card."""
+    wish = made.wish
+    mark = key_of(
+        {
+            "oof": made.key,
+            "names": [made.name, wish.names, [s.card.get("key") for s in wish.sources]],
+            "layout": oofdir.LAYOUT,
+            "code": fingerprint(Path(__file__)),
+        }
+    )
+    with submission.lock(made.store):
+        old = oofdir.read_card(made.folder)
+        if old is not None and old.get("mark") == mark and oofdir.complete(made.folder):
+            _remember(made)
+            return old
+        first = archive.read(wish.sources[0].folder)
+        v, group = home.rows_of(wish.home, first)
+        oof = made.oof()
+        card = _card(made, oof, v, mark)
+        test_ids = first.test_ids if oof.test.shape[1] else None
+        temp = made.store.temporary()
+        oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group), card)
+        oofdir.replace(made.folder, temp, old)
+    _remember(made)
+    return card
+
+
+def submit(made: Made, card: dict[str, Any]) -> Path | None:
+    """Write the submission and return its path, None where there are no test rows; one of the same bytes stands."""
+    key = key_of(_submission_ingredients(made))
+    if not made.store.check(key):
+        csv = _csv(made)
+        if csv is None:
+            return None
+        made.store.commit(key, {"csv": csv}, {}, _submission_ingredients(made))
+    _remember(made, key)
+    csv = made.store.open(key).blob("csv")
+    return submission.place(made.store, made.root, made.name, csv, _about(made, card))
+
+
+def _csv(made: Made) -> bytes | None:
+    wish, oof = made.wish, made.oof()
+    first = archive.read(wish.sources[0].folder)
+    if first.test_ids is None or not oof.test.shape[1]:
+        return None
+    mean, metric = oof.test_mean().mean, registry.metric(wish.metric)
+    labels = None
+    if metric.wants == "label" and metric.decide is not None:
+        labels = metric.decide(wish.task, mean)
+        labels = np.clip(labels, oof.y.min(), oof.y.max()) if wish.task.kind == "regression" else labels
+    if wish.home is not None:
+        return wish.home.csv(wish.task, mean, labels, first.test_ids)
+    target = str(wish.sources[0].card.get("target") or "target")
+    return home.plain_csv(wish.task, wish.metric, target, mean, labels, first.test_ids)
+
+
+def _submission_ingredients(made: Made) -> dict[str, Any]:
+    """Return what shapes the bytes of a submission: the blend, the ids and how they are laid out."""
+    wish = made.wish
+    facts = wish.home.facts if wish.home else None
+    return {
+        "verb": "submit-blend",
+        "source": made.key,
+        "layout": None if facts is None else facts.sample.as_dict(),
+        "ids": None if facts is None else facts.submitted,
+        "target": wish.sources[0].card.get("target"),
+        "code": [fingerprint(Path(str(m.__file__))) for m in (sample, home)],
+    }
+
+
+def _remember(made: Made, *more: str) -> None:
+    """Record what a blend uses, so that `kit gc` keeps it. No recipe's name has a blank."""
+    folder = made.store.root / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"last": {}, "keep": sorted({made.key, *more}), "stages": []}
+    temp = made.store.temporary()
+    (temp / "record.json").write_text(json.dumps(record), "utf-8")
+    (temp / "record.json").replace(folder / f"blend {made.name}.json")
+    temp.rmdir()
+
+
+# -- what is told
+
+
+def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
+    wish, task = made.wish, made.wish.task
+    about = dict(made.store.open(made.key).meta["about"])
+    weights, worth = about.pop("weights"), about["nested"]
+    first = wish.sources[0].card
+    return {
+        "format": FORMAT,
+        "recipe": RECIPE,
+        "model": made.name,
+        "key": made.key,
+        "mark": mark,
+        "use": registry.shown(wish.stacker.use),
+        "params": {k: p for k, p in dump(wish.stacker.params).items() if not (k == "native" and not p)},
+        "features": [],
+        "metric": registry.shown(wish.metric),
+        "better": registry.metric(wish.metric).better,
+        "score": scores.score(task, wish.metric, oof, v),
+        "fold_scores": scores.fold_scores(task, wish.metric, oof, v),
+        "plain": worth["plain"],
+        "also": {},
+        "kind": oof.kind,
+        "classes": list(task.classes),
+        "target": first.get("target"),
+        "positive": task.positive,
+        "sources": list(wish.names),
+        "source_keys": {s.name: s.card.get("key") for s in wish.sources},
+        "weights": None if weights is None else dict(zip(wish.names, weights, strict=True)),
+        "verdicts": {m["name"]: m["verdict"] for m in about["members"]},
+        "peeked": oof.peeked,
+        "transductive": oof.transductive,
+        "truncated": False,
+        "missing": [],
+        **_same_rows(made, oof),
+        "versions": _libs(made),
+        **about,
+    }
+
+
+def _same_rows(made: Made, oof: Oof) -> dict[str, Any]:
+    """Return what says which rows and folds these are."""
+    folds = {s.card.get("folds_key") for s in made.wish.sources}
+    same = len(folds) == 1 and not made.store.open(made.key).meta["about"]["mixed_folds"]
+    return {
+        "folds_key": folds.pop() if same else None,
+        "y_digest": hashlib.sha256(np.ascontiguousarray(oof.y).data).hexdigest(),
+    }
+
+
+def _libs(made: Made) -> dict[str, str]:
+    libs: dict[str, str] = made.store.open(made.key).ingredients["libs"]
+    return libs
+
+
+def _about(made: Made, card: dict[str, Any]) -> dict[str, Any]:
+    """Return what the JSON of a submission tells."""
+    wish = made.wish
+    cards = {made.name: card, **{s.name: dict(s.card) for s in wish.sources}}
+    shaped = submission.shape(made.store, wish.home.facts) if wish.home else {}
+    return {
+        "recipe": RECIPE,
+        "from": made.name,
+        "metric": card["metric"],
+        "score": card["score"],
+        "nested": submission.nested_of(card),
+        "plain": card["plain"],
+        "estimate": card["nested"],
+        "weights": card["weights"],
+        "models": submission.shares(made.name, cards),
+        "sources": {name: c.get("key") for name, c in cards.items()},
+        "scores": {name: c.get("score") for name, c in cards.items()},
+        "truncated": False,
+        "missing": [],
+        **shaped,
+        "versions": registry.versions(tuple(sorted({*card["versions"], "kaggle-kit"}))),
+        "resolved": {"blend": {made.name: {"use": card["use"], "from": card["sources"], **card["params"]}}},
+    }

@@ -1,0 +1,154 @@
+"""blend: makes one OOF and one submission of any OOFs, with what they are worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kit import averaging, blendcard, crossfit, estimate, lineup, matching, members, panel, registry, standings
+from kit.blendcard import RECIPE, Made
+from kit.canon import fingerprint, key_of
+from kit.crossfit import BlendSpec, blended
+from kit.design import Use
+from kit.folding import dump
+from kit.home import home_of, rows_of
+from kit.lineup import Lineup
+from kit.oofobject import save_oof
+from kit.opening import Sets
+from kit.panel import Panel
+from kit.stage import Stage
+from kit.store import Store
+from kit.wishing import How, Wish, check_name, wish
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What `blend` did. `card`: as in card.json; `ran`: whether it was made now or stood there."""
+
+    name: str
+    oof: str
+    submission: str | None
+    card: Mapping[str, Any]
+    ran: bool
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `kit blend --json` prints: the keys of `kit run`, and what the blend is worth."""
+        shown = {name: self.card[name] for name in ("score", "fold_scores", "peeked", "plain", "nested", "weights")}
+        return {
+            "recipe": RECIPE,
+            "submission": self.submission,
+            "models": {},
+            "blends": {self.name: {**shown, "oof": self.oof}},
+            "stages": {"run": int(self.ran), "reused": int(not self.ran), "failed": 0},
+            "truncated": False,
+            "seconds": self.seconds,
+            **{name: self.card[name] for name in ("use", "chosen", "table", "members", "notes")},
+        }
+
+
+def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
+    sources: Sequence[str],
+    *,
+    use: str | None = None,
+    name: str = "blend",
+    recipe: str | Path | None = None,
+    metric: str | None = None,
+    set: Sets = (),
+    simple: bool = False,
+    mixed_folds: bool = False,
+    root: str | Path = ".",
+) -> Blend:
+    """Blend OOFs into oof/blends/NAME and a submission; return scores, table, members and where they lie.
+
+    `sources`: recipe:model, recipe:model@key, folders of OOFs, patterns. `set`: parameters of the stacker.
+
+    Raises:
+        KitError: a source is missing or damaged, sources do not go together, a name is wrong.
+    """
+    began = time.monotonic()
+    check_name(name)
+    base = Path(root).resolve()
+    store, target = Store(base), base / "oof" / RECIPE / name
+    found = lineup.sources(sources, base, skip=target)
+    home = home_of(recipe, [s.card for s in found], store, base)
+    asked = wish(found, home, How(use, set, simple, metric, mixed_folds))
+    ingredients = _ingredients(asked)
+    key = key_of(ingredients)
+    ran = not store.check(key)
+    if ran:
+        _make(asked, lineup.line_up(found, mixed=mixed_folds), store, key, ingredients)
+    made = Made(name, key, asked, store, base)
+    card = blendcard.publish(made)
+    submission = blendcard.submit(made, card)
+    seconds = round(time.monotonic() - began, 3)
+    return Blend(name, str(target / "oof.parquet"), str(submission) if submission else None, card, ran, seconds)
+
+
+# -- making it
+
+
+def _ingredients(asked: Wish) -> dict[str, Any]:
+    """Return what shapes a blend."""
+    module = registry.load("stackers", asked.stacker.use)
+    code = (crossfit, panel, matching, averaging, estimate, members, standings)
+    uses = {use: registry.code_of("stackers", use) for use in asked.uses}
+    return {
+        "verb": "blend-oofs",
+        "stacker": {
+            "use": registry.keyed("stackers", asked.stacker.use),
+            "params": dump(asked.stacker.params),
+            "code": registry.code_of("stackers", asked.stacker.use),
+        },
+        "table": uses,
+        "sources": [s.digest for s in asked.sources],
+        "metric": registry.keyed("metrics", asked.metric),
+        "metric_code": registry.code_of("metrics", asked.metric),
+        "rows": asked.home.rows_digest if asked.home else None,
+        "mixed": asked.mixed,
+        "code": [fingerprint(Path(str(m.__file__))) for m in code],
+        "libs": registry.versions((*module.LIBS, "numpy", "scipy")),
+    }
+
+
+def _make(asked: Wish, lined: Lineup, store: Store, key: str, ingredients: Mapping[str, Any]) -> None:
+    """Commit a blend: its OOF, its weights, and what it and its sources are worth."""
+    began = time.perf_counter()
+    v, group = rows_of(asked.home, lined.rows.first)
+    side = Panel(asked.task, lined.rows.oofs, v, group)
+    spec = BlendSpec(asked.stacker, asked.metric, asked.task, 0, asked.names)
+    made = blended(spec, side)
+    truth = standings.truth_of(side, asked.metric)
+    own = standings.trial(spec, side, made)
+    trials = [own, *(standings.trial(other, side) for other in _others(spec, asked.uses, side))]
+    lines = standings.standings(trials, truth)
+    worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test)
+    told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
+    notes = [*lined.notes, *([told] if told else []), *(["sources of different folds"] if lined.rows.mixed else [])]
+    about = {
+        "weights": None if made.full.weights is None else [float(w) for w in made.full.weights],
+        "chosen": dict(getattr(made.full, "chosen", {})),
+        "nested": replace(worth, overfitted=told).as_dict(),
+        "table": [line.as_dict() for line in lines],
+        "table_own": own.use,
+        "members": [m.as_dict() for m in members.members(spec, side, truth, own)],
+        "overfitted": bool(told),
+        "mixed_folds": lined.rows.mixed,
+        "notes": notes,
+        "seconds": time.perf_counter() - began,
+    }
+    stage = Stage("blend", "blend-oofs", key, ingredients)
+    save_oof(stage, store, made.oof, about)
+
+
+def _others(spec: BlendSpec, uses: Sequence[str], side: Panel) -> list[BlendSpec]:
+    """Return the blends it is compared with: the usual stackers as they are by default."""
+    made = []
+    for use in uses:
+        params = standings.plain_params(use)
+        if params is not None and params != spec.stacker.params and standings.fits(use, side):
+            made.append(replace(spec, stacker=Use("stackers", use, params)))
+    return made

@@ -1,0 +1,96 @@
+"""`kit blend`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kit.commands._shared import DEBUG, JSON, ROOT, guarded
+
+if TYPE_CHECKING:
+    from kit.blending import Blend
+
+
+@click.command("blend")
+@click.argument("sources", nargs=-1, metavar="SRC...")
+@click.option("--use", metavar="STACKER", help="How to blend (default: shrunk). kit show stackers lists them.")
+@click.option("--name", default="blend", show_default=True, help="Name of the result, oof/blends/NAME.")
+@click.option("--recipe", "recipe_", metavar="YAML", help="The recipe that knows the sample, weights and groups.")
+@click.option("--metric", help="What counts (default: the metric of recipe or sources).")
+@click.option("--set", "set_", multiple=True, metavar="a=b", help="Set a parameter of the stacker.")
+@click.option("--simple", is_flag=True, help="Take the fewest sources within one standard error of the best.")
+@click.option("--mixed-folds", is_flag=True, help="Allow sources made on different folds, and mark the result.")
+@ROOT
+@JSON
+@DEBUG
+def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any) -> None:
+    """Blend the OOFs SRC... (recipe:model, recipe:model@key, folders, patterns) into a submission."""
+
+    def work() -> int:
+        from kit import api
+
+        made = api.blend(sources, set=options.pop("set_"), recipe=options.pop("recipe_"), **options)
+        if as_json:
+            click.echo(json.dumps(made.as_json()))
+        else:
+            _show(made)
+        return 0
+
+    guarded(work, as_json, debug)
+
+
+def _show(made: Blend) -> None:
+    """Print the table, the members and what the blend is worth."""
+    from rich.console import Console
+
+    out, card = Console(highlight=False), made.card
+    table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
+    for line in card["table"]:
+        behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"
+        noise = "  noise" if line["noise"] else ""
+        own = "> " if line["use"] == card["table_own"] else "  "
+        table.add_row(own + line["use"], _number(line["nested"]), _number(line["plain"]), behind + noise, _whole(line))
+    out.print(table)
+    members = _table("source", "weight", "gain", "", "")
+    for m in sorted(card["members"], key=lambda m: -abs(m["weight"] or 0.0)):
+        weight = "" if m["weight"] is None else f"{m['weight']:.3f}"
+        spread = "" if m["se"] is None else f"+- {2 * m['se']:.2g}"
+        members.add_row(m["name"], weight, "" if m["gain"] is None else f"{m['gain']:.3g}", spread, m["verdict"])
+    if card["members"]:
+        out.print(members)
+    for line in [*_worth(card["nested"]), *(f"note: {note}" for note in card["notes"])]:
+        out.print(line, soft_wrap=True)
+    out.print(f"oof: {made.oof}", soft_wrap=True)
+    out.print(f"submission: {made.submission}" if made.submission else "no submission: no test rows", soft_wrap=True)
+
+
+def _worth(worth: dict[str, Any]) -> list[str]:
+    """Return in words what a blend will score on the test rows."""
+    lines = [f"nested score, given the OOFs: {_number(worth['score'])} +- {2 * (worth['se'] or 0):.2g}"]
+    if worth["expected"] is not None:
+        share = f"{100 * worth['level']:.0f} %"
+        gained = "not known" if worth["averaging"] is None else f"{worth['averaging']:.3g}"
+        lines.append(
+            f"expected on test: {_number(worth['expected'])}, {share} within {_number(worth['low'])} .. "
+            f"{_number(worth['high'])} (gain of averaging fold models: {gained})"
+        )
+    return lines
+
+
+def _whole(line: dict[str, Any]) -> str:
+    return "" if line["used"] is None else str(line["used"])
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _table(*names: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(names):
+        table.add_column(name, justify="left" if i in (0, len(names) - 1) and name in ("", "source") else "right")
+    return table

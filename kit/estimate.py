@@ -1,0 +1,136 @@
+"""What a blend will score on the test rows: the nested score, what averaging fold models adds, and an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kit import averaging, registry
+from kit.contracts import Combiner
+from kit.paired import Truth, spread
+from kit.panel import Panel
+from kit.stackers._gram import Space, Weighted, lift
+from kit.standings import NOISE, Standing, number
+from kit.types import Floats, Floats32
+
+LEAST_REALISED, SMALL = 0.1, 1e-9
+"""Share of its variance out of fold that a difference between sources must have on test, for honest ones about 1; and
+a ridge that makes duplicates differ in neither."""
+
+LEVEL, NORMAL = 0.9, 1.6448536269514722
+"""Coverage of the interval and the normal quantile for it."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a blend is worth.
+
+    `score`: nested, given the OOFs: weights, choices and thresholds were made without the fold that is scored, the
+    sources as they are. `plain`: on the rows the weights were fitted on. `averaging`: what test rows gain because the
+    average of fold models predicts them, None = not known. `expected`, `low`, `high`: the score on the test rows and
+    the interval it lies in with probability `level`; None without test rows. `se`: standard error of the nested score.
+    `overfitted`: in words, where stacking is seen to overfit.
+    """
+
+    score: float | None
+    plain: float | None
+    se: float | None
+    averaging: float | None
+    expected: float | None
+    low: float | None
+    high: float | None
+    level: float = LEVEL
+    given: str = "the OOFs"
+    overfitted: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON takes them."""
+        return asdict(self)
+
+
+def estimate(truth: Truth, nested: Floats32, plain: Floats32, layers: Floats32) -> Estimate:
+    """Return the estimate of nested and plain predictions (n, m); layers (K, t, m) are the blend's for test.
+
+    The interval adds up the error of the OOF score and the sampling of the test rows, as if they were drawn like the
+    training rows, groups whole.
+    """
+    metric = registry.metric(truth.metric)
+    found = spread(truth, [nested])
+    score, se = float(found.scores[0]), float(np.sqrt(found.covariance[0, 0]))
+    n_test = layers.shape[1]
+    gained = averaging.gain(truth, nested, layers) if len(layers) > 1 and n_test else None
+    gained = gained if gained is not None and np.isfinite(gained) else None
+    known = number(score), number(truth.score(plain)), number(se), gained
+    if not n_test or not np.isfinite(score):
+        return Estimate(*known, None, None, None)
+    expected = score - metric.sign * (gained or 0.0)
+    half = _student(found.dof) * se * np.sqrt(1 + len(nested) / n_test)
+    return Estimate(*known, number(expected), number(expected - half), number(expected + half))
+
+
+def _student(dof: int) -> float:
+    """Return the quantile of Student's t: the normal one, corrected to the first order (Abramowitz & Stegun 26.7.5)."""
+    return NORMAL * (1 + (NORMAL**2 + 1) / (4 * max(dof, 1)))
+
+
+def unrealised(panel: Panel, names: Sequence[str], full: Combiner) -> str:
+    """Return in words that a blend leans on a difference between sources that the test predictions do not have.
+
+    Honest sources differ as much on test rows, one fold model at a time, as out of fold. A blend beside its own
+    sources does not: out of fold its weights change with the fold, on test they do not, and that change is made of y.
+    Looked for is the direction that varies least on test for what it varies out of fold; it harms where the weights
+    follow it further than a mean of sources could.
+    """
+    if not isinstance(full, Weighted) or not panel.has_spread or len(panel) == 1:
+        return ""
+    rows = panel.rows(None)
+    seen = _covariance([p[rows] for p in panel.preds(None)], full.space)
+    layers = [[s.test[k] for s in panel.sources] for k in range(len(panel.sources[0].test))]
+    there = np.mean([_covariance(layer, full.space) for layer in layers], axis=0)
+    small = SMALL * np.trace(seen) / len(seen) * np.eye(len(seen))
+    root = np.linalg.inv(np.linalg.cholesky(seen + small))
+    value, vector = np.linalg.eigh(root @ (there + small) @ root.T)
+    direction = root.T @ vector[:, 0]
+    direction /= direction[np.argmax(np.abs(direction))]
+    followed = (full.weights @ seen @ direction) / (direction @ seen @ direction)
+    if value[0] >= LEAST_REALISED or abs(followed) <= 1:
+        return ""
+    source = names[int(np.argmax(np.abs(direction)))]
+    return (
+        f"stacked overfitting: {source} differs from the other sources out of fold, hardly on test "
+        f"({100 * value[0]:.0f} % of the variance), and the weights enlarge that; leave out what is made of others"
+    )
+
+
+def _covariance(z: Sequence[Floats32], space: Space) -> Floats:
+    """Return (S, S) the covariance of sources over rows, all outputs pooled."""
+    flat = np.stack([lift(one, space).ravel() for one in z])
+    flat -= flat.mean(axis=1, keepdims=True)
+    return np.asarray(flat @ flat.T / flat.shape[1])
+
+
+def overfitting(use: str, lines: list[Standing], metric: str) -> str:
+    """Return in words that stacking overfits, or nothing.
+
+    It does where a blend beats the best single source or the average on the rows it was fitted on, but not on folds it
+    has not seen, and loses more on the way than chance explains.
+    """
+    sign = registry.metric(metric).sign
+    by_use = {line.use: line for line in lines}
+    own, simple = by_use[use], [by_use[u] for u in ("best", "mean") if u in by_use and u != use]
+    known = [s for s in simple if s.nested is not None]
+    if not known or own.nested is None or own.plain is None or own.se is None:
+        return ""
+    rival = min(known, key=lambda s: sign * (s.nested or 0.0))
+    lost, ahead = sign * (own.nested - own.plain), sign * ((rival.nested or 0.0) - own.nested)
+    if sign * ((rival.nested or 0.0) - own.plain) <= 0 or ahead >= 0:
+        return ""
+    if lost <= NOISE * (own.behind_se or own.se) and -ahead <= NOISE * (own.behind_se or own.se):
+        return ""
+    return (
+        f"stacked overfitting: {use} scores {own.plain:.6g} on the rows it was fitted on, {own.nested:.6g} on folds it "
+        f"has not seen, where {rival.use} scores {rival.nested:.6g}"
+    )
