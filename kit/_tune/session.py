@@ -179,7 +179,7 @@ class Session:
         job = project.job(place, self._deadline(project, parts), temp / "stop")
         study = studies.open_study(place, job.better, project.tie())
         with FileLock(job.lock):
-            studies.enqueue(study, project.starts(), project.dimensions, project.defaults())
+            studies.enqueue(study, project.starts()[: options.trials], project.dimensions, project.defaults())
         self.observer.begin(f"{recipe.name}/{stem}")
         try:
             supervise(job, options.jobs, self.observer, self.watched)
