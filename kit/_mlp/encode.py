@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.types import Array, Bools, Design, Floats, Floats32, Ints
+
+Scale = Literal["robust", "standard", "none"]
 
 ONE_HOT_MAX = 9
 """Categories with at most this many seen levels become 0/1 columns, larger ones get an embedding."""
@@ -32,7 +34,7 @@ class Encoder:
         flagged (b,): positions with missing values, which get an indicator.
         category (k,): matrix positions.  levels (k,): entries of each in `table`.
         seen (k,): levels met in learning.  other (k,): 1 where missing or foreign codes were met too.
-        table (sum of levels,): code -> 1..seen, 0 = never met.
+        table (sum of levels,): code -> 1..seen, 0 = never met.  soft (1,): whether far values are drawn in.
     """
 
     numeric: Ints
@@ -45,6 +47,7 @@ class Encoder:
     seen: Ints
     other: Ints
     table: Ints
+    soft: Bools
 
     def __call__(self, design: Design) -> tuple[Floats32, Ints]:
         """Return x (n, p) float32 without NaN, numeric columns first, and codes (n, c) int64 into one shared table."""
@@ -85,7 +88,7 @@ class Encoder:
     def _scale(self, x: Floats) -> Floats:
         z = np.nan_to_num((x - self.centre) * self.factor, nan=0.0, posinf=_FAR, neginf=-_FAR)
         z = np.clip(z, -_FAR, _FAR)
-        return np.asarray(z / np.sqrt(1.0 + (z / _CLIP) ** 2))
+        return np.asarray(z / np.sqrt(1.0 + (z / _CLIP) ** 2)) if self.soft[0] else z
 
     def _categories(self, matrix: Floats32) -> tuple[Floats32, Ints]:
         starts = np.concatenate([[0], np.cumsum(self.levels)])
@@ -112,7 +115,7 @@ class Encoder:
         return cls(**arrays)
 
 
-def learn(design: Design) -> Encoder:
+def learn(design: Design, scale: Scale = "robust") -> Encoder:
     """Return the encoder of a design's rows with w > 0."""
     matrix = design.matrix()
     if not (design.w > 0).all():
@@ -123,7 +126,7 @@ def learn(design: Design) -> Encoder:
     for position in range(design.n_columns):
         if position not in categories:
             column = matrix[:, position].astype(np.float64)
-            centre, factor, distinct = _robust(column)
+            centre, factor, distinct = _statistics(column, scale)
             if factor > 0:
                 numeric.append((widths[position] if distinct > 2 else NEVER_EMBED, position, centre, factor))
             if 0 < np.isnan(column).sum() < len(column):
@@ -141,6 +144,7 @@ def learn(design: Design) -> Encoder:
         seen=_ints(table.max(initial=0) for table, _ in tables),
         other=_ints(other for _, other in tables),
         table=np.concatenate([table for table, _ in tables]) if tables else _ints([]),
+        soft=np.array([scale == "robust"]),
     )
 
 
@@ -148,20 +152,24 @@ def _ints(values: object) -> Ints:
     return np.array(list(values), np.int64)  # type: ignore[call-overload]
 
 
-def _robust(column: Floats) -> tuple[float, float, int]:
-    """Return (median, factor, distinct values, 3 meaning more than 2) of the finite values; factor 0 = constant.
+def _statistics(column: Floats, scale: Scale) -> tuple[float, float, int]:
+    """Return (centre, factor, distinct values, 3 meaning more than 2) of the finite values; factor 0 = constant.
 
-    The factor is 1 / (q75 - q25), where that is 0, 2 / (max - min). Source: RealMLP (Holzmueller et al. 2024).
+    robust: median and 1 / (q75 - q25), where that is 0, 2 / (max - min). Source: RealMLP (Holzmueller et al. 2024).
     """
     finite = column[np.isfinite(column)]
     if len(finite) == 0:
         return 0.0, 0.0, 0
-    low, q25, centre, q75, high = np.quantile(finite, [0.0, 0.25, 0.5, 0.75, 1.0])
+    low, q25, median, q75, high = np.quantile(finite, [0.0, 0.25, 0.5, 0.75, 1.0])
     if low == high:
-        return float(centre), 0.0, 1
+        return float(median), 0.0, 1
     distinct = 2 if ((finite == low) | (finite == high)).all() else 3
+    if scale == "none":
+        return 0.0, 1.0, distinct
+    if scale == "standard":
+        return float(finite.mean()), float(1.0 / finite.std()), distinct
     spread, span = q75 - q25, (high - low) / 2
-    return float(centre), float(1.0 / (spread if spread > 1e-9 * span else span)), distinct
+    return float(median), float(1.0 / (spread if spread > 1e-9 * span else span)), distinct
 
 
 def _level_table(column: NDArray[np.float32], n_levels: int) -> tuple[Ints, bool]:

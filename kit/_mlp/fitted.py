@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ _STD_FLOOR = 1e-12
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread inside: with more, sums may be split otherwise and the last bits differ."""
+def threads(count: int) -> Iterator[None]:
+    """Run torch on so many threads inside, never on as many as there are: the last bits of sums depend on it."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -61,12 +62,14 @@ class FittedMlp:
     sigma: float
     best_step: int
     curve: Floats
+    device: str = "cpu"
+    notes: tuple[str, ...] = ()
 
     def predict(self, design: Design) -> Pred:
         """Return the members' mixture: mean and std of a regression, probabilities of classes."""
         x, codes = self.encoder(design)
         tensors = {name: torch.from_numpy(value) for name, value in self.weights.items()}
-        with one_thread():
+        with threads(1):
             mean, variance = predict(self.objective, tensors, self.layout, torch.from_numpy(x), torch.from_numpy(codes))
         if self.objective in ("logloss", "softmax"):
             return Pred(mean.numpy())
@@ -97,6 +100,8 @@ class FittedMlp:
             "target": {k: repr(v) for k, v in asdict(self.target).items()},
             "sigma": repr(self.sigma),
             "best_step": self.best_step,
+            "device": self.device,
+            "notes": self.notes,
         }
         (folder / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
 
@@ -105,16 +110,19 @@ def load(folder: Path) -> FittedMlp:
     """Return the net that `FittedMlp.save` wrote."""
     facts = json.loads((folder / _FACTS).read_text("utf-8"))
     arrays = load_file(folder / _ARRAYS)
-    layout = Layout(**facts["layout"])
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["layout"].items()}
+    layout = Layout(**fields)
     return FittedMlp(
         encoder=Encoder.from_arrays(_below("encoder.", arrays)),
-        layout=replace(layout, hidden=tuple(layout.hidden), blanks=tuple(layout.blanks)),
+        layout=layout,
         objective=facts["objective"],
         target=Target(**{k: float(v) for k, v in facts["target"].items()}),
         weights=_below("weights.", arrays),
         sigma=float(facts["sigma"]),
         best_step=facts["best_step"],
         curve=arrays["curve"],
+        device=facts["device"],
+        notes=tuple(facts["notes"]),
     )
 
 

@@ -1,7 +1,7 @@
 """Losses per row, and what the members say together.
 
 Sources: beta-NLL (Seitzer et al. 2022), faithful (Stirn et al. 2023), CRPS (Gneiting and Raftery 2007), mixture of
-members (Lakshminarayanan et al. 2017).
+members (Lakshminarayanan et al. 2017), Balanced MSE (Ren et al. 2022).
 """
 
 from __future__ import annotations
@@ -14,33 +14,43 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from kit._mlp.params import RegressionLoss
 from kit.types import Objective
 
-RegressionLoss = Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful"]
-NLL_SHARE = 0.45
-"""Of `nll_mae`; the rest is the absolute error."""
+Variance = Literal["none", "joint", "detached", "constant"]
+
+_VARIANCE: dict[RegressionLoss, Variance] = {"mse": "none", "faithful": "detached", "bmc": "constant"}
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Which loss: `name` of a regression, `beta` of beta_nll, `smoothing` of the class labels."""
+    """Which loss: `name` of a regression; beta of beta_nll, mae_share of nll_mae, smoothing of the class labels."""
 
     objective: Objective
     name: RegressionLoss
-    beta: float
-    smoothing: float
+    beta: float = 0.5
+    smoothing: float = 0.0
+    mae_share: float = 0.55
 
     @property
-    def variance(self) -> Literal["none", "joint", "detached"]:
-        """What the variance head may do to the trunk."""
+    def variance(self) -> Variance:
+        """Where the variance comes from: nowhere, an output that shapes the trunk or only reads it, or one number."""
         if self.objective in ("logloss", "softmax"):
             return "none"
-        if self.objective == "absolute" or self.name == "faithful":
+        if self.objective == "absolute":
             return "detached"
-        return "none" if self.name == "mse" else "joint"
+        return _VARIANCE.get(self.name, "joint")
 
-    def __call__(self, out: Tensor, log_var: Tensor | None, y: Tensor) -> Tensor:
-        """Return (F, B) the loss of outputs (F, B, m) and log s2 (F, B) for y (F, B)."""
+    @property
+    def tilts(self) -> bool:
+        """Whether rows are tilted to another distribution of y."""
+        return self.objective in ("squared", "gaussian") and self.name in ("balanced", "bmc")
+
+    def __call__(self, out: Tensor, log_var: Tensor | None, y: Tensor, tilt: Tensor | None = None) -> Tensor:
+        """Return (F, B) the loss of outputs (F, B, m) and log s2 (F, B) for y (F, B).
+
+        `tilt` (F, B): log of a row's weight over the wanted density at its y.
+        """
         if self.objective == "logloss":
             return binary_cross_entropy_with_logits(out[:, :, 0], self._smooth(y), reduction="none")
         if self.objective == "softmax":
@@ -53,6 +63,8 @@ class Loss:
             return 0.5 * error.square()
         if self.objective == "absolute":
             return error.abs() + laplace_nll(error.detach(), log_var)
+        if tilt is not None and self.tilts:
+            return balanced(out[:, :, 0], log_var, y, tilt)
         return self._gaussian(error, log_var)
 
     def _smooth(self, y: Tensor) -> Tensor:
@@ -67,7 +79,7 @@ class Loss:
         if self.name == "beta_nll":
             return (self.beta * log_var.detach()).exp() * nll
         if self.name == "nll_mae":
-            return NLL_SHARE * nll + (1.0 - NLL_SHARE) * error.abs()
+            return (1.0 - self.mae_share) * nll + self.mae_share * error.abs()
         return nll
 
 
@@ -87,6 +99,18 @@ def crps(error: Tensor, log_var: Tensor) -> Tensor:
     z = error / sd
     density = torch.exp(-0.5 * z.square()) / math.sqrt(2.0 * math.pi)
     return sd * (z * torch.erf(z / math.sqrt(2.0)) + 2.0 * density - 1.0 / math.sqrt(math.pi))
+
+
+def balanced(mean: Tensor, log_var: Tensor, y: Tensor, tilt: Tensor) -> Tensor:
+    """Return -log N(y_i; m_i, s2_i) + log mean_j exp(tilt_j) N(y_j; m_i, s2_i), j over the member's batch.
+
+    The net says N(m, s2) of y under the wanted density q; learning rows come with density p. So their y given x has the
+    density N p / q over its integral, which the batch estimates. Source: Ren et al., Balanced MSE for Imbalanced Visual
+    Regression, CVPR 2022 (BMC: q uniform, one s2); here s2 may depend on x and q on y.
+    """
+    distance = (y[:, None, :] - mean[:, :, None]).square() * (-log_var)[:, :, None].exp()
+    others = torch.logsumexp(tilt[:, None, :] - 0.5 * distance, dim=2) - math.log(y.shape[1])
+    return gaussian_nll(y - mean, log_var) + others - 0.5 * log_var
 
 
 def combine(objective: Objective, out: Tensor, log_var: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""The net: `members` independent RealMLP-like nets as one stack of tensors; every parameter starts with axis F.
+"""The net: `members` independent nets as one stack of tensors; every parameter starts with axis F.
 
 Symbols: F members, B rows of a batch, p plain inputs, c embedded categories, e embedded numeric columns, h width.
 Source: RealMLP (Holzmueller et al. 2024): PBLD embeddings, front scale, NTK linears, parametric activations.
@@ -7,36 +7,29 @@ Source: RealMLP (Holzmueller et al. 2024): PBLD embeddings, front scale, NTK lin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
+
+from kit._mlp.losses import Variance
+from kit._mlp.ops import Activation, Dropper, activate
 
 Weights = dict[str, Tensor]
-Drop = Callable[[Tensor], Tensor]
-Activation = Literal["silu", "mish", "selu"]
 
 FREQUENCIES = 16
 NUMBER_DIM = 4
 CODE_DIM = 8
-LOG_VAR_LOW, LOG_VAR_HIGH = -9.2, 4.6
-"""Bounds of log s2 on the standardised target: sd from 0.01 to 10."""
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "silu": torch.nn.functional.silu,
-    "mish": torch.nn.functional.mish,
-    "selu": torch.nn.functional.selu,
-}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The sizes of a net.
+    """The sizes and switches of a net.
 
     `numbers`: how many of the first `plain` inputs are embedded too. `blanks`: the row of `levels` that stands for
-    other levels, one per embedded category. `variance`: none, one that shapes the trunk, or one that only reads it.
+    other levels, one per embedded category. `log_var`: bounds of log s2 of the standardised target.
     """
 
     members: int
@@ -46,13 +39,27 @@ class Layout:
     blanks: tuple[int, ...]
     hidden: tuple[int, ...]
     outputs: int
-    variance: Literal["none", "joint", "detached"]
+    variance: Variance
     activation: Activation
+    parametric: bool = True
+    norm: Literal["none", "layer"] = "none"
+    ntk: bool = True
+    front: bool = True
+    log_var: tuple[float, float] = (-9.2, 4.6)
+    soft: bool = True
 
     @property
     def d_in(self) -> int:
         """Inputs of the first linear layer."""
         return self.plain + self.numbers * (NUMBER_DIM - 1) + len(self.blanks) * CODE_DIM
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where weights start: spread of the frequencies of numeric embeddings, log s2 of every row."""
+
+    sigma: float
+    log_var: float
 
 
 def widen(weights: Weights, layout: Layout, x: Tensor, codes: Tensor) -> Tensor:
@@ -77,63 +84,96 @@ def _periodic(weights: Weights, x: Tensor) -> Tensor:
     return out.view(members, columns, rows, -1).transpose(1, 2).reshape(members, rows, -1)
 
 
-def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Return (F, B, k): x W / sqrt(d) + b, the NTK parametrisation, in which one lr suits every width."""
+def linear(weights: Weights, layout: Layout, name: str, x: Tensor) -> Tensor:
+    """Return (F, B, k): x W + b; under the NTK parametrisation x W / sqrt(d) + b, in which one lr suits every width."""
     w = weights[f"{name}.w"]
-    return torch.baddbmm(weights[f"{name}.b"], x, w, alpha=1.0 / math.sqrt(w.shape[1]))
+    return torch.baddbmm(weights[f"{name}.b"], x, w, alpha=1.0 / math.sqrt(w.shape[1]) if layout.ntk else 1.0)
 
 
-def activate(weights: Weights, layout: Layout, layer: int, x: Tensor) -> Tensor:
-    """Return x + alpha (act(x) - x), alpha learnt per neuron."""
-    return torch.lerp(x, _ACTIVATIONS[layout.activation](x), weights[f"act{layer}"])
+def _layer(weights: Weights, layout: Layout, layer: int, pre: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the values of a hidden layer from its pre-activation (F, B, h)."""
+    if layout.norm == "layer":
+        pre = torch.addcmul(weights[f"norm{layer}.b"], layer_norm(pre, pre.shape[2:]), weights[f"norm{layer}.g"])
+    return activate(pre, weights.get(f"act{layer}"), mask, layout.activation)
 
 
 def forward(
-    weights: Weights, layout: Layout, x: Tensor, codes: Tensor, drop: Drop | None = None
+    weights: Weights, layout: Layout, x: Tensor, codes: Tensor, drop: Dropper | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """Return the outputs (F, B, m) and log s2 (F, B) of the standardised target, or None."""
-    h = widen(weights, layout, x, codes) * weights["scale"]
+    h = widen(weights, layout, x, codes)
+    h = h * weights["scale"] if layout.front else h
     for layer in range(len(layout.hidden)):
-        h = activate(weights, layout, layer, linear(weights, f"layer{layer}", h))
-        if drop is not None:
-            h = drop(h)
-    out = linear(weights, "head", h)
+        pre = linear(weights, layout, f"layer{layer}", h)
+        h = _layer(weights, layout, layer, pre, None if drop is None else drop.mask(pre.shape))
+    out = linear(weights, layout, "head", h).float()
     if layout.variance == "none":
         return out, None
+    if layout.variance == "constant":
+        return out, bounded(layout, weights["var.b"][:, :, 0].expand(out.shape[:2]))
     seen = h.detach() if layout.variance == "detached" else h
-    return out, soft_clamp(linear(weights, "var", seen)[:, :, 0])
+    return out, bounded(layout, linear(weights, layout, "var", seen)[:, :, 0].float())
 
 
-def soft_clamp(raw: Tensor) -> Tensor:
-    """Return log s2 within its bounds; unlike a hard clamp it keeps a gradient there."""
+def bounded(layout: Layout, raw: Tensor) -> Tensor:
+    """Return log s2 within its bounds; softly, which unlike a hard clamp keeps a gradient there, or not."""
+    low, high = layout.log_var
+    if not layout.soft:
+        return raw.clamp(low, high)
     softplus = torch.nn.functional.softplus
-    return LOG_VAR_HIGH - softplus(LOG_VAR_HIGH - LOG_VAR_LOW - softplus(raw - LOG_VAR_LOW))
+    return high - softplus(high - low - softplus(raw - low))
 
 
-def initial(layout: Layout, x: Tensor, codes: Tensor, sigma: float, rng: torch.Generator) -> Weights:
-    """Return fresh weights, fitted to a sample of learning rows x (S, p) and codes (S, c).
+def initial(layout: Layout, x: Tensor, codes: Tensor, start: Start, rng: torch.Generator) -> Weights:
+    """Return fresh weights.
 
-    Weights: N(0, 1), each neuron divided by the sd of its input ("std"). Biases: minus the pre-activation at a random
-    mixture of 5 rows ("he+5"), which puts every kink inside the data. The outputs start at 0.
+    NTK: fitted to a sample of learning rows x (S, p) and codes (S, c). Weights N(0, 1), each neuron divided by the sd
+    of its input ("std"); biases minus the pre-activation at a random mixture of 5 rows ("he+5"), which puts every kink
+    inside the data; the outputs start at 0. Standard: weights and biases uniform within 1 / sqrt(d), as
+    torch.nn.Linear.
     """
-    weights = _embeddings(layout, sigma, rng)
-    rows = x.expand(layout.members, -1, -1), codes.expand(layout.members, -1, -1)
-    h = widen(weights, layout, *rows)
-    weights["scale"] = torch.ones(layout.members, 1, layout.d_in, device=x.device)
+    weights = _embeddings(layout, start.sigma, rng)
+    if not layout.ntk:  # nothing is fitted to the rows: two of them tell the sizes
+        x, codes = x[:2], codes[:2]
+    h = widen(weights, layout, x.expand(layout.members, -1, -1), codes.expand(layout.members, -1, -1))
+    if layout.front:
+        weights["scale"] = _full(layout, h, 1.0, layout.d_in)
     for layer, width in enumerate(layout.hidden):
-        name = f"layer{layer}"
-        w = _normal(rng, layout.members, h.shape[2], width)
-        pre = torch.bmm(h, w) / math.sqrt(h.shape[2])
-        sd = pre.std(dim=1, keepdim=True, correction=0)
-        sd = torch.where(sd > 1e-6, sd, torch.ones_like(sd))
-        weights[f"{name}.w"], pre = w / sd, pre / sd
-        weights[f"{name}.b"] = -_mixture(pre, rng)
-        weights[f"act{layer}"] = torch.ones(layout.members, 1, width, device=x.device)
-        h = activate(weights, layout, layer, pre + weights[f"{name}.b"])
-    for name, width in (("head", layout.outputs), ("var", 1))[: 1 if layout.variance == "none" else 2]:
-        weights[f"{name}.w"] = torch.zeros(layout.members, h.shape[2], width, device=x.device)
-        weights[f"{name}.b"] = torch.zeros(layout.members, 1, width, device=x.device)
-    return {name: value.contiguous() for name, value in weights.items()}
+        weights |= _hidden(layout, layer, width, h, rng)
+        h = _layer(weights, layout, layer, linear(weights, layout, f"layer{layer}", h), None)
+    for name, width in (("head", layout.outputs), ("var", 1)):
+        if layout.ntk:
+            weights[f"{name}.w"] = torch.zeros(layout.members, h.shape[2], width, device=x.device)
+            weights[f"{name}.b"] = _full(layout, h, 0.0, width)
+        else:
+            weights |= _uniform_linear(layout, name, h.shape[2], width, rng)
+    weights["var.b"] = _full(layout, h, start.log_var, 1)
+    absent = {"none": ("var.w", "var.b"), "constant": ("var.w",)}.get(layout.variance, ())
+    return {name: value.contiguous() for name, value in weights.items() if name not in absent}
+
+
+def _hidden(layout: Layout, layer: int, width: int, h: Tensor, rng: torch.Generator) -> Weights:
+    """Return the weights of one hidden layer above h (F, S, d)."""
+    name, made = f"layer{layer}", {}
+    if layout.parametric:
+        made[f"act{layer}"] = _full(layout, h, 1.0, width)
+    if layout.norm == "layer":
+        made |= {f"norm{layer}.g": _full(layout, h, 1.0, width), f"norm{layer}.b": _full(layout, h, 0.0, width)}
+    if not layout.ntk:
+        return made | _uniform_linear(layout, name, h.shape[2], width, rng)
+    w = _normal(rng, layout.members, h.shape[2], width)
+    pre = torch.bmm(h, w) / math.sqrt(h.shape[2])
+    sd = pre.std(dim=1, keepdim=True, correction=0)
+    sd = torch.where(sd > 1e-6, sd, torch.ones_like(sd))
+    return made | {f"{name}.w": w / sd, f"{name}.b": -_mixture(pre / sd, rng)}
+
+
+def _uniform_linear(layout: Layout, name: str, d: int, width: int, rng: torch.Generator) -> Weights:
+    bound = 1.0 / math.sqrt(d)
+    return {
+        f"{name}.w": _uniform(rng, layout.members, d, width) * bound,
+        f"{name}.b": _uniform(rng, layout.members, 1, width) * bound,
+    }
 
 
 def _embeddings(layout: Layout, sigma: float, rng: torch.Generator) -> Weights:
@@ -157,6 +197,10 @@ def _mixture(pre: Tensor, rng: torch.Generator, k: int = 5) -> Tensor:
     shares = -torch.log1p(-torch.rand(members, k, width, generator=rng, device=rng.device))
     shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-12)
     return (pre.gather(1, picked) * shares).sum(dim=1, keepdim=True)
+
+
+def _full(layout: Layout, like: Tensor, value: float, width: int) -> Tensor:
+    return torch.full((layout.members, 1, width), value, device=like.device)
 
 
 def _normal(rng: torch.Generator, *shape: int) -> Tensor:

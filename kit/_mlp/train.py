@@ -1,20 +1,22 @@
-"""Trains the stacked net: index batches, one optimiser, the schedules of RealMLP, the best epoch kept.
+"""Trains the stacked net: index batches, one optimiser, the best epoch kept.
 
-Source: RealMLP (Holzmueller et al. 2024) for the schedules and learning-rate factors.
+Source: RealMLP (Holzmueller et al. 2024) for coslog4, flat_cos and the learning-rate factors.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from kit._mlp import params
 from kit._mlp.losses import Loss, combine, stop_score
 from kit._mlp.net import Layout, Weights, forward
+from kit._mlp.ops import Dropper
 from kit.contracts import Watch
 from kit.types import Objective
 
@@ -22,19 +24,21 @@ CHUNK = 2048
 """Rows per step of a prediction."""
 
 _FACTORS = {"scale": 6.0, "number": 0.1, "act": 0.1}
-"""Learning-rate factors by the first word of a parameter's name."""
+"""Learning-rate factors of the NTK parametrisation by the first letters of a parameter's name."""
 
 _BIAS_FACTOR = 0.1
 
 
 @dataclass(frozen=True)
 class Batchable:
-    """Rows on the device: x (n, p) float32, codes (n, c) int64, y (n,) float32, weights w (n,) float32."""
+    """Rows on the device: x (n, p) float32, codes (n, c) int64, y (n,) float32, weights w (n,) and, where the loss
+    tilts rows to another distribution of y, tilt (n,) float32."""
 
     x: Tensor
     codes: Tensor
     y: Tensor
     w: Tensor
+    tilt: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -48,10 +52,15 @@ class Schedule:
     epochs: int
     batch: int
     lr: float
+    course: params.Schedule
     variance_lr: float
     decay: float
     dropout: float
+    anneal: bool
+    beta2: float
+    clip: float
     patience: int | None
+    precision: Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,24 @@ def coslog4(t: float) -> float:
     return 0.5 * (1.0 - math.cos(2.0 * math.pi * math.log2(1.0 + 15.0 * min(t, 1.0))))
 
 
+def one_cycle(t: float, rise: float = 0.3) -> float:
+    """Return the lr factor at progress t: half a cosine up over `rise` of the way, half a cosine down to 0."""
+    t = min(t, 1.0)
+    return (
+        0.5 * (1.0 - math.cos(math.pi * t / rise))
+        if t < rise
+        else 0.5 * (1.0 + math.cos(math.pi * (t - rise) / (1 - rise)))
+    )
+
+
+COURSES: Mapping[params.Schedule, Callable[[float], float]] = {
+    "coslog4": coslog4,
+    "one_cycle": one_cycle,
+    "cosine": lambda t: one_cycle(t, 0.05),
+    "constant": lambda t: 1.0,
+}
+
+
 def flat_cos(t: float) -> float:
     """Return the factor of dropout and weight decay at progress t: 1 for the first half, then a cosine down to 0."""
     return 1.0 if t < 0.5 else 0.5 * (1.0 + math.cos(math.pi * (2.0 * min(t, 1.0) - 1.0)))
@@ -99,7 +126,7 @@ def flat_cos(t: float) -> float:
 
 def train(job: Job, weights: Weights, rng: torch.Generator, watch: Watch) -> Outcome:
     """Return the outcome of training `weights`, which are changed in place."""
-    optimiser = _optimiser(weights, job.plan)
+    optimiser = _optimiser(weights, job)
     kept, best_step, best_score, curve = weights, 0, math.inf, []
     for epoch in range(1, job.plan.epochs + 1):
         _epoch(job, weights, optimiser, epoch, rng)
@@ -121,13 +148,17 @@ def _epoch(job: Job, weights: Weights, optimiser: torch.optim.Optimizer, epoch: 
     """Train one epoch: every member sees nearly all rows once, in its own order, in batches of one size."""
     rows, plan = job.rows, job.plan
     steps = max(1, round(len(rows) / plan.batch))
+    fading = flat_cos((epoch - 0.5) / plan.horizon) if plan.anneal else 1.0
+    drop = Dropper(plan.dropout * fading, rng)
+    half = torch.autocast(rows.x.device.type, torch.bfloat16, enabled=plan.precision == "bfloat16")
     for step, picked in enumerate(_batches(len(rows), steps, job.layout.members, rng)):
-        t = (epoch - 1 + step / steps) / plan.horizon
-        _schedule(optimiser, plan, t)
-        drop = partial(_dropped, threshold=round(256 * plan.dropout * flat_cos(t)), rng=rng)
-        out, log_var = forward(weights, job.layout, rows.x[picked], rows.codes[picked], drop)
-        losses = job.loss(out, log_var, rows.y[picked])
+        _schedule(optimiser, plan, (epoch - 1 + step / steps) / plan.horizon, fading)
+        with half:
+            out, log_var = forward(weights, job.layout, rows.x[picked], rows.codes[picked], drop)
+        losses = job.loss(out, log_var, rows.y[picked], None if rows.tilt is None else rows.tilt[picked])
         (losses * rows.w[picked]).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+        if plan.clip:
+            _clip(weights, plan.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
@@ -140,42 +171,62 @@ def _batches(n: int, steps: int, members: int, rng: torch.Generator) -> Iterator
         yield order[:, step * size : (step + 1) * size]
 
 
-def _dropped(h: Tensor, threshold: int, rng: torch.Generator) -> Tensor:
-    """Return h with a share of threshold / 256 of its values zeroed and the others scaled up.
+def _clip(weights: Weights, limit: float) -> None:
+    """Shorten the gradient of each member to `limit`."""
+    grads = [w.grad for w in weights.values() if w.grad is not None]
+    length = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads]), dim=0
+    )
+    factor = (limit / (length + 1e-6)).clamp_max(1.0)
+    for g in grads:
+        g.mul_(factor.view(-1, *[1] * (g.dim() - 1)))
 
-    One random 64-bit number serves eight values: 7 times cheaper than a Bernoulli draw each.
+
+def _optimiser(weights: Weights, job: Job) -> torch.optim.Optimizer:
+    """Return AdamW with one group per (lr factor, decays or not).
+
+    Under the NTK parametrisation biases and activations learn slowly and do not decay; else all is treated alike.
     """
-    if threshold == 0:
-        return h
-    bits = torch.empty((h.numel() + 7) // 8, dtype=torch.int64, device=h.device)
-    bits.random_(-(2**63), None, generator=rng)
-    kept = bits.view(torch.uint8)[: h.numel()].view(h.shape) >= threshold
-    return h * (kept * (256.0 / (256 - threshold)))
-
-
-def _optimiser(weights: Weights, plan: Schedule) -> torch.optim.Optimizer:
-    """Return AdamW with one group per (lr factor, decays or not); biases and activations do not decay."""
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, value in weights.items():
         head, _, kind = name.partition(".")
-        factor = _FACTORS.get(head, 1.0) * (_BIAS_FACTOR if kind == "b" else 1.0)
-        factor *= plan.variance_lr if head == "var" else 1.0
-        decays = not (kind.startswith("b") or head.startswith("act"))
+        factor, decays = 1.0, True
+        if job.layout.ntk:
+            factor = next((f for start, f in _FACTORS.items() if head.startswith(start)), 1.0)
+            factor *= _BIAS_FACTOR if kind == "b" and (head != "var" or job.layout.variance != "constant") else 1.0
+            decays = not (kind.startswith("b") or head.startswith(("act", "norm")))
+        factor *= job.plan.variance_lr if head == "var" else 1.0
         groups.setdefault((factor, decays), []).append(value.requires_grad_())
     listed = [{"params": p, "factor": f, "decays": d} for (f, d), p in groups.items()]
-    return torch.optim.AdamW(listed, betas=(0.9, 0.95), eps=1e-8, fused=True)
+    return torch.optim.AdamW(listed, betas=(0.9, job.plan.beta2), eps=1e-8, fused=True)
 
 
-def _schedule(optimiser: torch.optim.Optimizer, plan: Schedule, t: float) -> None:
+def _schedule(optimiser: torch.optim.Optimizer, plan: Schedule, t: float, fading: float) -> None:
+    lr = plan.lr * COURSES[plan.course](t)
     for group in optimiser.param_groups:
-        group["lr"] = plan.lr * group["factor"] * coslog4(t)
-        group["weight_decay"] = plan.decay * flat_cos(t) if group["decays"] else 0.0
+        group["lr"] = lr * group["factor"]
+        group["weight_decay"] = plan.decay * fading if group["decays"] else 0.0
 
 
 def evaluate(job: Job, weights: Weights, rows: Batchable) -> float:
-    """Return the weighted loss of the members' mixture on `rows`, in units of y."""
+    """Return what the objective measures of the members' mixture on `rows`, in units of y; where the loss tilts rows to
+    another distribution of y the loss itself, which alone is right for rows of this one."""
+    if job.loss.tilts and rows.tilt is not None:
+        return _tilted(job, weights, rows, rows.tilt)
     mean, variance = predict(job.loss.objective, weights, job.layout, rows.x, rows.codes)
     return stop_score(job.loss.objective, job.unit, (mean, variance), (rows.y, rows.w))
+
+
+def _tilted(job: Job, weights: Weights, rows: Batchable, tilt: Tensor) -> float:
+    """Return the weighted mean of the loss, chunk by chunk."""
+    total, members = 0.0, job.layout.members
+    with torch.inference_mode():
+        for at in range(0, len(rows), CHUNK):
+            parts = [each[at : at + CHUNK] for each in (rows.x, rows.codes, rows.y, tilt, rows.w)]
+            x, codes, y, tilts, w = (part.expand(members, *part.shape) for part in parts)
+            losses = job.loss(*forward(weights, job.layout, x, codes), y, tilts)
+            total += float((losses * w).mean(dim=0).double().sum())
+    return total / float(rows.w.double().sum())
 
 
 def predict(

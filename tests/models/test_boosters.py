@@ -218,7 +218,7 @@ def test_tiny_and_degenerate_data(name: str, objective: str, tmp_path: Path, cap
             {"path_smooth": 1.5, "bagging_freq": 2},
         ),
         ("xgboost", {"eta": 0.2, "max_leaves": 9, "min_split_loss": 0.5}, {"gamma": 0.5}),
-        ("catboost", {"eta": 0.2, "max_depth": 5, "min_child_samples": 9}, {"min_data_in_leaf": 9}),
+        ("catboost", {"eta": 0.2, "max_depth": 7, "min_child_samples": 9}, {"min_data_in_leaf": 9}),
     ],
 )
 def test_native_names(name: str, given: dict[str, Any], native: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def test_losses_equal_their_definitions() -> None:
     }
     out, log_var = torch.tensor([[[mu]]]), torch.tensor([[2 * np.log(sd)]])
     for name, value in expected.items():
-        loss = losses.Loss("squared", name, 0.5, 0.0)(out, log_var, torch.tensor([[y]]))
+        loss = losses.Loss("squared", name)(out, log_var, torch.tensor([[y]]))
         assert float(loss) == pytest.approx(value, rel=1e-4), name
 
 
