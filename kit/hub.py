@@ -6,6 +6,7 @@ cache; only where it is none of these, and the recipe names a model of the hub, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -56,6 +57,27 @@ def find(name: str, bases: Sequence[Path]) -> Found:
     repo = repo if "/" in repo else f"{OWNER}/{repo}"
     cached = _cached(repo, wanted or "main")
     return _found(cached if cached is not None else _fetched(name, repo, wanted or None))
+
+
+def again(folder: Path, wanted: str) -> Path:
+    """Return the folder of a model of that revision: the one given, or where this machine has the same.
+
+    A result may be used on a machine, or at a time, where the model lies elsewhere, or another lies there.
+
+    Raises:
+        RecipeError: it is not on this machine and cannot be fetched.
+    """
+    if folder.is_dir() and revision(folder) == wanted:
+        return folder
+    for name in BUNDLED:
+        with contextlib.suppress(RecipeError):
+            if revision(_bundled(name)) == wanted:
+                return _bundled(name)
+    if "@" in wanted:
+        repo, _, commit = wanted.partition("@")
+        return _cached(repo, commit) or _fetched(wanted, repo, commit)
+    rule, advice = "the text model that was used is not on this machine", "copy its folder to this path"
+    raise RecipeError(rule, place=str(folder), got=f"revision {wanted}", next=advice)
 
 
 def revision(folder: Path) -> str:

@@ -12,9 +12,9 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from filelock import FileLock
@@ -26,6 +26,8 @@ from kit.types import Array, Bools, Floats32, Ints
 log = logging.getLogger("kit")
 
 Device = Literal["cpu", "cuda"]
+
+K = TypeVar("K", bound=Hashable)
 
 STALE_SECONDS = 86_400
 """Age after which an unfinished segment is taken for the rest of a killed process."""
@@ -173,12 +175,12 @@ def _sweep(path: Path) -> None:
         return
 
 
-def first_of_each(texts: Sequence[str]) -> tuple[list[str], Ints]:
-    """Return the distinct texts in order of their first place, and (n,) the number of each text among them.
+def first_of_each(items: Sequence[K]) -> tuple[list[K], Ints]:
+    """Return the distinct items in order of their first place, and (n,) the number of each item among them.
 
     >>> first_of_each(["b", "a", "b"])
     (['b', 'a'], array([0, 1, 0]))
     """
-    seen: dict[str, int] = {}
-    place = [seen.setdefault(text, len(seen)) for text in texts]
+    seen: dict[K, int] = {}
+    place = [seen.setdefault(item, len(seen)) for item in items]
     return list(seen), np.array(place, np.int64)

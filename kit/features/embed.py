@@ -83,7 +83,7 @@ class Params(base.Params):
     """Whether vectors get the length 1. null = as the model does."""
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 is about twice as fast where the processor knows it, and differs from machine to machine."""
+    """bfloat16 pays on a GPU, and on processors with matrix units for it; it differs from machine to machine."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -113,17 +113,22 @@ class Params(base.Params):
 
 @dataclass(frozen=True)
 class Embed:
-    """How texts become vectors. `folder`: where vectors are kept, "" = nowhere."""
+    """How texts become vectors. `revision`: the model's. `folder`: where vectors are kept, "" = nowhere."""
 
     fields: tuple[str, ...]
     params: Params
+    revision: str
     folder: str = ""
     device: Device = "cpu"
     own: None = None
 
     def placed(self, folder: Path, device: Device) -> Embed:
-        """Return the same with a folder to keep vectors in."""
-        return replace(self, folder=str(folder), device=device)
+        """Return the same with a folder to keep vectors in.
+
+        Raises:
+            RecipeError: the model is not on this machine.
+        """
+        return replace(self, folder=str(folder), device=device, params=self._at_hand())
 
     def __call__(self, rows: Rows) -> Block:
         """Return the vectors, (n, d) float32."""
@@ -190,8 +195,12 @@ class Embed:
         """Return the folder of the store's vectors of this model, read in this way by these versions."""
         versions = {lib: ".".join(metadata.version(lib).split(".")[:2]) for lib in LIBS}
         how = canonical({"reading": vars(self._reading()), "device": self.device, "libs": versions})
-        model = hub.revision(Path(self.params.model)).replace("/", "--")
-        return Path(self.folder) / model / hashlib.sha256(how.encode()).hexdigest()[:16]
+        return Path(self.folder) / self.revision.replace("/", "--") / hashlib.sha256(how.encode()).hexdigest()[:16]
+
+    def _at_hand(self) -> Params:
+        """Return the params with the folder in which this machine has the model."""
+        folder = hub.again(Path(self.params.model), self.revision)
+        return self.params.model_copy(update={"model": ModelRef(str(folder))})
 
     def _reading(self) -> Reading:
         p = self.params
@@ -217,7 +226,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> E
     """
     fields = (params.text,) if params.text is not None else params.fields
     check_columns("embed", fields, rows.header, ACCEPTS)
-    return Embed(tuple(str(name) for name in fields), params)
+    return Embed(tuple(str(name) for name in fields), params, hub.revision(Path(params.model)))
 
 
 def _parsed(template: str) -> list[tuple[str, str | None]]:

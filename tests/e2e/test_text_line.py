@@ -97,3 +97,21 @@ def test_embed_stands_under_columns_only(talk):
     talk.edit(("{use: vector, columns: [both]}", "{use: embed, text: ask, model: model}"), text=RECIPE)
     done = talk.run(ends=2)
     assert "stands under columns" in done.err
+
+
+def test_kept_models_read_new_texts(talk, counted):
+    talk.edit(("target: y}", "target: y, kinds: {ask: text, say: text}}"), text=RECIPE)
+    talk.run("--keep-models")
+    counted.clear()
+    test = pl.read_csv(talk.folder / "test.csv")
+    new = pl.DataFrame({"id": [900, 901], "ask": ["a text never seen", None], "say": ["red dog", "nan"]})
+    pl.concat([test, new.cast(test.schema)]).write_csv(talk.folder / "new.csv")
+    out = talk.folder / "made.parquet"
+    done = talk.kit("predict", "r", str(talk.folder / "new.csv"), "-o", str(out), "--model", "a")
+    assert done.code == 0, done.err
+    made = pl.read_parquet(out)
+    np.testing.assert_allclose(made["pred"][:40], talk.oof("a", "test")["pred"], rtol=1e-6)
+    assert made["pred"].is_finite().all() and 1 <= sum(counted) <= 6, "new texts alone are encoded"
+    shutil.rmtree(talk.folder / "model")
+    gone = talk.kit("predict", "r", str(talk.folder / "new.csv"), "-o", str(out), "--model", "a")
+    assert gone.code == 2 and "the text model that was used is not on this machine" in gone.err

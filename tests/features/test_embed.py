@@ -287,6 +287,38 @@ def test_two_at_once_share_the_work(tmp_path, counted, monkeypatch):
 # -- where models are
 
 
+def test_a_learnt_column_finds_its_model_where_it_lies_now(tmp_path, monkeypatch):
+    shutil.copytree(textmodel.folder(), tmp_path / "then")
+    rows = rows_of("red car", "old dog")
+    learnt = feature(rows, model=str(tmp_path / "then"))
+    x = learnt(rows).x
+    (tmp_path / "then").rename(tmp_path / "now")
+    with pytest.raises(RecipeError, match="that was used is not on this machine"):
+        learnt.placed(tmp_path / "kept", "cpu")
+    monkeypatch.setattr(hub, "_bundled", lambda name: tmp_path / "now")
+    assert learnt.placed(tmp_path / "kept", "cpu")(rows).x.tobytes() == x.tobytes()
+    config = json.loads((tmp_path / "now" / "config.json").read_text("utf-8"))
+    (tmp_path / "now" / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}), "utf-8")
+    with pytest.raises(RecipeError, match="that was used is not on this machine"):
+        learnt.placed(tmp_path / "kept", "cpu")
+
+
+def test_windows_that_texts_share_are_read_once(monkeypatch):
+    read: list[int] = []
+    inner = Encoder._forward
+
+    def forward(self, windows, length):
+        read.append(len(set(map(tuple, windows))))
+        return inner(self, windows, length)
+
+    opening = "old dog red sea green hat new car " * 4
+    texts = [f"{opening}{end}" for end in ("red", "blue", "x y z")]
+    alone = [vectors(text, window=16, stride=7)[0] for text in texts]
+    monkeypatch.setattr(Encoder, "_forward", forward)
+    assert vectors(*texts, window=16, stride=7).tobytes() == np.stack(alone).tobytes()
+    assert sum(read) == 3 + 3, "three windows of the opening, and the last of each text"
+
+
 def test_a_model_is_found_by_path_alias_and_cache(tmp_path, monkeypatch):
     revision = hub.revision(textmodel.folder())
     shutil.copytree(textmodel.folder(), tmp_path / "mine" / "m")
