@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from kit.contracts import Learnt
 from kit.design import Designs, Use, build
 from kit.params import Params
 from kit.types import Block, Floats32, Rows
+from kit.vectors import Costly
 
 FEATURES = registry.names("features")
 OBJECTIVES = ("squared", "logloss", "softmax")
@@ -188,6 +190,17 @@ def check_past(feature: Use, w: World) -> None:
     assert bits(was) == bits(after), "the future shows"
 
 
+def check_folder(feature: Use, w: World, folder: Path) -> None:
+    """What a costly feature keeps in its folder changes no value: empty, half full or full."""
+    learning, held = worlds.parts(w, K)
+    learnt = learn(feature, w)
+    assert isinstance(learnt, Costly)
+    bare = bits(learnt(held))
+    placed = learnt.placed(folder, "cpu")
+    placed(learning.take(np.arange(20)))
+    assert bits(placed(held)) == bare == bits(placed(held)), "what was kept changes a value"
+
+
 def without_missing(rows: Rows) -> Rows:
     """Return the rows that have a value in the columns in which some miss one."""
     there = np.ones(len(rows), np.bool_)
@@ -275,6 +288,11 @@ def test_a_lag_looks_back_only(given: dict[str, Any]) -> None:
     check_past(use("lag", {**given, "time": "day"}), worlds.world("squared"))
 
 
+@pytest.mark.parametrize("name", [n for n in FEATURES if getattr(modules(n), "COLUMNS_ONLY", False)])
+def test_what_is_kept_changes_nothing(name: str, tmp_path: Path) -> None:
+    check_folder(use(name, {}), worlds.world("squared"), tmp_path)
+
+
 # -- cheaters
 
 
@@ -322,3 +340,15 @@ def test_a_feature_that_trips_over_a_new_text_is_caught() -> None:
 def test_a_feature_that_is_not_data_is_caught() -> None:
     with pytest.raises(AssertionError, match="is no data"):
         check_plain(learn(worlds.leaky("features", "keeps_a_closure"), worlds.world("squared")))
+
+
+def test_a_row_that_asks_itself_is_caught() -> None:
+    feature = worlds.leaky("features", "asks_itself")
+    check_blind(feature, worlds.world("squared"))
+    with pytest.raises(AssertionError, match="knows its own y"):
+        check_own(feature, worlds.world("squared"))
+
+
+def test_a_feature_that_drifts_with_its_folder_is_caught(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="what was kept changes a value"):
+        check_folder(worlds.leaky("features", "drifts"), worlds.world("squared"), tmp_path)
