@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -81,6 +82,20 @@ class DataError(KitError):
 
 class FitError(KitError):
     """A stage could not be carried out."""
+
+
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Turn what the disk refuses inside into an error a person can mend.
+
+    Raises:
+        FitError: a file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        rule, advice = "a result could not be written", "free disk space or check permissions, then run again"
+        raise FitError(rule, place=place, got=error.strerror or str(error), next=advice) from error
 
 
 def _rebuild(cls: type[KitError], problems: Sequence[Problem]) -> KitError:

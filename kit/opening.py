@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import deciding, devices, facts, planning, reader, strictyaml, tuned
-from kit.errors import RecipeError, nearest
+from kit.errors import RecipeError, nearest, writing
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over
 from kit.planning import Plan
@@ -17,6 +17,7 @@ from kit.recipe import Recipe
 from kit.stage import Stage
 from kit.store import Store
 from kit.strictyaml import Document
+from kit.wording import placed
 
 Sets = Sequence[str] | Mapping[str, Any]
 """Changes of a recipe: "a.b=c" texts, or a mapping of dotted names to values."""
@@ -92,20 +93,49 @@ def check_only(recipe: Recipe, only: Sequence[str]) -> None:
 
 
 def remember(opened: Opened, final: Opened | None = None) -> None:
-    """Record the stages of the last run, for `why`, `gc` and `stage`; `final`: the smaller recipe it ended with."""
+    """Record the stages of the last run, for `why`, `gc` and `stage`; `final`: the smaller recipe it ended with.
+
+    Raises:
+        FitError: the record cannot be written.
+    """
     found = [*opened.plan.stages, *(final.plan.stages if final else ())]
     folder = opened.store.root / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
     record = {
         "path": str(Path(opened.recipe.document.path).resolve()),
         "last": last_keys(opened) | {s.name: s.key for s in found if opened.store.has(s.key)},
         "keep": sorted({s.key for s in found}),
         "stages": [s.to_json() for s in found if s.local],
+        "file": _file_of(opened.recipe) or read_record(folder / f"{opened.recipe.name}.json").get("file"),
     }
-    temp = opened.store.temporary()
-    (temp / "record.json").write_text(json.dumps(record), "utf-8")
-    (temp / "record.json").replace(folder / f"{opened.recipe.name}.json")
-    temp.rmdir()
+    with writing(str(folder)), opened.store.scratch() as temp:
+        folder.mkdir(parents=True, exist_ok=True)
+        (temp / "record.json").write_text(json.dumps(record), "utf-8")
+        (temp / "record.json").replace(folder / f"{opened.recipe.name}.json")
+
+
+def refuse_namesake(opened: Opened) -> None:
+    """Raise RecipeError where another recipe file of the same name was the last to write here, and still has it.
+
+    Both would write to the same folder of results, each moving those of the other to the history.
+    """
+    recipe, mine = opened.recipe, _file_of(opened.recipe)
+    other = read_record(opened.store.root / "runs" / f"{recipe.name}.json").get("file")
+    if mine is None or other in (None, mine) or not Path(str(other)).is_file():
+        return
+    try:
+        name = strictyaml.load(Path(str(other))).value.get("name", Path(str(other)).stem)
+    except RecipeError:
+        return
+    if name == recipe.name:
+        advice = "give one of them another `name`, or write elsewhere with --root"
+        error = RecipeError(f"two recipes have the name {recipe.name}", got=f"{mine} and {other}", next=advice)
+        raise placed(error, recipe.document, ("name",))
+
+
+def _file_of(recipe: Recipe) -> str | None:
+    """Return the path of a recipe's file, None where it was handed over as a mapping."""
+    path = Path(recipe.document.path)
+    return str(path.resolve()) if path.is_file() else None
 
 
 def last_keys(opened: Opened) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from kit import bundle, oofdir, registry, table
 from kit.canon import key_of
 from kit.card import card_of, names_behind, tuned_from
+from kit.errors import writing
 from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
@@ -31,15 +32,15 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
         }
     )
     target = scene.folder / name
-    with scene.lock():
+    with writing(str(scene.folder)), scene.lock():
         old = oofdir.read_card(target)
         kept = not bundle.keeps(scene) or (target / "models" / "replay.json").is_file()
         if old is not None and old.get("mark") == mark and oofdir.complete(target) and kept:
             return old
         card = card_of(scene, name, key, mark)
-        temp = scene.store.temporary()
-        _write(scene, name, temp, card)
-        oofdir.replace(target, temp, old)
+        with scene.store.scratch() as temp:
+            _write(scene, name, temp, card)
+            oofdir.replace(target, temp, old)
     return card
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -238,16 +239,25 @@ def ls(listed: Sequence[Mapping[str, Any]]) -> None:
 
 
 def check(found: Mapping[str, Any]) -> None:
-    """Print what was inferred of a recipe and its data."""
-    for name in ("recipe", "task", "rows", "folds", "fits", "submission"):
-        out.print(f"{name + ':':<12}{found[name]}", markup=False, soft_wrap=True)
-    table = _table("column", "kind", "levels", "role")
+    """Print what was inferred of a recipe and its data, and what to look at."""
+    lines = {name: found[name] for name in ("recipe", "task", "rows", "folds", "fits", "submission")}
+    for name, text in {**lines, "cost": found["cost"]["text"]}.items():
+        out.print(f"{name + ':':<12}{text}", markup=False, soft_wrap=True)
+    table = _table("column", "kind", "read as", "levels", "missing", "role")
     for line in found["columns"]:
-        table.add_row(line["name"], line["kind"], str(line["levels"] or ""), line["role"])
+        share = line.get("missing", 0)
+        missing = "" if not share else "< 0.1%" if share < 0.001 else f"{share:.1%}"
+        levels = str(line["levels"] or "")
+        table.add_row(escape(line["name"]), line["kind"], line["form"], levels, missing, line["role"])
     out.print(table)
-    for note in found["notes"]:
-        what = ": ".join(part for part in (note["column"], note["what"]) if part)
-        out.print(f"note: {what}" + (f" ({note['next']})" if note["next"] else ""), markup=False, soft_wrap=True)
+    for finding in found["findings"]:
+        what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
+        style = "yellow" if finding["severity"] == "warning" else None
+        out.print(what, markup=False, soft_wrap=True, style=style)
+        if finding["next"]:
+            out.print(f"  next: {finding['next']}", markup=False, soft_wrap=True)
+    if not found["findings"]:
+        out.print("nothing to look at was found")
 
 
 def show(pages: Sequence[Page], *, whole: bool) -> None:
@@ -269,5 +279,7 @@ def show(pages: Sequence[Page], *, whole: bool) -> None:
 def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i and name in (*numbers, "score", "seconds", "levels") else "left")
+        table.add_column(
+            name, justify="right" if i and name in (*numbers, "score", "seconds", "levels", "missing") else "left"
+        )
     return table

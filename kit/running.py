@@ -12,7 +12,7 @@ from typing import Any
 from kit import devices, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.given import Source, hand_over
-from kit.opening import Opened, Sets, check_only, open_recipe, remember, selected
+from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
 from kit.publish import publish
 from kit.scene import Scene
 from kit.stage import Stage
@@ -75,6 +75,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     reopen = partial(open_recipe, given, set, root, keep_models, trust, no_tuned)
     opened = reopen()
     check_only(opened.recipe, only)
+    refuse_namesake(opened)
     opened = _mended(opened, reopen, only)
     remember(opened)
     watcher = _Scored(observer or Observer(), opened)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kit import devices
 from kit.canon import FORMAT, canonical, digest_file
-from kit.errors import FitError
+from kit.errors import FitError, writing
 from kit.types import Array
 
 log = logging.getLogger("kit")
+
+MANY_BYTES = 1 << 24
+"""An object of more bytes is written by several threads."""
 
 STALE_SECONDS = 86_400
 """Age after which a temporary folder is taken for the rest of a killed process."""
@@ -105,21 +112,14 @@ class Store:
         folder: Path | None = None,
     ) -> Stored:
         """Write an object and return it. Files of `folder` (a saved model) are taken in as `<folder name>/<file>`."""
-        temp = self.temporary()
-        try:
-            listed = {name: _write(temp, i, value) for i, (name, value) in enumerate(files.items())}
+        with writing(str(self.root)), self.scratch() as temp:
+            listed = _write_all(temp, files)
             if folder is not None:
                 listed.update(_take_in(temp, folder))
             manifest = {"format": FORMAT, "key": key, "meta": meta, "ingredients": ingredients, "files": listed}
             digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()
             (temp / "manifest.json").write_text(canonical({**manifest, "digest": digest}), "utf-8")
             self._install(key, temp, needs=listed)
-        except OSError as error:
-            raise FitError(
-                "a result could not be written", place=str(self.root), got=str(error), next="free disk space, run again"
-            ) from error
-        finally:
-            shutil.rmtree(temp, ignore_errors=True)
         return self.open(key)
 
     def discard(self, key: str) -> None:
@@ -134,6 +134,15 @@ class Store:
         temp = self._tmp / f"{os.getpid()}-{uuid.uuid4().hex}"
         temp.mkdir(parents=True)
         return temp
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a new empty folder on the same disk as the objects; what is left of it in the end is removed."""
+        temp = self.temporary()
+        try:
+            yield temp
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
 
     def keys(self) -> list[str]:
         """Return the keys of all objects, sorted."""
@@ -198,14 +207,35 @@ class Store:
         shutil.rmtree(grave, ignore_errors=True)
 
 
+def _write_all(temp: Path, files: Mapping[str, Array | bytes]) -> dict[str, dict[str, Any]]:
+    """Write the files and return their entries; many bytes by several threads, as disk and hash leave Python."""
+    size = sum(len(v) if isinstance(v, bytes) else v.nbytes for v in files.values())
+    with ThreadPoolExecutor(devices.cores() if size > MANY_BYTES else 1) as pool:
+        entries = pool.map(lambda item: _write(temp, *item), enumerate(files.values()))
+        return dict(zip(files, entries, strict=True))
+
+
 def _write(temp: Path, number: int, value: Array | bytes) -> dict[str, Any]:
-    if isinstance(value, bytes):
-        path = temp / f"{number}.bin"
-        path.write_bytes(value)
-    else:
-        path = temp / f"{number}.npy"
-        np.save(path, value, allow_pickle=False)
-    return _entry(path, path.name)
+    """Write an array in numpy's format, or bytes, and return its entry; hashed on the way, as it is in memory."""
+    name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
+    digest, size = hashlib.sha256(), 0
+    with (temp / name).open("wb") as file:
+        for part in [value] if isinstance(value, bytes) else _npy(value):
+            file.write(part)
+            digest.update(part)
+            size += len(part)
+    return {"file": name, "size": size, "sha256": digest.hexdigest()}
+
+
+def _npy(array: Array) -> Iterator[bytes | memoryview[int]]:
+    """Yield what `numpy.save` would write: the header, then the values as they lie in memory."""
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    yield header.getvalue()
+    if array.size:
+        yield (array if array.flags.c_contiguous else array.T).reshape(-1).view(np.uint8).data
 
 
 def _take_in(temp: Path, folder: Path) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from kit import ledger
 from kit.canon import FORMAT
-from kit.errors import DataError
+from kit.errors import DataError, writing
 from kit.facts import Facts
 from kit.registry import shown, versions
 from kit.scene import Scene
@@ -38,9 +38,9 @@ def place(store: Store, root: Path, name: str, csv: bytes, about: Mapping[str, A
     was deleted comes back under its own number.
     """
     folder = root / "submissions"
-    folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(csv).hexdigest()
-    with lock(store):
+    with writing(str(folder)), lock(store):
+        folder.mkdir(parents=True, exist_ok=True)
         lines = ledger.read(folder)
         for path in _same(folder, digest):
             if not path.exists():
@@ -156,10 +156,9 @@ def _place(path: Path, content: bytes, store: Store) -> None:
     """Write a file whole, or not at all; never over another."""
     if path.exists():
         raise DataError("a submission is never overwritten", place=str(path), next="move that file away")
-    temp = store.temporary()
-    (temp / path.name).write_bytes(content)
-    os.replace(temp / path.name, path)
-    temp.rmdir()
+    with store.scratch() as temp:
+        (temp / path.name).write_bytes(content)
+        os.replace(temp / path.name, path)
 
 
 def _digest(about: Path) -> str:

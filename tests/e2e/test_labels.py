@@ -56,7 +56,7 @@ def test_thresholds_are_the_last_step_of_a_recipe_that_declares_no_blend(toy):
     assert set(toy.oof("labels")["pred"].to_list()) == {0.0, 1.0}
     assert set(submitted(done)) == {"yes", "no"}
     told = toy.kit("check", str(toy.folder / "r.yaml"))
-    assert "labels: thresholds over a were added, for f1 wants labels (declare `blend` to choose yourself" in told.out
+    assert "labels: thresholds over a were added, for f1 wants labels\n  next: declare `blend` to choose" in told.out
     assert "blend labels (thresholds for f1)" in [s["name"] for s in toy.plan()]
     assert toy.run().stages["run"] == 0
 

@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ def test_a_full_disk_is_a_failure_in_words(store, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(FitError, match="a result could not be written"):
         put(store)
     assert not store.has(KEY)

@@ -1,0 +1,65 @@
+"""Rows that are the same in every feature: within train, and between train and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.types import Array, Floats, Ints
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """How many training rows repeat another, how many of these differ in y, how many test rows are in train."""
+
+    in_train: int
+    contradicting: int
+    in_test: int
+
+
+def find(columns: Sequence[Array], n: int, y: Floats) -> Doubles:
+    """Return what is double among rows with these columns, (n + t,) or (n + t, d) each; y (n,) of the first n.
+
+    Rows are told apart by a hash first; only those that share one are compared.
+    """
+    if not columns:
+        return Doubles(0, 0, 0)
+    _, place, count = np.unique(_hashes(columns), return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(count[place] > 1)
+    group = _groups(columns, rows)
+    train = rows < n
+    sizes = np.bincount(group[train], minlength=int(group.max(initial=-1)) + 1)
+    repeats = int((sizes - 1).clip(min=0).sum())
+    order = np.lexsort((y[rows[train]], group[train]))
+    g, answers = group[train][order], y[rows[train]][order]
+    apart = np.unique(g[1:][(g[1:] == g[:-1]) & (answers[1:] != answers[:-1])])
+    contradicting = int((sizes[apart] - 1).sum())
+    return Doubles(repeats, contradicting, int((sizes[group[~train]] > 0).sum()))
+
+
+def _hashes(columns: Sequence[Array]) -> NDArray[np.uint64]:
+    """Return (n,) a number for each row; equal rows have equal numbers."""
+    out = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        for part in column.T if column.ndim == 2 else [column]:
+            # Adding 0.0 makes one zero of two; every NaN is the same missing value.
+            values = np.asarray(part, np.float64) + 0.0
+            values[np.isnan(values)] = np.nan
+            out = (out ^ values.view(np.uint64)) * _MIX
+            out ^= out >> np.uint64(29)
+    return out
+
+
+def _groups(columns: Sequence[Array], rows: Ints) -> Ints:
+    """Return (len(rows),) a number for each row, the same exactly where all columns are the same."""
+    group = np.zeros(len(rows), np.int64)
+    for column in columns:
+        for part in column.T if column.ndim == 2 else [column]:
+            values = np.unique(np.asarray(part[rows], np.float64), return_inverse=True)[1]
+            group = np.unique(group * (len(rows) + 1) + values, return_inverse=True)[1]
+    return group

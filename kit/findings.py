@@ -1,0 +1,220 @@
+"""What a person should look at in the data before anything is fitted: the findings of `kit check`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kit import deciding, doubles, signals
+from kit.canon import stream
+from kit.facts import Facts
+from kit.folding import folds_of
+from kit.recipe import Recipe
+from kit.store import Store
+from kit.types import Array, Ints
+from kit.wording import listed, plural
+
+SAMPLE = 20_000
+"""Rows of train and of test that single columns are judged by."""
+GIVES_AWAY = 0.9
+"""A column that explains so much of the target alone, out of fold, is not of this world. Of the columns of 16 real
+competitions the best explains 0.79."""
+APART = 0.1
+"""Distance of train and test from which a column is told of."""
+UNSEEN = 0.05
+"""Share of test rows with levels that training lacks, from which it is told."""
+CONSTANT = 0.999
+"""A column is near-constant where one value has so large a share."""
+
+IDLE = {
+    "date": "features: dates (parts, cycles, differences)",
+    "text": "features: tfidf, text_stats; columns: embed",
+    "vector": "features: vector",
+    "category": "features: category",
+    "numeric": "features: numeric",
+}
+"""Kind -> features that take it, for columns that no model reads."""
+
+Severity = Literal["warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to look at: the column ("" = the data as a whole), what was seen, and what can be done."""
+
+    severity: Severity
+    column: str
+    what: str
+    next: str = ""
+
+
+def find(recipe: Recipe, facts: Facts, store: Store, used: Collection[str]) -> list[Finding]:
+    """Return the findings, warnings first; `used`: the columns that a model of the recipe reads."""
+    looked = _Looked(recipe, facts, store, used)
+    looks = (_told, _roles, _extra, _doubles, _columns, _order)
+    found = [finding for look in looks for finding in look(looked)]
+    return sorted(dict.fromkeys(found), key=lambda f: f.severity != "warning")
+
+
+class _Looked:
+    """The stored data, opened once."""
+
+    def __init__(self, recipe: Recipe, facts: Facts, store: Store, used: Collection[str]) -> None:
+        self.recipe, self.facts, self.header, self.used = recipe, facts, facts.header, used
+        self.table, self.rows = store.open(facts.table_key), store.open(facts.rows_key)
+        self.folds = store.open(facts.folds_key)
+        self.n, self.t = facts.n_train, facts.n_test
+        self.y = self.rows.array("y")
+        rng = stream(recipe.seed, "check")
+        self.train = np.sort(rng.permutation(self.n)[:SAMPLE])
+        self.test = self.n + np.sort(rng.permutation(self.t)[:SAMPLE])
+        held = folds_of(self.folds).held[0][self.train].astype(np.int64)
+        # With one fold, or rows that are never held, there is nothing to cross-fit over: halves do.
+        self.fold = held if held.min(initial=0) >= 0 and held.max(initial=0) > 0 else np.arange(len(held)) % 2
+        # Ranges of few rows would be told apart by chance.
+        fewest = min(len(self.train), len(self.test)) if self.t else len(self.train)
+        self.bins = int(np.clip(np.sqrt(fewest), 8, signals.BINS))
+        self.targets = signals.as_targets(self.y[self.train], facts.task)
+
+    def x(self, name: str) -> Array:
+        """Return a column of all rows, mapped into memory."""
+        return self.table.array(f"x/{name}", mmap=True)
+
+    def features(self) -> list[str]:
+        """Return the columns that a bare feature name takes, or could take."""
+        return [name for name in self.facts.free if self.header[name].kind != "key"]
+
+
+def _told(looked: _Looked) -> Iterator[Finding]:
+    """Yield what was noted when the data were read, the targets encoded and the folds made."""
+    for column, what, next in [*looked.table.meta["notes"], *looked.rows.meta["notes"]]:
+        yield Finding("warning" if " in train but " in what or "no value" in what else "note", column, what, next)
+    for what, next in looked.folds.meta.get("notes", []):
+        yield Finding("warning", looked.recipe.data.target, what, next)
+    if looked.recipe.added:
+        yield Finding("note", looked.recipe.data.target, *deciding.note(looked.recipe))
+
+
+def _roles(looked: _Looked) -> Iterator[Finding]:
+    data, meta = looked.recipe.data, looked.table.meta
+    for name in meta["missing_in_test"]:
+        if name not in (data.groups, data.weight, data.time, getattr(looked.recipe.split.params, "column", None)):
+            yield Finding("warning", name, "the test file lacks it, so it is no feature", "check the test file")
+    if meta["only_in_test"]:
+        yield Finding("note", "", f"only the test file has {listed(meta['only_in_test'][:5])}", "they are not used")
+    idle = [name for name in looked.facts.free if name not in looked.used]
+    for kind, advice in IDLE.items():
+        names = [name for name in idle if looked.header[name].kind == kind]
+        if names:
+            yield Finding(
+                "note", names[0] if len(names) == 1 else "", f"no model reads the {kind} {_columns_of(names)}", advice
+            )
+    for name in (name for name in idle if looked.header[name].kind == "key"):
+        advice = f"data.id: {name} if it names the rows; else kinds: {{{name}: numeric}}"
+        if data.id is not None:
+            advice = f"name it in a feature to use it, or say what it is: kinds: {{{name}: numeric}}"
+        yield Finding("note", name, "is different in every row, a key: bare feature names leave it out", advice)
+
+
+def _columns_of(names: Sequence[str]) -> str:
+    shown = listed([*names[:5], f"{len(names) - 5} more"] if len(names) > 5 else names)
+    return f"column{'s' if len(names) > 1 else ''} {shown}"
+
+
+def _extra(looked: _Looked) -> Iterator[Finding]:
+    for about in looked.table.meta["extra"]:
+        dropped = {
+            "without a target": about["without_target"],
+            "equal to a training or test row": about["duplicates"],
+        }
+        parts = [f"{count} {why} dropped" for why, count in dropped.items() if count]
+        parts += [f"{listed(about['missing'][:5])} missing"] if about["missing"] else []
+        parts += [f"{count} values of {c} unreadable" for c, count in about["unreadable"].items()]
+        yield Finding(
+            "note", "", f"{about['file']}: {plural(about['rows'], 'extra row')}" + "".join(f"; {p}" for p in parts)
+        )
+
+
+def _doubles(looked: _Looked) -> Iterator[Finding]:
+    names = looked.features()
+    found = doubles.find([looked.x(name)[: looked.n + looked.t] for name in names], looked.n, looked.y)
+    if found.in_train:
+        what = f"training rows that repeat an earlier one in every feature: {found.in_train}"
+        what += f", {found.contradicting} of them with another target" if found.contradicting else ""
+        advice = "drop them, or keep equal rows in one fold (split: group): the score is too good otherwise"
+        yield Finding("warning" if found.in_train > looked.n / 100 else "note", "", what, advice)
+    if found.in_test:
+        what = f"test rows that equal a training row in every feature: {found.in_test}"
+        yield Finding("warning" if found.in_test > looked.t / 100 else "note", "", what, "their targets may be known")
+
+
+def _columns(looked: _Looked) -> Iterator[Finding]:
+    for name in looked.facts.free:
+        column = looked.header[name]
+        if column.kind == "vector":
+            continue
+        x = looked.x(name)
+        coded = column.kind in ("category", "text", "key")
+        yield from _spread(name, x[: looked.n], coded)
+        stratum = signals.strata(x[np.concatenate([looked.train, looked.test])], coded, looked.bins)
+        here, there = stratum[: len(looked.train)], stratum[len(looked.train) :]
+        told = signals.telling(here, looked.targets, looked.fold)
+        if told >= GIVES_AWAY:
+            advice = f"if it is not known when predicting: data: {{drop: [{name}]}}"
+            yield Finding("warning", name, f"gives the target away: alone it explains {told:.0%} of it", advice)
+        if looked.t and column.kind not in ("text", "key"):
+            yield from _apart(name, x, here, there, coded, looked)
+
+
+def _spread(name: str, x: Array, coded: bool) -> Iterator[Finding]:
+    """Yield that a column (n,) is constant, or nearly."""
+    empty = x < 0 if coded else np.isnan(x)
+    if empty.all():
+        yield Finding("note", name, "holds no value in train", f"data: {{drop: [{name}]}}")
+        return
+    values, counts = np.unique(x[:: max(1, len(x) // 1000)], return_counts=True)
+    usual = values[np.argmax(counts)]
+    share = float(empty.mean()) if np.isnan(usual) else float((x == usual).mean())
+    if share >= CONSTANT:
+        what = "is constant" if share == 1 else f"has one value in {share:.2%} of the training rows"
+        yield Finding("note", name, what, f"data: {{drop: [{name}]}} saves time")
+
+
+def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _Looked) -> Iterator[Finding]:
+    """Yield that train and test differ in a column."""
+    if coded:
+        known = np.zeros(int(max(here.max(initial=0), there.max(initial=0))) + 1, np.bool_)
+        known[0] = True
+        known[np.asarray(x[: looked.n], np.int64)[x[: looked.n] >= 0] + 1] = True
+        unseen = float((~known[there]).mean())
+        if unseen > UNSEEN:
+            advice = "a feature by counts or parts of it carries over; its levels do not"
+            if unseen > 1 - UNSEEN:
+                advice = f"if rows that share it belong together: split: {{use: group, groups: {name}}}"
+            yield Finding("warning", name, f"{unseen:.0%} of the test rows have levels that training lacks", advice)
+            return
+    far = signals.distance(here, there)
+    if far > APART:
+        missing = [float((s == 0).mean()) for s in (here, there)]
+        gap = abs(missing[0] - missing[1]) > APART / 2
+        what = f", missing in {missing[0]:.0%} of train and {missing[1]:.0%} of test" if gap else ""
+        advice = "kit shift says more; if test lies later or elsewhere, split in the same way (split: time, group)"
+        yield Finding("warning", name, f"is distributed otherwise in test (distance {far:.2f}){what}", advice)
+
+
+def _order(looked: _Looked) -> Iterator[Finding]:
+    """Yield that the target follows the order of the rows in the file."""
+    told = signals.telling(signals.strata(looked.train.astype(np.float64), False), looked.targets, looked.fold)
+    if told > GIVES_AWAY / 2:
+        advice = "if rows are sorted by target, a row number or key gives it away; leave keys out"
+        yield Finding(
+            "note", "", f"the target follows the order of the training rows ({told:.0%} explained by it)", advice
+        )
+
+
+def as_dicts(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return the findings as JSON takes them."""
+    return [vars(f) for f in found]

@@ -1,0 +1,192 @@
+"""What `kit check` points at: each finding on data made to have it, and silence on data that do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import kit
+from kit import cost, doubles, signals
+from kit.types import Task
+
+N, T = 400, 150
+
+
+def clean(seed: int = 0, n: int = N) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2))
+    c = rng.integers(0, 4, n)
+    y = x[:, 0] + 0.5 * c + rng.normal(size=n)
+    return pl.DataFrame({"x1": x[:, 0], "x2": x[:, 1], "c": np.array(["k", "l", "m", "n"])[c], "y": y})
+
+
+def findings(tmp_path, train: pl.DataFrame, test: pl.DataFrame | None = None, **data: object) -> list[dict]:
+    test = clean(1, T).drop("y") if test is None else test
+    recipe = {
+        "data": {"train": train, "test": test, "target": "y", **data},
+        "metric": "rmse" if train["y"].dtype.is_numeric() else "auc",
+        "models": {"m": "lightgbm"},
+    }
+    found: list[dict] = kit.check(recipe, root=tmp_path)["findings"]
+    return found
+
+
+def of(found: list[dict], column: str) -> list[tuple[str, str]]:
+    return [(f["severity"], f["what"]) for f in found if f["column"] == column]
+
+
+def test_clean_data_have_no_findings(tmp_path):
+    assert findings(tmp_path, clean()) == []
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+def test_a_column_that_gives_the_target_away(tmp_path, kind):
+    train = clean()
+    if kind == "classes":
+        train = train.with_columns(y=pl.when(pl.col("y") > 1).then(pl.lit("yes")).otherwise(pl.lit("no")))
+        leak = pl.when(pl.col("y") == "yes").then(7.5).otherwise(1.25)
+    else:
+        leak = pl.col("y").exp() * 3 + 1
+    test = clean(1, T).drop("y").with_columns(leak=pl.Series(train.select(leak).to_series().sample(T, seed=1)))
+    found = findings(tmp_path, train.with_columns(leak=leak), test)
+    ((severity, what),) = of(found, "leak")
+    assert severity == "warning" and what.startswith("gives the target away")
+    assert found[0]["next"] == "if it is not known when predicting: data: {drop: [leak]}"
+    assert [f["column"] for f in found] == ["leak"]
+
+
+def test_rows_that_are_double(tmp_path):
+    train = clean()
+    again = train[:12].with_columns(y=pl.when(pl.col("c") == "k").then(pl.col("y") + 1).otherwise(pl.col("y")))
+    changed = int((again["c"] == "k").sum())
+    test = pl.concat([clean(1, T).drop("y"), train[20:25].drop("y")])
+    found = findings(tmp_path, pl.concat([train, again]), test)
+    whats = [f["what"] for f in found]
+    assert whats == [
+        f"training rows that repeat an earlier one in every feature: 12, {changed} of them with another target",
+        "test rows that equal a training row in every feature: 5",
+    ]
+    assert [f["severity"] for f in found] == ["warning", "warning"]
+
+
+def test_columns_that_say_nothing(tmp_path):
+    extra = {
+        "one": pl.lit(3.0),
+        "most": pl.int_range(pl.len()).eq(0).cast(pl.Float64),
+        "none": pl.lit(None, pl.Float64),
+    }
+    train = pl.concat([clean(), clean(2), clean(3)]).with_columns(**extra)
+    found = findings(tmp_path, train, clean(1, T).drop("y").with_columns(**extra))
+    assert of(found, "one") == [("note", "is constant")]
+    assert of(found, "most") == [("note", "has one value in 99.92% of the training rows")]
+    assert of(found, "none")[0] == ("warning", "holds no value")
+
+
+def test_keys_and_columns_no_model_reads(tmp_path):
+    extra = {
+        "row_id": pl.int_range(pl.len()) + 10,
+        "day": pl.lit("2021-01-05"),
+        "hash": pl.int_range(pl.len()).map_elements(lambda i: f"h{i:04d}", pl.String),
+    }
+    test = clean(1, T).drop("y").with_columns(extra["day"], row_id=pl.int_range(pl.len()) + 10 + N, hash=extra["hash"])
+    train = clean().with_columns(**extra).with_columns(hash=pl.col("hash") + "a")
+    found = findings(tmp_path, train, test.rename({"literal": "day"}))
+    assert [f["next"] for f in found if f["column"] == "row_id"] == [
+        "data.id: row_id if it names the rows; else kinds: {row_id: numeric}"
+    ]
+    assert of(found, "hash") == [("note", "is different in every row, a key: bare feature names leave it out")]
+    assert ("note", "no model reads the date column day") in of(found, "day")
+
+
+def test_columns_that_differ_between_train_and_test(tmp_path):
+    train = clean().with_columns(moved=pl.col("x2"), code=pl.col("c"), mixed=pl.Series(range(N)) % 7, late=pl.col("x2"))
+    test = clean(1, T).drop("y")
+    test = test.with_columns(moved=pl.col("x2") + 1, code=pl.col("c") + "2", mixed=pl.lit("?"), only=pl.lit(1))
+    found = findings(tmp_path, train, test)
+    severity, what = of(found, "moved")[0]
+    assert severity == "warning" and what.startswith("is distributed otherwise in test (distance 0.")
+    assert 0.25 < float(what.rpartition(" ")[2].rstrip(")")) < 0.5, "a shift by one standard deviation is 0.38"
+    assert of(found, "code") == [("warning", "100% of the test rows have levels that training lacks")]
+    assert of(found, "mixed")[0] == ("warning", "numbers in train but text in test: read as text")
+    assert of(found, "late") == [("warning", "the test file lacks it, so it is no feature")]
+    assert any("only the test file has only" in f["what"] for f in found)
+    severities = [f["severity"] for f in found]
+    assert severities == sorted(severities, reverse=True), "warnings come first"
+
+
+def test_a_target_that_follows_the_order_of_rows(tmp_path):
+    (found,) = findings(tmp_path, clean().sort("y"))
+    assert found["severity"] == "note" and "follows the order of the training rows" in found["what"]
+
+
+def test_extra_files_are_told_of(tmp_path):
+    more = pl.concat([clean(5, 20), clean()[:3]]).with_columns(x2=pl.lit(None, pl.Float64))
+    found = findings(tmp_path, clean(), extra=[{"path": more.drop("x2")}])
+    assert [f["what"] for f in found] == [
+        "the DataFrame extra.0: 23 extra rows; 3 equal to a training or test row dropped; x2 missing"
+    ]
+
+
+# -- what stands behind
+
+
+def test_doubles_agree_with_a_slow_count():
+    rng = np.random.default_rng(4)
+    for n_levels in (2, 4, 9):
+        x = [rng.integers(0, n_levels, 120).astype(float) for _ in range(3)]
+        x[1][rng.random(120) < 0.1] = np.nan
+        vector = rng.integers(0, 2, (120, 2)).astype(np.float32)
+        y = rng.integers(0, 2, 80).astype(float)
+        rows = [tuple(map(repr, (*(c[i] for c in x), *vector[i]))) for i in range(120)]
+        train: dict[tuple, list[float]] = {}
+        for row, answer in zip(rows, y, strict=False):
+            train.setdefault(row, []).append(answer)
+        repeats = sum(len(v) - 1 for v in train.values())
+        apart = sum(len(v) - 1 for v in train.values() if len(set(v)) > 1)
+        known = sum(row in train for row in rows[80:])
+        assert doubles.find([*x, vector], 80, y) == doubles.Doubles(repeats, apart, known)
+    assert doubles.find([], 0, np.empty(0)) == doubles.Doubles(0, 0, 0)
+
+
+def test_both_zeros_are_one():
+    assert doubles.find([np.array([0.0, -0.0])], 2, np.zeros(2)).in_train == 1
+
+
+def test_distance_is_none_for_samples_of_one_distribution_and_all_for_disjoint_ones():
+    rng = np.random.default_rng(0)
+    same = [signals.distance(rng.integers(0, 60, 300), rng.integers(0, 60, 900)) for _ in range(20)]
+    assert max(same) < 0.05
+    assert signals.distance(np.zeros(300, int), np.ones(900, int)) > 0.9
+
+
+def test_telling_is_honest():
+    """What only the own row says explains nothing: each row a stratum of its own."""
+    rng = np.random.default_rng(0)
+    y = signals.as_targets(rng.normal(size=500), Task("regression"))
+    fold = rng.integers(0, 5, 500)
+    assert signals.telling(np.arange(500), y, fold) < 0.01
+    assert signals.telling(signals.strata(y[:, 0], False, 20), y, fold) > 0.99
+    assert signals.telling(np.zeros(500, int), y, fold) < 0.01
+
+
+# -- cost
+
+
+def test_the_cost_is_rough_before_and_measured_after(toy_recipe, tmp_path):
+    before = kit.check(toy_recipe, root=tmp_path)["cost"]
+    assert before["fits"] == 5 and before["basis"] == "a rough estimate" and before["text"].startswith("5 fits, about ")
+    assert 0 < before["seconds"][0] * 20 < before["seconds"][1] and before["mib"][0] > 200
+
+
+@pytest.fixture
+def toy_recipe():
+    return {
+        "data": {"train": clean(), "test": clean(1, T).drop("y"), "target": "y"},
+        "metric": "rmse",
+        "models": {"m": "lightgbm"},
+    }
+
+
+def test_durations_are_said_as_people_say_them():
+    assert [cost.duration(s) for s in (0.2, 89, 600, 7200)] == ["1 s", "89 s", "10 min", "2.0 h"]
