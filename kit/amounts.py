@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def find(levels: pl.Series) -> Amounts | None:
     """
 
     head = levels.head(100)
-    if not len(levels) or not _clean(head).str.contains(_SHAPE).all():
+    if not len(levels) or not re.search(r"\d", head[0]) or not _clean(head).str.contains(_SHAPE).all():
         return None
     parts = _parts(levels)
     if parts["digits"].null_count():

@@ -15,6 +15,8 @@ import numpy as np
 FORMAT = 1
 """Number of the key grammar and object layout; a change of meaning raises it and old objects become misses."""
 
+_ROOT = Path(__file__).resolve().parent
+
 
 def canonical(value: object) -> str:
     """Return JSON with sorted keys and no spaces; equal values give equal text.
@@ -63,7 +65,7 @@ def fingerprint(path: Path) -> str:
     part of it, for a change in them changes what it does. A user's own file is read anew each time: in a notebook it
     changes between two calls of one process.
     """
-    own = not path.resolve().is_relative_to(Path(__file__).resolve().parent)
+    own = not path.resolve().is_relative_to(_ROOT)
     return _code_digest(path) if own else _kit_digest(path)
 
 
@@ -75,7 +77,7 @@ def _kit_digest(path: Path) -> str:
 def _code_digest(path: Path) -> str:
     digest = hashlib.sha256()
     for part in parts_of(path):
-        digest.update(ast.dump(_without_docstrings(ast.parse(part.read_text("utf-8")))).encode())
+        digest.update(_read(part)[1])
     return digest.hexdigest()[:16]
 
 
@@ -88,9 +90,24 @@ def parts_of(path: Path) -> list[Path]:
         if current in found:
             continue
         found.add(current)
-        for name in _imported(ast.parse(current.read_text("utf-8"))):
+        for name in _read(current)[0]:
             todo.extend(_locate(name, current))
     return [path.resolve(), *sorted(found - {path.resolve()})]
+
+
+def _read(path: Path) -> tuple[list[str], bytes]:
+    """Return what a module imports and its code, comments, docstrings and layout dropped."""
+    return _read_kit(path) if path.is_relative_to(_ROOT) else _parsed(path)
+
+
+@cache
+def _read_kit(path: Path) -> tuple[list[str], bytes]:
+    return _parsed(path)
+
+
+def _parsed(path: Path) -> tuple[list[str], bytes]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return _imported(tree), ast.dump(_without_docstrings(tree)).encode()
 
 
 def _imported(tree: ast.Module) -> list[str]:
@@ -107,10 +124,8 @@ def _imported(tree: ast.Module) -> list[str]:
 def _locate(name: str, importer: Path) -> list[Path]:
     """Return the file of module `name` where it is code of a plug-in: kit.<folder>.<file>, or beside the importer."""
     parts = name.split(".")
-    root = Path(__file__).resolve().parent
-    inside = importer.is_relative_to(root)
-    if inside:
-        target = root.joinpath(*parts[1:]) if parts[0] == root.name and len(parts) > 2 else None
+    if importer.is_relative_to(_ROOT):
+        target = _ROOT.joinpath(*parts[1:]) if parts[0] == _ROOT.name and len(parts) > 2 else None
     else:
         target = importer.parent.joinpath(*parts)
     if target is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,8 @@ def find(levels: pl.Series, order: str = "") -> Dates | None:
     Dates(shape='a/b/y', order='dmy', doubt='')
     """
     head = levels.head(100)
-    shape = next((name for name, pattern in SHAPES.items() if len(head) and head.str.contains(pattern).all()), None)
+    likely = [name for name, pattern in SHAPES.items() if len(head) and re.match(pattern, head[0])]
+    shape = next((name for name in likely if head.str.contains(SHAPES[name]).all()), None)
     if shape is None:
         return None
     made = _ordered(levels, shape, order) if shape.startswith("a") else Dates(shape)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kit import amounts, dates
-from kit.types import Array, Ints
+from kit.types import Array
 
 if TYPE_CHECKING:
     import polars as pl
 
 Family = Literal["numbers", "true/false", "dates", "text", "lists", "nothing", "other"]
+
+
+_FIRST = 100
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,17 @@ def code(text: pl.Series) -> Coded:
     import polars as pl
 
     text = text.cast(pl.String)
-    raw = text.unique().drop_nulls()
-    clean = raw.str.strip_chars()
-    if not bool((clean == raw).all()) or bool((raw == "").any()):
+    raw = text.unique()
+    found = raw.to_list()
+    if any(level is not None and (not level or level != level.strip()) for level in found):
         stripped = text.str.strip_chars()
         text = stripped.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
-        clean = clean.unique().replace("", None).drop_nulls()
-    levels = clean.sort()
-    codes: Ints = text.cast(pl.Enum(levels)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
-    return Coded(levels, codes)
+        found = text.unique().to_list()
+    levels = pl.Series(text.name, sorted(level for level in found if level is not None), dtype=pl.String)
+    codes = text.cast(pl.Enum(levels)).to_physical()
+    return Coded(
+        levels, (codes.cast(pl.Int32).fill_null(-1) if codes.null_count() else codes.cast(pl.Int32)).to_numpy()
+    )
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -143,9 +148,10 @@ def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
     import polars as pl
 
     # Polars takes a name like ^a$ for a pattern, so the columns go by number.
-    numbered = [s.alias(str(i)) for i, s in enumerate(texts)]
-    heads = [s.drop_nulls().head(100).cast(pl.Float64, strict=False) for s in numbered]
-    frame = pl.DataFrame([s for s, head in zip(numbered, heads, strict=True) if len(head) and not head.null_count()])
+    likely = [s.alias(str(i)) for i, s in enumerate(texts) if _starts_with_number(s)]
+    if not likely:
+        return []
+    frame = pl.DataFrame(likely)
     ints = frame.select(pl.all().cast(pl.Int64, strict=False))
     padded = frame.select((pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
     found = []
@@ -159,6 +165,17 @@ def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
             if floats.null_count() == text.null_count():
                 found.append(floats.fill_nan(None).alias(name))
     return found
+
+
+def _starts_with_number(text: pl.Series) -> bool:
+    """Return whether the first value is a number for Python, which takes all that polars takes."""
+    first = next((v for v in text.head(_FIRST).to_list() if v is not None), None)
+    if first is None:
+        first = next(iter(text.drop_nulls().head(1).to_list()), None)
+    try:
+        return first is not None and float(first) is not None
+    except ValueError:
+        return False
 
 
 def days(series: pl.Series) -> pl.Series:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+MANY_CELLS = 1_000_000
+"""Tables of more cells are worked on by several threads."""
+
+
+MANY_CELLS = 1_000_000
+"""Tables of more cells are worked on by several threads."""
+
+
 class Kept(NamedTuple):
     """A column left as it was read (id, target, fold, ...); `test` is None where the test data lack it."""
 
@@ -94,8 +102,8 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
     def make(name: str) -> _Made:
         return _column(train[name], _maybe(test, name), n_test, name, roles)
 
-    # Conversions leave the interpreter for numpy and polars: threads share the work.
-    with ThreadPoolExecutor(devices.cores()) as pool:
+    # Conversions leave the interpreter for numpy and polars: threads share the work where there is much of it.
+    with ThreadPoolExecutor(devices.cores() if len(train) * len(names) > MANY_CELLS else 1) as pool:
         made = dict(zip(names, pool.map(make, names), strict=True))
     used = {name: m for name, m in made.items() if m.column is not None and m.x is not None}
     notes = tuple(note for m in made.values() for note in m.notes)
@@ -133,7 +141,7 @@ def array_of(values: pl.Series | Coded, family: str) -> Array:
         return values.codes
     if family == "true/false":
         return values.cast(pl.Int32).fill_null(-1).to_numpy()
-    if values.dtype.is_integer() and not values.null_count():
+    if not values.null_count() and (values.dtype.is_integer() or values.dtype == pl.Float64):
         return values.to_numpy()
     return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 

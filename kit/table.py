@@ -256,12 +256,20 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
             small = frame[name].cast(pl.Int64, strict=False)
             fits = small.null_count() == frame[name].null_count()
             frame = frame.with_columns(small if fits else frame[name].cast(pl.String))
-    frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
-    frame = frame.with_columns(cs.float().fill_nan(None))
-    frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
-    numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list()
+    if any(isinstance(d, pl.Categorical | pl.Enum | pl.Decimal) for d in frame.dtypes):
+        frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
+    if _any(frame, cs.float().is_nan()):
+        frame = frame.with_columns(cs.float().fill_nan(None))
+    if _any(frame, cs.string().is_in(["", *nulls])):
+        frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
+    numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list() if nulls else []
     kept = ~cs.numeric().cast(pl.Float64).is_in(numbers)
     return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
+
+
+def _any(frame: pl.DataFrame, test: pl.Expr) -> bool:
+    """Return whether a test holds for any value of the columns it is of: a look costs less than a copy."""
+    return any(found for row in frame.select(test.any()).rows() for found in row)
 
 
 def _decoded(series: pl.Series) -> pl.Series:
