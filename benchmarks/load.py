@@ -32,7 +32,8 @@ import polars as pl
 from kit import facts
 from kit.opening import read_recipe
 from kit.store import Store
-recipe = read_recipe({"data": {"train": path, "id": "id", "target": "y"}, "metric": "rmse", "models": {"m": "lightgbm"}})
+data = {"train": path, "id": "id", "target": "y"}
+recipe = read_recipe({"data": data, "metric": "rmse", "models": {"m": "lightgbm"}})
 pl.DataFrame({"a": [1.0]}).select(pl.col("a").sum())
 def work():
     return facts.gather(recipe, Store(Path(root)))
