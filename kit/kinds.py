@@ -56,9 +56,16 @@ def _is_text_key(coded: Coded) -> bool:
 
 def is_number_key(x: Array) -> bool:
     """Return whether numbers number the rows: whole, all different, and close together."""
-    if len(x) < KEY_ROWS or (x.dtype.kind == "f" and (np.isnan(x).any() or not np.isfinite(x).all())):
+    if len(x) < KEY_ROWS:
+        return False
+    head = x[:1000]  # most columns are told by a look
+    if head.dtype.kind == "f" and (not np.isfinite(head).all() or (head % 1 != 0).any()):
+        return False
+    if len(np.unique(head)) < len(head):
         return False
     low, high = x.min(), x.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return False
     if float(high) - float(low) + 1 > KEY_RANGE * len(x) or (x.dtype.kind == "f" and (x % 1 != 0).any()):
         return False
     seen = np.zeros(int(high - low) + 1, np.bool_)
