@@ -200,26 +200,35 @@ def gather(scored: Scored, z: Sources, space: Space = "identity") -> Grams:
 
 
 def _sum(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
+    """Return (S + 1, S + 1), the sum over some rows."""
     n_sources, m = len(z), z[0].shape[1]
     size = max(1, CHUNK // ((n_sources + 1) * m))
     gram = np.zeros((n_sources + 1, n_sources + 1))
+    even = bool((scored.v[rows] == 1).all())
     for a in range(0, len(rows), size):
         at: Ints | slice = rows[a : a + size]
         if len(at) and at[-1] - at[0] == len(at) - 1:  # type: ignore[index, arg-type]
             at = slice(int(at[0]), int(at[-1]) + 1)  # type: ignore[index]
-        root = np.sqrt(scored.v[at])[:, None]
         target = lift(truth(scored.task, scored.y[at]), space)
-        flat = np.empty((n_sources + 1, target.size))
-        for s in range(n_sources):
-            flat[s] = ((lift(z[s][at], space) - target) * root).ravel()
-        flat[-1] = (target * root).ravel()
+        table = np.empty((n_sources + 1, *target.shape))
+        if isinstance(z, np.ndarray) and isinstance(at, slice) and space == "identity":
+            np.subtract(z[:, at], target, out=table[:-1])
+        else:
+            for s in range(n_sources):
+                np.subtract(lift(z[s][at], space), target, out=table[s])
+        table[-1] = target
+        if not even:
+            table *= np.sqrt(scored.v[at])[:, None]
+        flat = table.reshape(n_sources + 1, -1)
         gram += flat @ flat.T
     return gram
 
 
 def residual_gram(task: Task, z: Sources, y: Floats, v: Floats, space: Space = "identity") -> Floats:
     """Return (S + 1, S + 1) float64, the mean over all rows, as `Grams.mean` returns it."""
-    return gather(Scored(task, y, v, np.zeros(len(y), np.int64)), z, space).mean()
+    scored = Scored(task, y, v, np.zeros(len(y), np.int64))
+    with one_thread():
+        return _sum(scored, z, np.flatnonzero(v > 0), space) / v.sum()
 
 
 def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
