@@ -206,9 +206,7 @@ def _sum(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
     gram = np.zeros((n_sources + 1, n_sources + 1))
     even = bool((scored.v[rows] == 1).all())
     for a in range(0, len(rows), size):
-        at: Ints | slice = rows[a : a + size]
-        if len(at) and at[-1] - at[0] == len(at) - 1:  # type: ignore[index, arg-type]
-            at = slice(int(at[0]), int(at[-1]) + 1)  # type: ignore[index]
+        at = _together(rows[a : a + size])
         target = lift(truth(scored.task, scored.y[at]), space)
         table = np.empty((n_sources + 1, *target.shape))
         if isinstance(z, np.ndarray) and isinstance(at, slice) and space == "identity":
@@ -224,11 +222,18 @@ def _sum(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
     return gram
 
 
+def _together(rows: Ints) -> Ints | slice:
+    """Return ascending rows as a slice, which copies nothing, where none is left out between them."""
+    whole = len(rows) > 0 and int(rows[-1] - rows[0]) == len(rows) - 1
+    return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
+
+
 def residual_gram(task: Task, z: Sources, y: Floats, v: Floats, space: Space = "identity") -> Floats:
     """Return (S + 1, S + 1) float64, the mean over all rows, as `Grams.mean` returns it."""
     scored = Scored(task, y, v, np.zeros(len(y), np.int64))
     with one_thread():
-        return _sum(scored, z, np.flatnonzero(v > 0), space) / v.sum()
+        total = _sum(scored, z, np.flatnonzero(v > 0), space)
+    return np.asarray(total / v.sum(), np.float64)
 
 
 def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
