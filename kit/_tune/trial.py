@@ -105,7 +105,7 @@ class Attempt:
                     return Told("stopped")
                 self._report_forecast(at, watcher.loss)
                 return Told("pruned", why=f"its curve in {stage.name}")
-            if stage.verb == "fit" and self._folded(stage):
+            if stage.verb == "fit" and self._folded(stage) and not self._known(todo[at + 1 :]):
                 return Told("pruned", why=f"blocks of {len(self.progress.blocks)} folds")
             if self.bench.stop() and at + 1 < len(todo):
                 return Told("stopped")
@@ -124,6 +124,11 @@ class Attempt:
                 self.progress.rounds += watcher.steps
         curve = store.open(stage.key).array("curve")
         self.progress.stops.append(float(np.min(curve)) if len(curve) else float("nan"))
+
+    def _known(self, rest: Sequence[Stage]) -> bool:
+        """Return whether the next fold is fitted already: a trial gone on with is judged by all that was trained for it."""
+        fits = (stage for stage in rest if stage.verb == "fit")
+        return any(self.bench.store.has(stage.key) for stage in fits)
 
     def _watcher(self, stage: Stage) -> Watcher:
         race, module = self.race, registry.load("models", self.bench.job.learner)

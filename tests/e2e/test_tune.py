@@ -15,14 +15,17 @@ import yaml
 from conftest import Toy
 
 import kit.tuning
+from kit import stages
 from kit._tune import desk, leases, supervising
 from kit._tune.desk import Desk
 from kit._tune.goal import goal_of
 from kit._tune.job import Job, with_params
 from kit._tune.otherfolds import inside, of_seed
 from kit._tune.project import Options, Project
+from kit._tune.racing import Race
 from kit._tune.storages import Place, connect
-from kit._tune.watching import Stop
+from kit._tune.trial import Attempt
+from kit._tune.watching import Stop, Watcher
 from kit.folding import folds_of
 from kit.models import lightgbm
 from kit.opening import open_recipe
@@ -538,6 +541,29 @@ def test_a_trial_whose_worker_is_gone_is_queued_again_with_its_params(tuned: Toy
     again = worker._ask()
     assert again is not None
     assert (again.number, again.params) == (trial.number, trial.params)
+
+
+def test_a_trial_gone_on_with_is_judged_by_all_that_was_trained_for_it(
+    tuned: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rival may have become better since: folds that are finished count all the same."""
+    worker = Desk(Job.from_json(desk_of(tuned).job.to_json()), 0)
+    first = worker._ask()
+    assert first is not None
+    worker.carry_out(first)
+    second = worker._ask()
+    assert second is not None
+    fits = 0
+    for stage in Attempt(worker.bench, second, None, lambda done: None)._stages():
+        stages.run(stage, worker.bench.store, 1, Watcher(worker.bench.stop, None, 0), worker.bench.memory)
+        fits += stage.verb == "fit"
+        if fits == 2:
+            break
+    monkeypatch.setattr(Race, "behind", lambda self, run: True)
+    worker.carry_out(second)
+    told = trials(tuned)[second.number]
+    assert told.state.name == "PRUNED"
+    assert len(told.user_attrs["fold_scores"]) == 2
 
 
 def test_a_worker_elsewhere_is_given_time_to_renew_its_lease(tuned: Toy) -> None:

@@ -87,7 +87,6 @@ def check(toy: Toy, found: dict[str, Any], trials: int) -> None:
     assert {**again.json, "seconds": 0} == {**found, "seconds": 0}
 
 
-@pytest.mark.slow
 def test_a_killed_worker_loses_its_fit_in_flight_only(toy: Toy) -> None:
     toy.write(RECIPE)
     process = spawn(toy, 4)
