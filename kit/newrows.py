@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: Path) -> tuple[Rows, list[str]]:
     """Return the rows of a frame, without y, and notes on values that training did not know.
 
-    `columns`: name -> kind, width, dtype, form and file of levels (in the folder `levels`), as a bundle says. A level
-    never seen is missing (-1) in a category or key column; texts never seen are appended to the levels.
+    `columns`: name -> kind, width, dtype, form and file of levels (in the folder `levels`), as a bundle says. Levels
+    never seen are appended to those of training: features that read words read them, all others take them as missing.
 
     Raises:
         DataError: a column is lacking, or holds vectors of another length.
@@ -40,7 +40,7 @@ def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: 
             notes.append(f"{name}: {lost} values cannot be read as {Form(**spec['form'])} and count as missing")
         header[name], x[name], unseen = _column(values, spec, known, name)
         if unseen:
-            notes.append(f"{name}: {unseen} levels that training did not know count as missing")
+            notes.append(f"{name}: {unseen} levels unknown to training; only features that read words know them")
     return Rows(np.arange(len(frame)), x, header), notes
 
 
@@ -60,11 +60,9 @@ def _column(
     place = {level: i for i, level in enumerate(known)}
     found = coded.levels.to_list()
     extra = [level for level in found if level not in place]
-    if kind == "text":
-        place |= {level: len(known) + i for i, level in enumerate(extra)}
-    codes = np.array([*(place.get(level, -1) for level in found), -1], np.int32)[coded.codes]
-    shown = (*known, *extra) if kind == "text" else known
-    return Column(kind, shown), codes, 0 if kind == "text" else len(extra)
+    place |= {level: len(known) + i for i, level in enumerate(extra)}
+    codes = np.array([*(place[level] for level in found), -1], np.int32)[coded.codes]
+    return Column(kind, (*known, *extra)), codes, 0 if kind == "text" else len(extra)
 
 
 def _vector(values: Any, spec: Mapping[str, Any], name: str) -> tuple[Column, Array, int]:

@@ -126,7 +126,7 @@ class Attempt:
         self.progress.stops.append(float(np.min(curve)) if len(curve) else float("nan"))
 
     def _known(self, rest: Sequence[Stage]) -> bool:
-        """Return whether the next fold is fitted already: a trial gone on with is judged by all that was trained for it."""
+        """Return whether the next fold is fitted already: a trial gone on with is judged by all folds."""
         fits = (stage for stage in rest if stage.verb == "fit")
         return any(self.bench.store.has(stage.key) for stage in fits)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
 ACCEPTS: tuple[str, ...] = CODED
+
+log = logging.getLogger("kit")
 
 MOST_NAMED = 200
 """Values named in an error."""
@@ -48,15 +51,12 @@ class Lookup:
     own: None = None
 
     def __call__(self, rows: Rows) -> Block:
-        """Return the vectors, (n, d) float32.
-
-        Raises:
-            DataError: a value has no vector.
-        """
+        """Return the vectors, (n, d) float32. What has no vector is missing, and named in the log."""
         texts, place = distinct(rows, self.key)
         where = {name: i for i, name in enumerate(self.known)}
-        _check_known(self.key, texts, where)
-        spots = np.array([*(where[text] for text in texts), len(self.known)], np.int64)
+        spots = np.array([*(where.get(text, len(self.known)) for text in texts), len(self.known)], np.int64)
+        if lacking := [text for text in texts if text not in where]:
+            log.warning("lookup: %d values of %s have no vector: %s", len(lacking), self.key, shown(lacking))
         names = tuple(f"{self.key}[{j}]" for j in range(self.table.shape[1]))
         return Block(names, self.table[spots[place]])
 
@@ -83,7 +83,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
     return Lookup(str(params.key), tuple(names), table)
 
 
-def _check_known(key: str, values: list[str], where: Mapping[str, int], place: str = "") -> None:
+def _check_known(key: str, values: list[str], where: Mapping[str, int], place: str) -> None:
     """Return nothing: every value has a vector.
 
     Raises:
@@ -91,13 +91,17 @@ def _check_known(key: str, values: list[str], where: Mapping[str, int], place: s
     """
     missing = [value for value in values if value not in where]
     if missing:
-        shown = ", ".join(missing[:MOST_NAMED])
-        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         raise DataError(
-            f"lookup: {len(missing)} of {len(values)} values of {key} have no vector: {shown}{more}",
+            f"lookup: {len(missing)} of {len(values)} values of {key} have no vector: {shown(missing)}",
             place=place,
             next="add their names and vectors, or set those values to missing",
         )
+
+
+def shown(names: list[str]) -> str:
+    """Return the names in a line, the first of very many."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _read_names(path: Path) -> list[str]:

@@ -85,6 +85,35 @@ def test_new_rows_may_be_few_and_strange(kept):
     assert made["id"].to_list() == [1, 2] and made["pred"].is_finite().all()
 
 
+def test_a_new_level_is_read_by_what_reads_words(toy):
+    """Here a text that repeats is a category: its new values are words all the same, and missing to the rest."""
+    (toy.folder / "names.json").write_text('["red", "green", "blue", "violet"]')
+    np.save(toy.folder / "vectors.npy", np.array([[0.0], [0.1], [0.2], [50.0]]))
+    toy.write(
+        ALL.split("features:", maxsplit=1)[0]
+        + """\
+features:
+  base: [numeric, category]
+  codes: [vector]
+  lengths: [{use: text_stats, columns: [c], kinds: [chars]}]
+models:
+  ridge: {use: sklearn, params: {estimator: LinearRegression}, features: codes}
+  words: {use: sklearn, params: {estimator: LinearRegression}, features: lengths}
+  all: {use: lightgbm, features: base, params: {n_estimators: 5}}
+blend:
+  mix: {use: mean, from: [ridge, words, all]}
+submit: {from: mix}
+"""
+    )
+    toy.run("--keep-models")
+    frame = pl.DataFrame({"id": [1, 2, 3], "x1": [0.1] * 3, "x2": [0.1] * 3, "x3": [0.1] * 3})
+    frame.with_columns(c=pl.Series(["violet", "a long new name", "red"])).write_csv(toy.folder / "new.csv")
+    vectors, words = (predicted(toy, name, data="new.csv")["pred"] for name in ("ridge", "words"))
+    assert abs(vectors[0] - vectors[2]) > 10 * abs(vectors[1] - vectors[2])
+    assert words.n_unique() == 3
+    assert predicted(toy, "mix", data="new.csv")["pred"].is_finite().all()
+
+
 def test_what_predict_refuses(kept):
     folder = str(kept.folder / "test.csv")
     (kept.folder / "poor.csv").write_text("id,x1\n1,2\n")
