@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import archive, facts, opening, registry, sample, table
+from kit import archive, datafolder, facts, opening, registry, sample, table
 from kit.archive import Kept, positions
 from kit.errors import DataError, KitError
 from kit.facts import Facts
@@ -84,7 +84,7 @@ def home_of(recipe: str | Path | None, cards: Sequence[Any], store: Store, root:
 
 
 def _opened(path: Path, store: Store) -> Home:
-    recipe = opening.read_recipe(path)
+    recipe = datafolder.filled(opening.read_recipe(path))
     return Home(recipe.name, recipe.metric, facts.gather(recipe, store), store)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import amounts, csvbytes, csvfile, dates, extra, forms, infer, jsonfile, kinds, table, wishes
+from kit import amounts, csvbytes, csvfile, datafolder, dates, extra, forms, infer, jsonfile, kinds, table, wishes
 from kit.canon import digest_file, fingerprint
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
@@ -25,19 +25,19 @@ CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, kinds, wishes, forms, 
 
 
 def locate(name: str, recipe: Recipe, at: At) -> Path:
-    """Return an input file, looked up in the recipe's folder, then in the current directory; `at`: who names it.
+    """Return an input file, looked up in data.folder, the recipe's folder, the current directory; `at`: who names it.
 
     Raises:
-        DataError: it is in neither, or cannot be opened.
+        DataError: it is in none, or cannot be opened.
     """
-    bases = list(dict.fromkeys((recipe.folder.resolve(), Path.cwd())))
-    for base in bases:
+    starts = datafolder.bases(recipe)
+    for base in starts:
         path = base / name
         if path.is_file():
             return path
     folder = (recipe.folder / name).parent
     beside = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    allowed = f"a path in {' or '.join(map(str, bases))}"
+    allowed = f"a path in {' or '.join(map(str, starts))}"
     advice = nearest(Path(name).name, beside) or "check the path; it starts at the recipe's folder"
     error = DataError("the file does not exist", got=name, allowed=allowed, next=advice)
     raise placed(error, recipe.document, at)
@@ -81,6 +81,7 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
         "kept": [data.target, data.id],
         "kinds": dict(data.kinds),
         "named": sorted(_named(recipe)),
+        **({"rename": dict(data.rename)} if data.rename else {}),
     }
 
 
@@ -162,11 +163,11 @@ def _with_extra(built: infer.Table, recipe: Recipe) -> Added:
 
 
 def _rows(part: str, name: str, recipe: Recipe, at: At) -> pl.DataFrame:
-    """Return the rows of a frame handed over, or of a file."""
+    """Return the rows of a frame handed over, or of a file, columns under their names in the recipe."""
     data = recipe.data
     if part in recipe.frames:
-        return table.plain(recipe.frames[part].rows, data.nulls)
-    return table.read(locate(name, recipe, at), data.nulls, data.encoding)
+        return table.renamed(table.plain(recipe.frames[part].rows, data.nulls), data.rename)
+    return table.renamed(table.read(locate(name, recipe, at), data.nulls, data.encoding), data.rename)
 
 
 def split_columns(recipe: Recipe) -> tuple[str, ...]:
@@ -217,7 +218,9 @@ def _check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None) -> No
         *((("data", "kinds", name), name, kind) for name, kind in data.kinds.items()),
     ]
     drop: list[tuple[At, str | None, str]] = [(("data", "drop"), name, "dropped") for name in data.drop]
-    for at, name, role in (*basic, *others, *drop):
+    lost = [old for old, new in data.rename.items() if new not in train.columns]
+    renamed: list[tuple[At, str | None, str]] = [(("data", "rename", old), old, "renamed") for old in lost]
+    for at, name, role in (*renamed, *basic, *others, *drop):
         _require_column(name, train.columns, at, f"{role} column", recipe)
     for at, name, role in others:
         if name is not None and name in (data.target, data.id):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import deciding, devices, facts, planning, reader, strictyaml, tuned
+from kit import datafolder, deciding, devices, facts, planning, reader, strictyaml, tuned
 from kit.errors import RecipeError, nearest, writing
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over
@@ -70,7 +70,7 @@ def open_recipe(
     no_tuned: bool = False,
 ) -> Opened:
     """Return the recipe, its facts (read from the data where the store lacks them) and its plan."""
-    recipe = read_recipe(path, set, trust, no_tuned)
+    recipe = datafolder.filled(read_recipe(path, set, trust, no_tuned))
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)

@@ -126,7 +126,7 @@ class _Reader(Plugs):
     def _data(self, data: DataSection | None) -> None:
         if data is None:
             return
-        if (data.train is None) == (data.source is None):
+        if ((data.train or data.folder) is None) == (data.source is None):
             self.add("data needs either a train file or a source", ("data",), next="data: {train: train.csv, ...}")
         if data.test is not None and data.holdout is not None:
             advice = "leave out one of them"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kit.frames import Frame
 from kit.levels import below, in_order
@@ -58,6 +58,9 @@ class DataSection(_Section):
     """Test file, without the target."""
     sample: str | None = None
     """Sample submission: it decides the columns, order and spelling of a submission."""
+    folder: str | None = None
+    """Folder of the files. Those that are not named are the ones in it whose names begin with train, test and sample;
+    relative paths of the recipe may start in it."""
     source: str | None = None
     """A data set bundled with a library instead of files: `sklearn:diabetes`."""
     holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -76,12 +79,21 @@ class DataSection(_Section):
     """Words that mean missing, beside the usual ones."""
     drop: tuple[str, ...] = ()
     """Columns to leave out."""
+    rename: Mapping[str, str] = {}
+    """Column in the files -> its name in this recipe. A file that has a column of that name already keeps it."""
     kinds: Mapping[str, Wish] = {}
     """What a column is where that is inferred wrongly: numeric, category, text, date (date dmy, date mdy) or key."""
     extra: tuple[ExtraSection, ...] = ()
     """Files with further rows to learn from."""
     encoding: Encoding | None = None
     """How text files are written where that is not UTF-8, as `latin-1` or `cp1252`."""
+
+    @field_validator("rename")
+    @classmethod
+    def _one_each(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        if len(set(value.values())) < len(value):
+            raise ValueError("a mapping to different names")
+        return value
 
 
 class StopSection(_Section):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from kit import hub, registry
+from kit import datafolder, hub, registry
 from kit.canon import digest_file
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
@@ -113,9 +112,8 @@ class Resolver:
 
     def _model(self, name: str, plug: Plug, needs: Needs) -> str:
         """Return the revision of a text model, which stands for it in a key, and note where its folder lies."""
-        bases = list(dict.fromkeys((self.recipe.folder.resolve(), Path.cwd())))
         try:
-            found = hub.find(name, bases)
+            found = hub.find(name, datafolder.bases(self.recipe))
         except RecipeError as error:
             raise placed(error, self.recipe.document, plug.at) from error
         needs.files[found.revision] = str(found.folder)

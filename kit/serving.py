@@ -55,7 +55,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
         advice = nearest(name, known) or "kit run RECIPE --keep-models keeps all of a recipe"
         raise RecipeError("no kept model or blend of this name", got=name, allowed=known, next=advice)
     about = json.loads((folder / name / "models" / "replay.json").read_text("utf-8"))
-    frame = _frame(data, about["nulls"])
+    frame = table.renamed(_frame(data, about["nulls"]), about.get("rename", {}))
     replay = Replay(folder, frame, trust)
     pred = replay.of(name).test_mean()
     made = _submission(frame, about, pred) if layout == "submission" else _as_test(frame, about, pred)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,11 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
     numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list() if nulls else []
     kept = ~cs.numeric().cast(pl.Float64).is_in(numbers)
     return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
+
+
+def renamed(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Return the frame with its columns under other names; one whose new name the frame has already stays as it is."""
+    return frame.rename({old: new for old, new in names.items() if old in frame.columns and new not in frame.columns})
 
 
 def _any(frame: pl.DataFrame, test: pl.Expr) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kit.codecs import identity, log1p, log_residual, rank, residual, round_to_class
+from kit.codecs import identity, log1p, log_residual, rank, residual, round, round_to_class
 from kit.errors import DataError
 from kit.types import Column, Pred, Rows, Task
 
@@ -104,3 +104,11 @@ def test_round_to_class_counts_from_low_and_expects() -> None:
     np.testing.assert_allclose(pred.std, np.sqrt(1.5**2 + 1 / 12), rtol=1e-6)
     best = round_to_class.learn(round_to_class.Params(low=2, high=5, expect=False), TASK, rows([0.0]))
     assert best.decode(Pred(np.array([[0.1, 0.2, 0.4, 0.3]], np.float32)), rows([0.0])).mean.tolist() == [[4.0]]
+
+
+def test_round_learns_from_multiples_and_shows_predictions_as_they_are() -> None:
+    codec = round.learn(round.Params(step=0.5), TASK, rows([0.0]))
+    assert codec.encode(rows([1.2, 1.25, -0.3, 9.9])).tolist() == [1.0, 1.5, -0.5, 10.0]
+    pred = Pred(np.array([[1.2]], np.float32), np.ones(1, np.float32))
+    assert codec.decode(pred, rows([0.0])) is pred
+    assert round.task(round.Params(), TASK) is TASK

@@ -37,6 +37,7 @@ REFERENCES = {
     "pinball@0.9": lambda y, p, v: sk.mean_pinball_loss(y, p, sample_weight=v, alpha=0.9),
     "pearson": lambda y, p, v: np.cov(y, p, aweights=v)[0, 1]
     / np.sqrt(np.cov(y, p, aweights=v).diagonal().prod()),
+    "f1_rounded": lambda y, p, v: sk.f1_score(*np.floor([y[v > 0] + 0.5, p[v > 0] + 0.5]), average="macro", sample_weight=v[v > 0]),
 }  # fmt: skip
 
 
