@@ -32,7 +32,10 @@ def pairs(seed: int, n: int) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     prompts = [" ".join(rng.choice(WORDS, 4)) for _ in range(n)]
     low = np.arange(n) % 10 == 0
-    said = [" ".join(rng.choice(WORDS, 4)) if bad else f"{text} {rng.choice(WORDS)}" for text, bad in zip(prompts, low, strict=True)]
+    said = [
+        " ".join(rng.choice(WORDS, 4)) if bad else f"{text} {rng.choice(WORDS)}"
+        for text, bad in zip(prompts, low, strict=True)
+    ]
     return pl.DataFrame(
         {
             "ID": np.arange(n),
