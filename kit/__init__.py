@@ -4,18 +4,23 @@ from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "audit",
     "blend",
     "check",
     "errors_of",
     "export",
     "gc",
+    "import_oof",
     "lb_add",
+    "lb_blend",
     "log",
     "ls",
     "plan",
     "predict",
+    "replay",
     "run",
     "shift",
+    "submit",
     "tune",
     "why",
 ]

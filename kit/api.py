@@ -1,13 +1,18 @@
 """The API: what the command line does, as functions. `kit.run(...)` is `kit run ...`."""
 
+from kit.audits import audit
 from kit.blending import Blend, blend
 from kit.errorbook import errors
+from kit.importing import import_oof
 from kit.inspection import check
+from kit.leaderboard import lb_blend
 from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
+from kit.replaying import replay
 from kit.running import Result, run
 from kit.serving import export, predict
 from kit.shifting import shift
+from kit.submitting import submit
 from kit.tuning import tune
 from kit.views import differences, gc, ls, plan, show, stage, why
 
@@ -15,6 +20,7 @@ __all__ = [
     "Blend",
     "Opened",
     "Result",
+    "audit",
     "blend",
     "check",
     "differences",
@@ -22,17 +28,21 @@ __all__ = [
     "errors_of",
     "export",
     "gc",
+    "import_oof",
     "lb_add",
+    "lb_blend",
     "log",
     "ls",
     "open_recipe",
     "plan",
     "predict",
     "read_recipe",
+    "replay",
     "run",
     "shift",
     "show",
     "stage",
+    "submit",
     "tune",
     "why",
 ]

@@ -205,14 +205,10 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
 
 
 def averaging(kept: archive.Kept, score: float) -> float:
-    """Return by how much a squared-loss score may gain on test because fold models are averaged there; 0 elsewhere.
-
-    Averaging K fold models takes (1 - 1 / K) of their variance off the predictions and off the mean squared error
-    alike; the first is seen as the smaller spread of test predictions.
-    """
-    if kept.test is None or kept.card.get("metric") != "rmse" or score <= 0:
+    """Return by how much a rmse may gain on test because fold models are averaged there; 0 for other metrics."""
+    if kept.card.get("metric") != "rmse" or score <= 0:
         return 0.0
-    return float(max(0.0, kept.pooled().var() - kept.test.var()) / (2 * score))
+    return archive.fold_variance(kept) / (2 * score)
 
 
 def source_key(about: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kit import archive
 from kit.archive import Kept, positions
 from kit.errors import DataError, KitError, Problem
-from kit.oof import Oof
+from kit.oof import Oof, same_folds
 from kit.types import Floats32, Ints
 
 if TYPE_CHECKING:
@@ -111,21 +111,6 @@ def _why_not_folds(first: Kept, other: Kept, order: Ints) -> str:
     return "" if same_folds(first.fold, other.fold[:, order]) else "its folds are others"
 
 
-def same_folds(a: NDArray[np.int16], b: NDArray[np.int16]) -> bool:
-    """Return whether two (R, n) foldings cut the rows alike, whatever the numbers of the folds."""
-    return bool(np.array_equal(a, b)) or all(
-        np.array_equal(_renumbered(x), _renumbered(y)) for x, y in zip(a, b, strict=True)
-    )
-
-
-def _renumbered(fold: NDArray[np.int16]) -> Ints:
-    """Return folds numbered in the order in which they first come; -1 stays."""
-    names, first, code = np.unique(fold, return_index=True, return_inverse=True)
-    rank = np.empty(len(names), np.int64)
-    rank[np.argsort(first)] = np.arange(len(names))
-    return np.asarray(np.where(fold < 0, -1, rank[code] + 1), np.int64)
-
-
 def _order(wanted: pl.Series, there: pl.Series) -> Ints | None:
     """Return where each of the wanted ids stands among those there, None where the sets differ."""
     if wanted.equals(there):
@@ -197,7 +182,7 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
     if known is None:
         advice = "import one of them with its folds (kit import --folds)"
         raise DataError("no source knows its folds", place="SRC", got=taken[0][0], next=advice)
-    apart = any(k.fold is None or k.fold.shape != known.shape or not same_folds(known, k.fold) for k in keeps)
+    apart = any(k.fold is None or not same_folds(known, k.fold) for k in keeps)
     preds = [k.pooled()[None] for k in keeps] if apart else [k.pred for k in keeps]
     fold = known[:1] if apart else known
     scored = np.all([np.isfinite(p).all(axis=2) for p in preds], axis=0) & (fold >= 0)

@@ -51,6 +51,24 @@ class Oof:
         return average(self.test, self.test_std)
 
 
+def partition(fold: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return (n,) int64, folds numbered in the order in which they first come; -1 stays."""
+    names, first, code = np.unique(fold, return_index=True, return_inverse=True)
+    rank = np.empty(len(names), np.int64)
+    rank[names >= 0] = np.argsort(np.argsort(first[names >= 0]))
+    rank[names < 0] = -1
+    return np.asarray(rank[code.reshape(-1)])
+
+
+def same_folds(a: NDArray[np.int16], b: NDArray[np.int16]) -> bool:
+    """Return whether two (R, n) foldings cut the rows alike, whatever the numbers of the folds."""
+    if a.shape != b.shape:
+        return False
+    return bool(np.array_equal(a, b)) or all(
+        np.array_equal(partition(x), partition(y)) for x, y in zip(a, b, strict=True)
+    )
+
+
 def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False, space: str = "mean") -> Pred:
     """Return the average of predictions stacked on the first axis; mean (s, n, m), std (s, n) or None.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import table
+from kit import archive, table
 from kit.archive import Kept, positions
 from kit.errors import DataError
 from kit.paired import Truth
@@ -37,7 +37,7 @@ def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Poo
     """
     first = kept[0]
     y = first.codes()
-    orders = [np.arange(len(y)), *(_order(first, other) for other in kept[1:])]
+    orders = [np.arange(len(y)), *(order_of(first, other) for other in kept[1:])]
     pooled = [k.pooled()[order] for k, order in zip(kept, orders, strict=True)]
     rows = np.flatnonzero(np.all([np.isfinite(p).all(axis=1) for p in pooled], axis=0))
     if not len(rows):
@@ -47,8 +47,17 @@ def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Poo
     return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled))
 
 
-def _order(first: Kept, other: Kept) -> Ints:
-    """Return the row of `other` for each row of `first`."""
+def truth_of(kept: Kept, store: Store | None = None) -> Truth:
+    """Return what a result is scored against, in its own rows."""
+    return Truth(kept.task, str(kept.card.get("metric")), kept.codes(), *_weights(kept, store))
+
+
+def order_of(first: Kept, other: Kept) -> Ints:
+    """Return (n,) the row of `other` for each row of `first`.
+
+    Raises:
+        DataError: they are of other rows, or of another target.
+    """
     order = positions(first.ids, other.ids)
     advice = "compare results of one recipe, or of recipes with the same train rows"
     if len(other.ids) != len(first.ids) or (order < 0).any():
@@ -60,12 +69,13 @@ def _order(first: Kept, other: Kept) -> Ints:
 
 
 def _weights(kept: Kept, store: Store | None) -> tuple[Floats, Ints | None]:
-    """Return v (n,) and group (n,) of the rows: ones and None where the store does not have them any more."""
-    n, key = len(kept.ids), str(kept.card.get("rows"))
-    if store is None or not store.has(key):
-        return np.ones(n), None
-    rows = store.open(key)
-    order = positions(kept.ids, table.series_from_arrow(rows.blob("ids/train")))
+    """Return v (n,) and group (n,) of the rows as the folder tells them, or as the store does where it says nothing."""
+    v, group = archive.rows(kept)
+    key = str(kept.card.get("rows"))
+    if store is None or group is not None or (v != 1).any() or not store.has(key):
+        return v, group
+    stored = store.open(key)
+    order = positions(kept.ids, table.series_from_arrow(stored.blob("ids/train")))
     if (order < 0).any():
-        return np.ones(n), None
-    return rows.array("v")[order], rows.array("group")[order] if "group" in rows else None
+        return v, group
+    return stored.array("v")[order], stored.array("group")[order] if "group" in stored else None

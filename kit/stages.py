@@ -25,7 +25,7 @@ from kit.oof import Oof, average
 from kit.oofobject import load_oof, save_oof
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
-from kit.types import Array, Ints, Pred, Rows
+from kit.types import Array, Floats, Floats32, Ints, Pred, Rows, Task
 from kit.vectors import Costly
 
 _MEMORY = Memory()
@@ -173,17 +173,23 @@ def _key(stage: Stage, store: Store, facts: Stored) -> tuple[Ints | None, Ints |
     return codes[:n], codes[n:], values
 
 
+def decided(metric: str, task: Task, mean: Floats32, y: Floats) -> Floats | None:
+    """Return (t,) the labels that a metric decides predictions (t, m) to be, None where it wants none."""
+    module = registry.load("metrics", metric)
+    if module.WANTS != "label":
+        return None
+    labels: Floats = module.decide(task, mean)
+    return np.clip(labels, y.min(), y.max()) if task.kind == "regression" else labels
+
+
 def _submit(stage: Stage, store: Store) -> None:
     """Commit the bytes of a submission."""
     made, facts = stage.ingredients, store.open(stage.local["rows"])
     task = task_of(made["task"])
     layout = sample.from_meta(made["layout"])
     oof = load_oof(store.open(made["source"]))
-    module = registry.load("metrics", stage.local["files"].get(made["metric"], made["metric"]))
     mean = oof.test_mean().mean
-    labels = module.decide(task, mean) if module.WANTS == "label" else None
-    if labels is not None and task.kind == "regression":
-        labels = np.clip(labels, oof.y.min(), oof.y.max())
+    labels = decided(stage.local["files"].get(made["metric"], made["metric"]), task, mean, oof.y)
     ids = table.series_from_arrow(facts.blob("ids/submit"))
     csv = sample.write(layout, task, facts.array("order"), ids, mean, labels)
     store.commit(stage.key, {"csv": csv}, {}, made)

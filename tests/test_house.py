@@ -270,10 +270,16 @@ def flat(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Comm
             yield API_NAMES.get(f"{prefix}{name}", f"{prefix}{name}"), command
 
 
+def renamed(parameter: click.Parameter) -> str:
+    """Return what the API calls it: the recipe a command is about is a path, one among its options a recipe."""
+    name = parameter.name or ""
+    return name if name == "recipe" and isinstance(parameter, click.Option) else RENAMED.get(name, name)
+
+
 @pytest.mark.parametrize(("name", "command"), sorted(flat(cli.main), key=lambda pair: pair[0]))
 def test_the_command_line_is_the_api(name: str, command: click.Command) -> None:
     function = getattr(api, name)
-    options = {RENAMED.get(p.name or "", p.name) for p in command.params if p.name not in OF_CLI_ONLY}
+    options = {renamed(p) for p in command.params if p.name not in OF_CLI_ONLY}
     assert options == set(inspect.signature(function).parameters) - OF_API_ONLY
 
 

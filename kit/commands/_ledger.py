@@ -109,3 +109,58 @@ def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
         out.print(table)
     if found["note"]:
         say(found["note"])
+
+
+def imported(card: Mapping[str, Any]) -> None:
+    """Print what was imported and what is to be said about it."""
+    origin = card["imported"]
+    score = f"{card['metric']} {number(card['score'])}"
+    say(f"{card['recipe']}:{card['model']} {score}, rows matched {origin['rows']}, folds {origin['folds']}")
+    findings(card["audit"])
+
+
+def findings(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print the findings of an audit."""
+    if not found:
+        say("nothing found")
+    for f in found:
+        say(f"{f['severity']:<8}{f['source']}: {f['check']}: {f['reason']}")
+        say(f"        next: {f['next']}")
+
+
+def lb_blend(found: Mapping[str, Any]) -> None:
+    """Print a blend by leaderboard scores."""
+    lb = found["lb"]
+    table = columns("number", "score", "expected", "OOF weight", "weight", right=("score", "expected", "weight"))
+    for name, weight in found["weights"].items():
+        shown = [number(lb[key][name]) for key in ("scores", "expected")]
+        table.add_row(name, *shown, f"{lb['oof_weights'][name]:.3f}", f"{weight:.3f}")
+    out.print(table)
+    say(
+        f"a shift that noise does not explain (p {lb['p']:.1g}): level {lb['level']:+.4g}, stretch {lb['stretch']:+.3f}"
+    )
+    say(f"{lb['board']} {found['metric']} to expect: {number(lb['after'])}, of the OOF blend {number(lb['before'])}")
+    say(f"submission: {found['submission']}")
+
+
+def faults(found: Sequence[Mapping[str, Any]], file: str) -> None:
+    """Print the faults of a submission file."""
+    if not found:
+        say(f"{file}: nothing found")
+    for f in found:
+        say(f"{f['severity']:<8}{f['fault']}: {f['got']}")
+        if f["next"]:
+            say(f"        next: {f['next']}")
+
+
+def replayed(found: Mapping[str, Any]) -> None:
+    """Print what a replay did, or why it could not."""
+    if found["rebuilt"]:
+        state = {"same": "as it stands", "restored": "which was gone and is back", "altered": "which was altered since"}
+        say(f"{found['number']}: rebuilt byte for byte from {found['how']}, {state[found['file']]}")
+        if found["written"]:
+            say(f"written: {found['written']}")
+    for line in found["gone"]:
+        say(f"{found['number']}: {line}")
+    if found["next"]:
+        say(f"        next: {found['next']}")

@@ -37,3 +37,27 @@ def add(number: str, score: str, as_json: bool, debug: bool, **options: str) -> 
         return 0
 
     guarded(work, as_json, debug)
+
+
+@command.command("blend")
+@click.option("--board", default="public", show_default=True, help="public or private.")
+@click.option("--share", type=click.FloatRange(0, 1, True, True), default=0.3, show_default=True, help="Public share.")
+@click.option("--name", default="lb", show_default=True, help="What the submission is called.")
+@ROOT
+@JSON
+@DEBUG
+def blend(board: str, share: float, name: str, root: str, as_json: bool, debug: bool) -> None:
+    """Blend past submissions by their leaderboard scores; refused unless these show a shift that noise does not."""
+
+    def work() -> int:
+        from kit import api
+        from kit.commands import _ledger
+
+        found = api.lb_blend(board=board, share=share, name=name, root=root)
+        if as_json:
+            click.echo(json.dumps(found))
+        else:
+            _ledger.lb_blend(found)
+        return 0
+
+    guarded(work, as_json, debug)

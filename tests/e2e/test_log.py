@@ -107,7 +107,7 @@ def test_the_board_stands_to_cv_as_noise_lets_it(toy):
         toy.kit("lb", "add", str(number), f"{line['cv'] + 0.01:.4f}")
     fit = kit.log(toy.root)["boards"]["public"]
     assert (fit["n"], fit["submissions"]) == (3, ["0001", "0002", "0003"])
-    assert fit["level"] == pytest.approx(0.01, abs=1e-3)
+    assert fit["level"] == pytest.approx(0.01, abs=3e-3)
     assert fit["level_se"] > 0.01
     assert fit["p_pattern"] > 0.05
     assert fit["verdict"] == "noise explains what differs"

@@ -1,0 +1,1 @@
+"""Parts of the audit: what each looks at stands in its first line."""

@@ -1,0 +1,134 @@
+"""audit: the findings about OOF folders, each recipe's among themselves; and about one that is being imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import archive, auditing, pool, registry
+from kit.archive import Kept
+from kit.auditing import Finding, Suspect
+from kit.errors import DataError, KitError
+from kit.oof import Oof
+from kit.paired import Truth
+from kit.reference import Reference
+from kit.store import Store
+from kit.types import Floats32
+
+MOST_BESIDE = 40
+"""Results that a new one is compared with when it is imported; `kit audit` and `kit blend` look at all of them."""
+
+
+def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[str, Any]]:
+    """Return what is to be said about OOFs, worst first: source, check, severity, reason, next.
+
+    `sources`: recipe:model, a recipe, or folders; all results where none is named. Sources are compared with those of
+    the same recipe only.
+
+    Raises:
+        DataError: there is no such result.
+    """
+    base = Path(root).resolve()
+    groups: dict[str, list[Path]] = {}
+    for folder in _folders(sources, base):
+        groups.setdefault(str(archive.read_card(folder).get("recipe")), []).append(folder)
+    return [asdict(f) for folders in groups.values() for f in of_folders(folders, Store(base))]
+
+
+def of_folders(folders: Sequence[Path], store: Store) -> list[Finding]:
+    """Return the findings about OOF folders that are to be used together."""
+    kept, found = [], []
+    for folder in folders:
+        try:
+            kept.append(archive.read(folder))
+        except DataError as error:
+            problem = error.problems[0]
+            found.append(Finding(str(folder), "file", "error", f"{problem.rule} {problem.got}".strip(), problem.next))
+    if not kept:
+        return found
+    truth = pool.truth_of(kept[0], store)
+    suspects = []
+    for each in kept:
+        suspect, said = _suspect(kept[0], each)
+        found += said
+        suspects += [suspect] if suspect is not None else []
+    return [*found, *auditing.findings(truth, suspects)]
+
+
+def of_new(ref: Reference, name: str, made: Oof, fold: NDArray[np.int16] | None, root: Path) -> list[Finding]:
+    """Return the findings about an OOF that is being imported, beside the results its recipe has already."""
+    truth = Truth(ref.task, ref.metric, ref.y, ref.v, ref.group)
+    test = made.test_mean().mean if made.test.shape[1] else None
+    new = Suspect(name, made.pooled().mean, None if fold is None else _one(fold), test)
+    beside = []
+    for folder in _beside(ref, name, root):
+        try:
+            beside.append(_aligned(archive.read(folder), ref))
+        except KitError:
+            continue
+    return [f for f in auditing.findings(truth, [*filter(None, beside), new]) if f.source == name]
+
+
+def _beside(ref: Reference, name: str, root: Path) -> list[Path]:
+    """Return the folders of a recipe's other results, the MOST_BESIDE best of them: an import is to take seconds."""
+    ranked = []
+    for folder in archive.folders(root):
+        if folder.parent.name == ref.recipe and folder.name != name:
+            score = archive.read_card(folder).get("score")
+            ranked.append((float("inf") if score is None else registry.metric(ref.metric).sign * score, folder))
+    return [folder for _, folder in sorted(ranked)[:MOST_BESIDE]]
+
+
+def _folders(sources: Sequence[str], root: Path) -> list[Path]:
+    every = list(archive.folders(root))
+    if not sources:
+        return every
+    found: list[Path] = []
+    for source in sources:
+        of_recipe = [p for p in every if p.parent.name == source]
+        found += of_recipe or [archive.find(source, root)]
+    return list(dict.fromkeys(found))
+
+
+def _suspect(first: Kept, other: Kept) -> tuple[Suspect | None, list[Finding]]:
+    """Return a result in the rows of the first one, or what keeps it from that."""
+    try:
+        order = pool.order_of(first, other)
+    except DataError as error:
+        problem = error.problems[0]
+        return None, [Finding(other.name, "rows", "error", f"{problem.rule}: {problem.got}", problem.next)]
+    fold = None if other.fold is None else _one(other.fold[:, order])
+    here = other.card.get("use") != "import"
+    test, said = other.test, []
+    if test is not None and first.test_ids is not None and other.test_ids is not None:
+        rows = archive.positions(first.test_ids, other.test_ids)
+        if len(rows) != len(test) or (rows < 0).any():
+            reason = f"its test rows are not those of {first.name}"
+            said.append(Finding(other.name, "test_ids", "error", reason, "make its test predictions again"))
+            test = None
+        else:
+            test = test[rows]
+    return Suspect(other.name, other.pooled()[order], fold, test, here), said
+
+
+def _aligned(kept: Kept, ref: Reference) -> Suspect | None:
+    """Return a result in the rows of the reference, or None where it is of others."""
+    order = archive.positions(ref.ids, kept.ids)
+    if (order < 0).any() or kept.task.classes != ref.task.classes:
+        return None
+    test: Floats32 | None = None
+    if kept.test is not None and kept.test_ids is not None and ref.test_ids is not None:
+        rows = archive.positions(ref.test_ids, kept.test_ids)
+        test = kept.test[rows] if (rows >= 0).all() else None
+    fold = None if kept.fold is None else _one(kept.fold[:, order])
+    return Suspect(kept.name, kept.pooled()[order], fold, test, kept.card.get("use") != "import")
+
+
+def _one(fold: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return (n,) the folds of the first repeat, -1 where a row was not held in every one."""
+    return np.where((fold >= 0).all(axis=0), fold[0], -1).astype(np.int16)

@@ -1,0 +1,220 @@
+"""import_oof: predictions that were made elsewhere become an OOF of kit, matched by id, checked and audited."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import audits, incoming, oofdir, placing, reference, registry, scores
+from kit.auditing import Finding
+from kit.canon import FORMAT, key_of
+from kit.errors import DataError, Problem
+from kit.incoming import Incoming, Raw
+from kit.oof import Oof, partition
+from kit.placing import Stated
+from kit.problems import NAME
+from kit.reference import Reference
+from kit.store import Store
+from kit.submission import lock
+from kit.types import Floats32, Ints
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
+    oof: Incoming,
+    *,
+    name: str,
+    recipe: str | Path | None = None,
+    test: Incoming = None,
+    folds: str | Path | None = None,
+    id: str | None = None,
+    columns: Sequence[str] = (),
+    metric: str | None = None,
+    anyway: bool = False,
+    trust: bool = False,
+    root: str | Path = ".",
+) -> dict[str, Any]:
+    """Make an OOF folder of predictions that were made elsewhere, and return its card.
+
+    `oof`, `test`: a .npy, csv, parquet or json file, a folder with both, an array, or a frame. `folds`: a file, a
+    column of the OOF file as column:NAME, a splitter of scikit-learn as "KFold(5, shuffle=True, random_state=1)", or
+    `recipe`.
+    Without a recipe the file must hold ids and the target as `y`, and `metric` be given. `anyway`: keep it in spite of
+    what the audit found. `trust`: the recipe may run files of its own.
+
+    Raises:
+        DataError: another target, other ids, another length or number of classes, missing numbers, or a finding of the
+            audit that makes it useless.
+    """
+    if not NAME.match(name):
+        raise DataError("a name is of small letters, digits, _ and -", got=name, allowed="as lgbm-mate")
+    base = Path(root).resolve()
+    store = Store(base)
+    if test is None and isinstance(oof, str | Path) and any(Path(oof).glob("test.*")):
+        test = oof
+    ref = reference.of_file(oof, metric, id, test) if recipe is None else reference.of_recipe(recipe, base, trust)
+    if name in ref.names:
+        raise DataError(f"{name} is a model or blend of the recipe", got=name, next="choose another name")
+    wanted = ref.wanted(id, tuple(columns))
+    raw = incoming.read(oof, wanted)
+    tested = None if test is None else _test(incoming.read(test, wanted, "test"), ref)
+    order, matched = placing.train_rows(raw, ref)
+    placing.same_target(raw, ref, order)
+    known = placing.folds(raw, ref, folds, order)
+    made = _oof(raw, ref, known, order, tested)
+    card = _card(ref, name, made, known, _origin(raw, tested, matched, known))
+    found = audits.of_new(ref, name, made, known.fold, base)
+    _refuse(found, anyway)
+    card["audit"] = [asdict(f) for f in found]
+    content = oofdir.Content(made, ref.task, ref.id_name, ref.ids, _test_ids(ref, tested), ref.v, ref.group)
+    _write(store, base / "oof" / ref.recipe / name, content, card)
+    return card
+
+
+def _test(raw: Raw, ref: Reference) -> tuple[Raw, Floats32]:
+    """Return the test predictions as they came, and (t, m) in the order of the test rows."""
+    if ref.test_ids is None and ref.recipe != reference.ALONE:
+        raise DataError("the recipe has no test rows", got=raw.name, next="leave out --test")
+    return raw, raw.pred[placing.test_rows(raw, ref)].astype(np.float32)
+
+
+def _test_ids(ref: Reference, tested: tuple[Raw, Floats32] | None) -> pl.Series | None:
+    """Return the ids of the test rows; numbers where nobody knows any."""
+    import polars as pl
+
+    if tested is None or ref.test_ids is not None:
+        return None if tested is None else ref.test_ids
+    return pl.Series(ref.id_name, np.arange(len(tested[1])))
+
+
+# -- the result
+
+
+def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: tuple[Raw, Floats32] | None) -> Oof:
+    """Return the OOF. Rows without a prediction must be rows that were never held."""
+    pred = np.stack([raw.pred[rows] for rows in order]).astype(np.float32)
+    fold = known.fold if known.fold is not None else np.zeros(pred.shape[:2], np.int16)
+    if len(fold) != len(pred):
+        if len(pred) > 1:
+            got = f"{len(pred)} repeats of predictions, {len(fold)} of folds"
+            raise DataError("folds and predictions have other repeats", place=raw.name, got=got)
+        # Repeats that were averaged into one column: no row was held by one fold any more.
+        raise DataError(
+            "the folds repeat, the predictions do not",
+            place=raw.name,
+            got=f"{len(fold)} repeats of folds, one prediction per row",
+            next="give the predictions of each repeat, with a column repeat",
+        )
+    missing = ~np.isfinite(pred).all(axis=2)
+    wrong = missing & (fold >= 0)
+    if wrong.any():
+        first = ref.ids[int(np.argmax(wrong.any(axis=0)))]
+        got = f"{int(wrong.sum())} held rows have no finite prediction, the first has id {first}"
+        advice = "make those predictions; rows that were never held have fold -1"
+        raise DataError("predictions must be there and finite", place=raw.name, got=got, next=advice)
+    m = pred.shape[2]
+    test = np.empty((1, 0, m), np.float32) if tested is None else tested[1][None]
+    if not np.isfinite(test).all():
+        got = f"{int((~np.isfinite(test)).any(axis=2).sum())} rows"
+        raise DataError("test predictions must be there and finite", place=tested[0].name if tested else "", got=got)
+    pred[fold < 0] = np.nan
+    kind = "value" if ref.task.kind == "regression" else "proba"
+    return Oof(fold, ref.y, pred, test, kind=kind)  # type: ignore[arg-type]
+
+
+def _origin(raw: Raw, tested: tuple[Raw, Floats32] | None, matched: str, known: Stated) -> dict[str, Any]:
+    """Return where it came from, for the card. Paths are not kept: they mean nothing elsewhere."""
+
+    def told(each: Raw) -> dict[str, str]:
+        return {"file": Path(each.name).name, "sha256": each.digest}
+
+    return {
+        "oof": told(raw),
+        "test": None if tested is None else told(tested[0]),
+        "rows": matched,
+        "folds": known.told,
+        "columns": "in sorted class order, as nothing names them"
+        if raw.frame is None and raw.pred.shape[1] > 1
+        else "",
+    }
+
+
+def _card(ref: Reference, name: str, made: Oof, known: Stated, origin: dict[str, Any]) -> dict[str, Any]:
+    digest = {"verb": "import", "origin": [origin["oof"]["sha256"], origin["test"] and origin["test"]["sha256"]]}
+    fold = None if known.fold is None else _digest(known.fold)
+    rows = {"rows": ref.rows_key, "folds": fold, "matched": origin["rows"]}
+    ours = known.fold is not None and known.fold is ref.fold
+    return {
+        "format": FORMAT,
+        "recipe": ref.recipe,
+        "model": name,
+        "key": key_of({**digest, **rows}),
+        "use": "import",
+        "params": {},
+        "features": [],
+        "metric": registry.shown(ref.metric),
+        "better": registry.metric(ref.metric).better,
+        "score": scores.score(ref.task, ref.metric, made, ref.v),
+        "fold_scores": [] if known.fold is None else scores.fold_scores(ref.task, ref.metric, made, ref.v),
+        "also": {},
+        "kind": made.kind,
+        "classes": list(ref.task.classes),
+        "positive": ref.task.positive,
+        "sources": [],
+        "weights": None,
+        "peeked": False,
+        "transductive": False,
+        "truncated": False,
+        "missing": [],
+        "folds_known": known.fold is not None,
+        "table": ref.table_key,
+        "rows": ref.rows_key,
+        "folds_key": ref.folds_key if ours else None if fold is None else key_of({"folds": fold, "rows": ref.rows_key}),
+        "y_digest": ref.y_digest,
+        "versions": {},
+        "seconds": 0.0,
+        "imported": origin,
+    }
+
+
+def _digest(fold: NDArray[np.int16]) -> str:
+    """Return a digest that is the same for the same folds under other numbers."""
+    return hashlib.sha256(b"".join(partition(f).tobytes() for f in fold)).hexdigest()
+
+
+def _refuse(found: Sequence[Finding], anyway: bool) -> None:
+    """Raise DataError with every finding that makes an OOF useless."""
+    errors = [f for f in found if f.severity == "error"]
+    if errors and not anyway:
+        advice = "; or import it in spite of that with --anyway"
+        raise DataError.many([Problem(f"{f.check}: {f.reason}", f.source, next=f.next + advice) for f in errors])
+
+
+def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, Any]) -> None:
+    """Write the folder; what it replaces moves to history, but never a result that kit made."""
+    with lock(store):
+        old = oofdir.read_card(target)
+        if old is not None and old.get("use") != "import":
+            raise DataError("a result of this name was made by kit", got=target.name, next="choose another --name")
+        temp = store.temporary()
+        oofdir.write(temp, content, card)
+        if not card["folds_known"]:
+            _forget(temp)
+        oofdir.replace(target, temp, old)
+
+
+def _forget(folder: Path) -> None:
+    """Write null for every fold: an unknown fold is not fold 0."""
+    import polars as pl
+
+    for name in ("oof", "folds"):
+        path = folder / f"{name}.parquet"
+        oofdir.parquet(pl.read_parquet(path).with_columns(fold=pl.lit(None, pl.Int16)), path)

@@ -1,0 +1,167 @@
+"""Rows of a file that was made elsewhere, matched to the rows of the data: by id, row number or place; their folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit import foldspec, incoming, labels
+from kit.archive import positions
+from kit.errors import DataError
+from kit.incoming import Raw
+from kit.oof import same_folds
+from kit.reference import Reference
+from kit.types import Ints
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CLOSE = 1e-5
+"""Relative difference up to which a target read from a file is the recipe's: what float32 and csv do to numbers."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What is known of the folds: fold (R, n) int16 or None, and in words where that comes from."""
+
+    fold: NDArray[np.int16] | None
+    told: str
+
+
+def train_rows(raw: Raw, ref: Reference) -> tuple[Ints, str]:
+    """Return (R, n) the row of the file for each row of the data, and how they were matched, in words."""
+    n, rows = len(ref.ids), len(raw.pred)
+    if raw.ids is None:
+        if rows != n:
+            raise _length(raw.name, rows, n, len(ref.test_ids) if ref.test_ids is not None else -1)
+        return np.arange(n)[None, :], "by place: the file has no ids and as many rows as the data"
+    parts = [np.arange(rows)]
+    if raw.repeat is not None:
+        repeats = raw.repeat.unique().sort().to_list()
+        parts = [np.flatnonzero((raw.repeat == r).to_numpy()) for r in repeats]
+    ids, how = _as_ids(raw.ids, ref)
+    return np.stack([_by_id(ids[part], part, raw.name, ref.ids, "train") for part in parts]), how
+
+
+def _as_ids(ids: pl.Series, ref: Reference) -> tuple[pl.Series, str]:
+    """Return ids that can be compared with the data's; row numbers of a frame stand for the rows they number."""
+    import polars as pl
+
+    if ids.dtype.is_float() and bool((ids == ids.round()).all()):
+        ids = ids.cast(pl.Int64)
+    here = positions(ids, ref.ids) >= 0
+    if ids.name in incoming.INDEX and not here.any() and ids.dtype.is_integer():
+        inside = ((ids >= 0) & (ids < len(ref.ids))).all()
+        if inside:
+            return ref.ids[ids.to_numpy()], f"by row number ({ids.name})"
+    return ids, f"by id ({ids.name})"
+
+
+def _by_id(ids: pl.Series, rows: Ints, place: str, wanted: pl.Series, part: str) -> Ints:
+    """Return (n,) where in the file each wanted id stands."""
+    twice = ids.filter(ids.is_duplicated()).unique().sort()
+    if len(twice):
+        got = f"{len(twice)} ids more than once: {_some(twice)}"
+        raise DataError(
+            "an id stands twice in the file", place=place, got=got, next="keep one row per id, or a column repeat"
+        )
+    order, back = positions(wanted, ids), positions(ids, wanted)
+    lost, extra = wanted.filter(order < 0), ids.filter(back < 0)
+    if len(lost) or len(extra):
+        told = [(lost, f"of {part} not in the file"), (extra, f"in the file not in {part}")]
+        got = ", ".join(f"{len(some)} ids {where} ({_some(some)})" for some, where in told if len(some))
+        advice = "rows that were never held: keep them, with fold -1 and no prediction"
+        if len(lost) == len(wanted):
+            advice = "these are ids of other data, or another column: say --id COLUMN"
+        raise DataError(f"the ids are not those of {part}", place=place, got=got, next=advice)
+    return rows[order]
+
+
+def _some(ids: pl.Series) -> str:
+    return ", ".join(map(str, ids.head(3).to_list()))
+
+
+def _length(place: str, rows: int, n: int, t: int) -> DataError:
+    hints = {t: "these look like test predictions", n + t: "these look like train and test together"}
+    advice = hints.get(rows, "without ids a file must hold exactly the training rows, in their order")
+    return DataError(
+        "another number of rows", place=place, got=f"{rows} rows, no ids", allowed=f"{n} rows", next=advice
+    )
+
+
+def same_target(raw: Raw, ref: Reference, order: Ints) -> None:
+    """Raise DataError where the file holds another target than the data."""
+    import polars as pl
+
+    if raw.y is None:
+        return
+    there, ours = raw.y[order[0]], pl.Series(labels.original(ref.task, ref.y))
+    if ref.task.kind != "regression":
+        differs = (there.cast(pl.String) != ours.cast(pl.String)).fill_null(True).to_numpy()
+        if there.dtype.is_numeric() and ours.dtype.is_numeric():
+            differs = (there.cast(pl.Float64) != ours.cast(pl.Float64)).fill_null(True).to_numpy()
+        hint = "the same ids with other labels: is it of an older version of the data?"
+    else:
+        values = there.cast(pl.Float64, strict=False).to_numpy()
+        differs = ~np.isclose(values, ref.y, rtol=CLOSE, atol=CLOSE * max(float(np.abs(ref.y).mean()), 1e-300))
+        is_log = bool((ref.y > -1).all()) and bool(np.isclose(values, np.log1p(ref.y), rtol=1e-3).mean() > 0.99)
+        hint = "it holds log1p of the target: undo it in target and predictions" if is_log else "is it of other data?"
+    if differs.any():
+        first = int(np.argmax(differs))
+        got = f"{int(differs.sum())} rows differ; id {ref.ids[first]}: {there[first]}, in the data {ours[first]}"
+        raise DataError("the file was made for another target", place=raw.name, got=got, next=hint)
+
+
+def test_rows(raw: Raw, ref: Reference) -> Ints:
+    """Return (t,) the row of the file for each test row.
+
+    Raises:
+        DataError: the file is of other rows.
+    """
+    rows = len(raw.pred)
+    if ref.test_ids is None:
+        return np.arange(rows)
+    if raw.ids is None:
+        if rows != len(ref.test_ids):
+            raise _length(raw.name, rows, len(ref.test_ids), len(ref.ids))
+        return np.arange(rows)
+    ids, _ = _as_ids(raw.ids, ref)
+    return _by_id(ids, np.arange(rows), raw.name, ref.test_ids, "test")
+
+
+def folds(raw: Raw, ref: Reference, spec: str | Path | None, order: Ints) -> Stated:
+    """Return the folds in the recipe's numbers where they are the recipe's, else in their own."""
+    found = _stated(raw, ref, spec, order)
+    if found.fold is None or ref.fold is None:
+        return found
+    if same_folds(found.fold, ref.fold):
+        return Stated(ref.fold, f"{found.told}: those of the recipe")
+    return found
+
+
+def _stated(raw: Raw, ref: Reference, spec: str | Path | None, order: Ints) -> Stated:
+    text = "" if spec is None else str(spec)
+    if not text:
+        if raw.fold is None or raw.fold.null_count():
+            return Stated(None, "unknown: nothing says which fold held which row")
+        fold = foldspec.whole(raw.fold, raw.name)
+        return Stated(np.stack([fold[rows] for rows in order]), f"the column {raw.fold.name} of the file")
+    if text == "recipe":
+        if ref.fold is None:
+            raise DataError("there is no recipe whose folds these could be", got="--folds recipe", next="give --recipe")
+        return Stated(ref.fold, "said to be those of the recipe")
+    if text.startswith("column:"):
+        column = text.partition(":")[2]
+        if raw.frame is None or column not in raw.frame.columns:
+            known = raw.frame.columns if raw.frame is not None else "none: an array has no columns"
+            raise DataError("there is no such column of folds", place=raw.name, got=column, allowed=known)
+        fold = foldspec.whole(raw.frame[column], f"{raw.name}: column {column}")
+        return Stated(np.stack([fold[rows] for rows in order]), f"the column {column} of the file")
+    if foldspec.looks_like(text):
+        return Stated(foldspec.splitter(text, ref.y, ref.group), f"{text} on the rows of the data, as it was said")
+    fold = foldspec.of_file(Path(text), ref.ids, ref.id_name)
+    return Stated(fold, f"the file {Path(text).name}")

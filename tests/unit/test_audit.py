@@ -1,0 +1,155 @@
+"""The audit finds planted faults, says what cannot be told, and leaves honest pools alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import planted
+import pytest
+
+from kit.auditing import Finding, findings
+from kit.oof import partition
+from kit.paired import Truth
+
+CHECKED = ("error", "warning", "note", "unknown")
+
+
+@cache
+def scene(kind: str) -> tuple[planted.World, list[planted.Suspect]]:
+    w = planted.world(kind, 0)
+    return w, planted.pool(w)
+
+
+def loud(found: tuple[Finding, ...]) -> list[Finding]:
+    return [f for f in found if f.severity in ("error", "warning")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_pools_raise_no_alarm(seed):
+    """20 pools of 3 tasks, of many and few rows, much and little noise, with and without shift of the test rows."""
+    kind = planted.KINDS[seed % 3]
+    w = planted.world(
+        kind, 100 + seed, n=(250, 400)[seed % 2], noise=(0.3, 0.8, 1.5)[seed % 5 % 3], shift=0.4 * (seed % 3)
+    )
+    assert loud(findings(w.truth, planted.pool(w, without=("tree", "wide")))) == []
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_faults_of_the_numbers_are_all_found(kind):
+    w, sources = scene(kind)
+    for fault in planted.array_faults(w, sources):
+        found = findings(fault.truth, fault.sources)
+        assert fault.caught(found), fault.name
+        assert fault.accused(found) == [], fault.name
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_large_score_faults_are_found(kind):
+    """At least 90 % of them, and no sound source is accused."""
+    w, sources = scene(kind)
+    missed, total = [], 0
+    for fault in planted.score_faults(w, sources):
+        found = findings(fault.truth, fault.sources)
+        total += 1
+        missed += [] if fault.caught(found) else [fault.name]
+        assert fault.accused(found) == [], fault.name
+    assert total >= 17
+    assert len(missed) <= 0.1 * total, missed
+
+
+@pytest.mark.parametrize("kind", planted.KINDS)
+def test_what_cannot_be_told_is_said_and_not_guessed(kind):
+    w, sources = scene(kind)
+    for fault in planted.hidden_faults(w, sources):
+        found = findings(fault.truth, fault.sources)
+        assert [f.severity for f in found if f.source == "bad" and f.check in fault.expected] == ["unknown"], fault.name
+        assert fault.accused(found) == [], fault.name
+
+
+def test_kit_vouches_for_its_own():
+    w, sources = scene("regression")
+    assert findings(w.truth, sources) == ()
+    other = [replace(s, made_here=False) for s in sources]
+    assert {(f.check, f.severity) for f in findings(w.truth, other)} == {("provenance", "unknown")}
+
+
+def test_every_finding_says_why_and_what_to_do():
+    w, sources = scene("multiclass")
+    faults = [*planted.array_faults(w, sources), *planted.score_faults(w, sources), *planted.hidden_faults(w, sources)]
+    for fault in faults:
+        for f in findings(fault.truth, fault.sources):
+            assert f.severity in CHECKED
+            assert len(f.reason) > 10
+            assert len(f.next) > 10
+
+
+def test_worst_comes_first():
+    w, sources = scene("regression")
+    broken = replace(sources[0], name="z", pred=np.full_like(sources[0].pred, 3.0))
+    unknown = replace(sources[1], name="a", fold=None)
+    found = findings(w.truth, [unknown, *sources[2:], broken])
+    assert found[0].source == "z"
+    assert [CHECKED.index(f.severity) for f in found] == sorted(CHECKED.index(f.severity) for f in found)
+
+
+def test_groups_in_several_folds_are_found():
+    w, sources = scene("regression")
+    group = np.arange(len(w.y)) // 4
+    torn = findings(replace(w.truth, group=group), sources[:2])
+    assert {f.check for f in torn} == {"groups"}
+    n_torn = sum(len(set(w.fold[group == g])) > 1 for g in range(150))
+    assert f"{n_torn} groups" in torn[0].reason
+    whole = [replace(s, fold=(group % 5).astype(np.int16)) for s in sources[:2]]
+    assert findings(replace(w.truth, group=group), whole) == ()
+
+
+def test_folds_under_other_numbers_are_the_same_folds():
+    w, sources = scene("regression")
+    renumbered = replace(sources[1], fold=((w.fold + 2) % 5).astype(np.int16))
+    assert findings(w.truth, [sources[0], renumbered, *sources[2:]]) == ()
+    np.testing.assert_array_equal(partition(np.array([3, 3, -1, 0, 3], np.int16)), [0, 0, -1, 1, 0])
+
+
+def test_rows_never_held_are_no_holes():
+    w, sources = scene("regression")
+    first = np.arange(len(w.y)) < 50
+    late = [
+        replace(s, fold=np.where(first, -1, s.fold).astype(np.int16), pred=np.where(first[:, None], np.nan, s.pred))
+        for s in sources
+    ]
+    assert findings(w.truth, late) == ()
+
+
+def test_alone_a_source_is_looked_at_as_far_as_that_goes():
+    w, sources = scene("regression")
+    base = replace(sources[-1], made_here=False)
+    assert {f.check for f in findings(w.truth, [base])} == {"pool", "provenance"}
+    shifted = replace(base, pred=np.roll(base.pred, 1, axis=0))
+    assert "shifted" in {f.check for f in findings(w.truth, [shifted])}
+    seen = np.where((w.fold == 1)[:, None], w.outputs + 0.1 * base.pred, base.pred).astype(np.float32)
+    assert "fold_outlier" in {f.check for f in findings(w.truth, [replace(base, pred=seen)])}
+    assert "no_test" in {f.check for f in findings(w.truth, [replace(base, test=None)])}
+
+
+def test_a_strong_source_without_test_predictions_is_asked_for_them():
+    w, sources = scene("regression")
+    near = (0.8 * w.outputs + 0.2 * sources[-1].pred).astype(np.float32)
+    found = findings(w.truth, [*sources, replace(sources[-1], name="x", pred=near, test=None)])
+    assert ("x", "too_good", "warning") in {(f.source, f.check, f.severity) for f in found}
+
+
+def test_nothing_is_to_be_said_of_nothing():
+    truth = Truth(*planted.TASKS["regression"], np.zeros(3), np.ones(3))
+    assert findings(truth, []) == ()
+
+
+def test_many_sources_of_few_rows_do_not_break_it():
+    rng = np.random.default_rng(0)
+    w = planted.world("regression", 0, n=30)
+    sources = [
+        planted.Suspect(f"s{i}", (w.outputs + rng.normal(size=(30, 1))).astype(np.float32), w.fold, None, True)
+        for i in range(40)
+    ]
+    assert {f.check for f in findings(w.truth, sources)} == {"no_test"}
