@@ -116,10 +116,13 @@ def read(board: str, share: float, root: Path) -> Board:
 
 
 def values_of(frame: pl.DataFrame, path: Path) -> Floats | None:
-    """Return (t,) the values of a submission in the order of another's ids, None where it is of other ids."""
+    """Return (t,) the values of a submission in the order of another's ids, None where it cannot be read so."""
     import polars as pl
 
-    other = table.read_text(path)
+    try:
+        other = table.read_text(path)
+    except DataError:
+        return None
     if other.columns != frame.columns or other.width != 2:
         return None
     order = positions(frame.to_series(0), other.to_series(0))
