@@ -28,12 +28,17 @@ SQUARED = ("rmse", "rmsle")
 FEWEST = 3
 """Submissions with scores and OOFs below which there is nothing to be learnt."""
 
+CHECKED = 5
+"""Submissions from which scores left out must be guessed better than by the mean of the others: of three others chance
+makes a mean as good as any guess."""
+
 
 @dataclass(frozen=True)
 class Board:
     """Submissions that scored on a board and can be read: predictions of the test rows side by side.
 
-    Shape: test (K, t), rmse (K,), step (K,) the rounding of the board. `frame`: the csv of the best one.
+    Shape: test (K, t), rmse (K,), step (K,) the rounding of the board. `frame`: the csv of the best one. `left_out`:
+    which scored submissions are not among them, and why.
     """
 
     entries: tuple[Entry, ...]
@@ -43,6 +48,7 @@ class Board:
     rmse: Floats
     step: Floats
     rows: float
+    left_out: tuple[str, ...] = ()
 
 
 def lb_blend(
@@ -78,7 +84,7 @@ def lb_blend(
     made = verdict.blend(scores.test, scores.weights)
     about = _about(among, scores, verdict, board, share, seen.metric)
     path = place(Store(base), base, name, write(seen.frame, _unscale(seen.metric, made)), about)
-    return {"submission": str(path), **about}
+    return {"submission": str(path), **about, "left_out": list(seen.left_out)}
 
 
 def read(board: str, share: float, root: Path) -> Board:
@@ -97,13 +103,19 @@ def read(board: str, share: float, root: Path) -> Board:
     metric = metrics.pop()
     found.sort(key=lambda e: (e.scores[board], e.number))
     lines = ledger.read(root / "submissions")
-    frame = table.read_text(Path(str(found[0].path)))
-    kept, test = [], []
+    frame, kept, test, left_out = None, [], [], []
     for each in found:
-        values = values_of(frame, Path(str(each.path)))
-        if values is not None:
+        # What was altered is not what scored.
+        same = digest_file(Path(str(each.path))) == each.about.get("sha256")
+        frame = table.read_text(Path(str(each.path))) if frame is None and same else frame
+        values = None if frame is None or not same else values_of(frame, Path(str(each.path)))
+        if values is None:
+            left_out.append(f"{each.number:04d} {'is of other rows or columns' if same else 'was altered'}")
+        else:
             kept.append(each)
             test.append(_scale(metric, values))
+    if frame is None or not kept:
+        raise DataError(f"no submission with a {board} score is as it was", got=", ".join(left_out))
     return Board(
         tuple(kept),
         metric,
@@ -112,6 +124,7 @@ def read(board: str, share: float, root: Path) -> Board:
         np.array([e.scores[board] for e in kept]),
         np.array([10.0 ** -ledger.digits(lines, e.number, board) for e in kept]),
         max(2.0, len(frame) * (share if board == "public" else 1 - share)),
+        tuple(left_out),
     )
 
 
@@ -142,11 +155,11 @@ def write(frame: pl.DataFrame, values: Floats) -> bytes:
 def _check(seen: Board) -> str:
     """Return how well scores are guessed from each other, in words; raise where files and scores do not fit."""
     if len(seen.entries) < FEWEST:
-        got = f"{len(seen.entries)} that can be read side by side"
+        got = "; ".join([f"{len(seen.entries)} that can be read side by side", *seen.left_out])
         raise DataError("too few submissions have scores", got=got, allowed=f"{FEWEST} or more", next="kit lb add")
     guessed, mean = guessing.left_out(seen.test, seen.rmse, seen.step, seen.rows)
     told = f"scores left out are guessed from the others to {guessed:.3g}, their mean is off by {mean:.3g}"
-    if len(seen.entries) > FEWEST and guessed >= mean:
+    if len(seen.entries) >= CHECKED and guessed >= mean:
         advice = "are they of one board and of this metric? kit log shows what was written down"
         raise DataError("the scores do not fit the files", got=told, next=advice)
     return told

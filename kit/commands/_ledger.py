@@ -140,6 +140,8 @@ def lb_blend(found: Mapping[str, Any]) -> None:
         f"a shift that noise does not explain (p {lb['p']:.1g}): level {lb['level']:+.4g}, stretch {lb['stretch']:+.3f}"
     )
     say(f"{lb['board']} {found['metric']} to expect: {number(lb['after'])}, of the OOF blend {number(lb['before'])}")
+    for line in found["left_out"]:
+        say(f"left out: {line}")
     say(f"submission: {found['submission']}")
 
 

@@ -73,10 +73,12 @@ def test_with_a_shift_it_makes_a_better_submission_that_can_be_replayed(toy, boa
     replayed = kit.replay(6, root=toy.root)
     assert (replayed["rebuilt"], replayed["file"]) == (True, "restored")
     assert pl.read_csv(toy.root / "submissions" / "0006-lb.csv")["y"].to_numpy().tolist() == made.tolist()
-    (toy.root / "submissions" / "0002-r.csv").write_text("id,y\n")
-    assert "submission 0002 was altered" in kit.replay(6, root=toy.root)["gone"]
+    altered = toy.root / "submissions" / "0004-r.csv"
+    altered.write_text(altered.read_text().replace("5000,", "5000,1"))
+    assert "submission 0004 was altered" in kit.replay(6, root=toy.root)["gone"]
     again = toy.kit("lb", "blend")
-    assert "to expect" in again.out
+    assert "to expect" in again.out, again.err
+    assert "left out: 0004 was altered" in again.out
 
 
 def test_reasons_not_to(toy, board, tmp_path):
