@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from kit import archive, auditing, pool, registry
 from kit.archive import Kept
 from kit.auditing import Finding, Suspect
-from kit.errors import DataError, KitError
+from kit.errors import DataError, KitError, Problem
+from kit.lineup import Lineup
 from kit.oof import Oof
 from kit.paired import Truth
+from kit.panel import Panel
 from kit.reference import Reference
 from kit.store import Store
 from kit.types import Floats32
@@ -72,6 +74,31 @@ def of_new(ref: Reference, name: str, made: Oof, fold: NDArray[np.int16] | None,
         except KitError:
             continue
     return [f for f in auditing.findings(truth, [*filter(None, beside), new]) if f.source == name]
+
+
+def of_panel(panel: Panel, metric: str, lined: Lineup) -> list[Finding]:
+    """Return the findings about sources that are to be blended.
+
+    What kit itself made has the rows and columns that it says: there an error is a warning, so that one failed model
+    among fifty does not end a blend.
+    """
+    truth = Truth(panel.task, metric, panel.y, panel.v, panel.group)
+    sides = zip(lined.sources, panel.preds(None), panel.sources, lined.rows.folds, strict=True)
+    suspects = []
+    for source, pred, oof, fold in sides:
+        test = np.asarray(oof.test.mean(axis=0), np.float32) if oof.test.shape[1] else None
+        here = source.card.get("use") != "import"
+        suspects.append(Suspect(source.name, pred, None if fold is None else _one(fold), test, here))
+    own = {s.name for s in suspects if s.made_here}
+    found = auditing.findings(truth, suspects)
+    return [replace(f, severity="warning") if f.severity == "error" and f.source in own else f for f in found]
+
+
+def refuse(found: Sequence[Finding], anyway: bool, advice: str) -> None:
+    """Raise DataError with every finding that makes an OOF useless, unless it is to be used `anyway`."""
+    errors = [f for f in found if f.severity == "error"]
+    if errors and not anyway:
+        raise DataError.many([Problem(f"{f.check}: {f.reason}", f.source, next=f"{f.next}; {advice}") for f in errors])
 
 
 def _beside(ref: Reference, name: str, root: Path) -> list[Path]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import averaging, blendcard, crossfit, estimate, lineup, matching, members, panel, registry, standings
+from kit import audits, averaging, blendcard, crossfit, estimate, lineup, matching, members, panel, registry, standings
+from kit.auditing import Finding
 from kit.blendcard import RECIPE, Made
 from kit.canon import fingerprint, key_of
 from kit.crossfit import BlendSpec, blended
@@ -46,7 +47,7 @@ class Blend:
             "stages": {"run": int(self.ran), "reused": int(not self.ran), "failed": 0},
             "truncated": False,
             "seconds": self.seconds,
-            **{name: self.card[name] for name in ("use", "chosen", "table", "members", "notes")},
+            **{name: self.card[name] for name in ("use", "chosen", "table", "members", "audit", "notes")},
         }
 
 
@@ -60,14 +61,17 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     set: Sets = (),
     simple: bool = False,
     mixed_folds: bool = False,
+    anyway: bool = False,
     root: str | Path = ".",
+    observer: Callable[[Sequence[Finding]], None] = lambda found: None,
 ) -> Blend:
     """Blend OOFs into oof/blends/NAME and a submission; return scores, table, members and where they lie.
 
     `sources`: recipe:model, recipe:model@key, folders of OOFs, patterns. `set`: parameters of the stacker.
+    `observer` is handed what the audit found before anything is blended; `anyway`: blend in spite of errors among that.
 
     Raises:
-        KitError: a source is missing or damaged, sources do not go together, a name is wrong.
+        KitError: a source is missing or damaged, sources do not go together, a name is wrong, the audit found an error.
     """
     began = time.monotonic()
     check_name(name)
@@ -79,8 +83,12 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     ingredients = _ingredients(asked)
     key = key_of(ingredients)
     ran = not store.check(key)
-    if ran:
-        _make(asked, lineup.line_up(found, mixed=mixed_folds), store, key, ingredients)
+    work = _work(asked, lineup.line_up(found, mixed=mixed_folds)) if ran else None
+    audit = [Finding(**f) for f in store.open(key).meta["about"]["audit"]] if work is None else work.audit
+    observer(audit)
+    audits.refuse(audit, anyway, "leave it out, or blend it in spite of that with --anyway")
+    if work is not None:
+        _make(work, store, key, ingredients)
     made = Made(name, key, asked, store, base)
     card = blendcard.publish(made)
     submission = blendcard.submit(made, card)
@@ -94,7 +102,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 def _ingredients(asked: Wish) -> dict[str, Any]:
     """Return what shapes a blend."""
     module = registry.load("stackers", asked.stacker.use)
-    code = (crossfit, panel, matching, averaging, estimate, members, standings)
+    code = (audits, crossfit, panel, matching, averaging, estimate, members, standings)
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
     return {
         "verb": "blend-oofs",
@@ -114,11 +122,26 @@ def _ingredients(asked: Wish) -> dict[str, Any]:
     }
 
 
-def _make(asked: Wish, lined: Lineup, store: Store, key: str, ingredients: Mapping[str, Any]) -> None:
-    """Commit a blend: its OOF, its weights, and what it and its sources are worth."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class _Work:
+    """What a blend is made of, its rows in memory, and what the audit found in it."""
+
+    asked: Wish
+    lined: Lineup
+    side: Panel
+    audit: Sequence[Finding]
+
+
+def _work(asked: Wish, lined: Lineup) -> _Work:
     v, group = rows_of(asked.home, lined.rows.first)
     side = Panel(asked.task, lined.rows.oofs, v, group)
+    return _Work(asked, lined, side, audits.of_panel(side, asked.metric, lined))
+
+
+def _make(work: _Work, store: Store, key: str, ingredients: Mapping[str, Any]) -> None:
+    """Commit a blend: its OOF, its weights, and what it and its sources are worth."""
+    began = time.perf_counter()
+    asked, lined, side = work.asked, work.lined, work.side
     spec = BlendSpec(asked.stacker, asked.metric, asked.task, 0, asked.names)
     made = blended(spec, side)
     truth = standings.truth_of(side, asked.metric)
@@ -137,6 +160,7 @@ def _make(asked: Wish, lined: Lineup, store: Store, key: str, ingredients: Mappi
         "members": [m.as_dict() for m in members.members(spec, side, truth, own)],
         "overfitted": bool(told),
         "mixed_folds": lined.rows.mixed,
+        "audit": [asdict(f) for f in work.audit],
         "notes": notes,
         "seconds": time.perf_counter() - began,
     }

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit import audits, incoming, oofdir, placing, reference, registry, scores
-from kit.auditing import Finding
 from kit.canon import FORMAT, key_of
-from kit.errors import DataError, Problem
+from kit.errors import DataError
 from kit.incoming import Incoming, Raw
 from kit.oof import Oof, partition
 from kit.placing import Stated
@@ -72,7 +71,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     made = _oof(raw, ref, known, order, tested)
     card = _card(ref, name, made, known, _origin(raw, tested, matched, known))
     found = audits.of_new(ref, name, made, known.fold, base)
-    _refuse(found, anyway)
+    audits.refuse(found, anyway, "or import it in spite of that with --anyway")
     card["audit"] = [asdict(f) for f in found]
     content = oofdir.Content(made, ref.task, ref.id_name, ref.ids, _test_ids(ref, tested), ref.v, ref.group)
     _write(store, base / "oof" / ref.recipe / name, content, card)
@@ -188,14 +187,6 @@ def _card(ref: Reference, name: str, made: Oof, known: Stated, origin: dict[str,
 def _digest(fold: NDArray[np.int16]) -> str:
     """Return a digest that is the same for the same folds under other numbers."""
     return hashlib.sha256(b"".join(partition(f).tobytes() for f in fold)).hexdigest()
-
-
-def _refuse(found: Sequence[Finding], anyway: bool) -> None:
-    """Raise DataError with every finding that makes an OOF useless."""
-    errors = [f for f in found if f.severity == "error"]
-    if errors and not anyway:
-        advice = "; or import it in spite of that with --anyway"
-        raise DataError.many([Problem(f"{f.check}: {f.reason}", f.source, next=f.next + advice) for f in errors])
 
 
 def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, Any]) -> None:

@@ -25,10 +25,14 @@ MOST_LAYERS = 2 << 30
 
 @dataclass(frozen=True)
 class Matched:
-    """Sources over the rows of the first. `first` holds ids and y; `mixed`: their folds differ."""
+    """Sources over the rows of the first. `first` holds ids and y; `mixed`: their folds differ.
+
+    `folds`: those that each source was made on, (R, n) int16, None = not known.
+    """
 
     first: Kept
     oofs: tuple[Oof, ...]
+    folds: tuple[NDArray[np.int16] | None, ...]
     mixed: bool
     notes: tuple[str, ...] = ()
 
@@ -203,7 +207,8 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
         )
         for k, p, test in zip(keeps, preds, tests, strict=True)
     )
-    return Matched(replace(first, pred=preds[0], test=None), oofs, apart, notes)
+    folds = tuple(k.fold for k in keeps) if apart else (fold,) * len(keeps)
+    return Matched(replace(first, pred=preds[0], test=None), oofs, folds, apart, notes)
 
 
 def _count(fold: NDArray[np.int16]) -> int:

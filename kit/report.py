@@ -18,8 +18,8 @@ from kit.describe import Page
 from kit.engine import IN_WORKERS, Observer
 from kit.stage import Stage
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 class _Plain(Observer):

@@ -195,6 +195,16 @@ def test_only_the_terminal_prints() -> None:
     assert not offenders(rule)
 
 
+def test_no_terminal_turns_names_into_pictures() -> None:
+    """rich would print `judge:b:` with a picture for `:b:`."""
+
+    def rule(file: Path, tree: ast.Module) -> object:
+        made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Console"]
+        return [n.lineno for n in made if "emoji" not in {k.arg for k in n.keywords}]
+
+    assert not offenders(rule)
+
+
 # -- words
 
 

@@ -81,11 +81,11 @@ def _groups(truth: Truth, s: Suspect) -> list[Finding]:
     if truth.group is None or s.fold is None:
         return []
     held: Bools = s.fold >= 0
-    pairs = np.unique(np.stack([truth.group[held], s.fold[held]]), axis=1)
-    torn = len(pairs[0]) - len(np.unique(pairs[0]))
-    if not torn:
+    width = int(s.fold.max()) + 1
+    pairs = np.unique(truth.group[held].astype(np.int64) * width + s.fold[held]) // width
+    n_groups = int((np.unique(pairs, return_counts=True)[1] > 1).sum())
+    if not n_groups:
         return []
-    n_groups = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
     reason = f"{n_groups} groups have rows in several folds: models were scored on groups they had learnt from"
     return [Finding(s.name, "groups", "warning", reason, "make it again with folds of whole groups")]
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from kit.report import out
+
+if TYPE_CHECKING:
+    from kit.auditing import Finding
 
 
 def columns(*names: str, right: Sequence[str] = ()) -> Table:
@@ -123,9 +127,20 @@ def findings(found: Sequence[Mapping[str, Any]]) -> None:
     """Print the findings of an audit."""
     if not found:
         say("nothing found")
+    alike: dict[tuple[str, ...], list[str]] = {}
     for f in found:
-        say(f"{f['severity']:<8}{f['source']}: {f['check']}: {f['reason']}")
-        say(f"        next: {f['next']}")
+        alike.setdefault(tuple(f[k] for k in ("severity", "check", "reason", "next")), []).append(f["source"])
+    for (severity, check, reason, advice), sources in alike.items():
+        more = f" and {len(sources) - 5} more" if len(sources) > 6 else ""
+        named = ", ".join(sources[:5] if more else sources)
+        say(f"{severity:<8}{named}{more}: {check}: {reason}")
+        say(f"        next: {advice}")
+
+
+def before(found: Sequence[Finding]) -> None:
+    """Print what the audit found before a blend; nothing where it found nothing."""
+    if found:
+        findings([asdict(f) for f in found])
 
 
 def lb_blend(found: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--set", "set_", multiple=True, metavar="a=b", help="Set a parameter of the stacker.")
 @click.option("--simple", is_flag=True, help="Take the fewest sources within one standard error of the best.")
 @click.option("--mixed-folds", is_flag=True, help="Allow sources made on different folds, and mark the result.")
+@click.option("--anyway", is_flag=True, help="Blend in spite of errors that the audit found.")
 @ROOT
 @JSON
 @DEBUG
@@ -30,8 +31,10 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
 
     def work() -> int:
         from kit import api
+        from kit.commands import _ledger
 
-        made = api.blend(sources, set=options.pop("set_"), recipe=options.pop("recipe_"), **options)
+        told = {} if as_json else {"observer": _ledger.before}
+        made = api.blend(sources, set=options.pop("set_"), recipe=options.pop("recipe_"), **options, **told)
         if as_json:
             click.echo(json.dumps(made.as_json()))
         else:
@@ -45,7 +48,7 @@ def _show(made: Blend) -> None:
     """Print the table, the members and what the blend is worth."""
     from rich.console import Console
 
-    out, card = Console(highlight=False), made.card
+    out, card = Console(highlight=False, emoji=False), made.card
     table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
     for line in card["table"]:
         behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"
