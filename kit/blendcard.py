@@ -16,6 +16,7 @@ from kit.folding import dump
 from kit.oof import Oof
 from kit.oofdir import Content
 from kit.oofobject import load_oof
+from kit.stages import decided
 from kit.store import Store
 from kit.types import Floats
 from kit.wishing import Wish
@@ -90,15 +91,17 @@ def _csv(made: Made) -> bytes | None:
     first = archive.read(wish.sources[0].folder)
     if first.test_ids is None or not oof.test.shape[1]:
         return None
-    mean, metric = oof.test_mean().mean, registry.metric(wish.metric)
-    labels = None
-    if metric.wants == "label" and metric.decide is not None:
-        labels = metric.decide(wish.task, mean)
-        labels = np.clip(labels, oof.y.min(), oof.y.max()) if wish.task.kind == "regression" else labels
+    mean = oof.test_mean().mean
+    labels = decided(wish.metric, wish.task, mean, oof.y)
     if wish.home is not None:
         return wish.home.csv(wish.task, mean, labels, first.test_ids)
-    target = str(wish.sources[0].card.get("target") or "target")
-    return home.plain_csv(wish.task, wish.metric, target, mean, labels, first.test_ids)
+    layout = _plain_layout(made, first.test_ids.name)
+    return sample.write(layout, wish.task, np.arange(len(mean)), first.test_ids, mean, labels)
+
+
+def _plain_layout(made: Made, id_name: str) -> sample.Layout:
+    target = str(made.wish.sources[0].card.get("target") or "target")
+    return home.plain_layout(made.wish.task, made.wish.metric, target, id_name)
 
 
 def _submission_ingredients(made: Made) -> dict[str, Any]:
@@ -186,7 +189,6 @@ def _about(made: Made, card: dict[str, Any]) -> dict[str, Any]:
     """Return what the JSON of a submission tells."""
     wish = made.wish
     cards = {made.name: card, **{s.name: dict(s.card) for s in wish.sources}}
-    shaped = submission.shape(made.store, wish.home.facts) if wish.home else {}
     return {
         "recipe": RECIPE,
         "from": made.name,
@@ -201,7 +203,18 @@ def _about(made: Made, card: dict[str, Any]) -> dict[str, Any]:
         "scores": {name: c.get("score") for name, c in cards.items()},
         "truncated": False,
         "missing": [],
-        **shaped,
+        **_shape(made),
         "versions": registry.versions(tuple(sorted({*card["versions"], "kaggle-kit"}))),
         "resolved": {"blend": {made.name: {"use": card["use"], "from": card["sources"], **card["params"]}}},
     }
+
+
+def _shape(made: Made) -> dict[str, Any]:
+    """Return what `replay` needs: the rows and layout of the recipe it stands for, or the plain layout without one."""
+    wish = made.wish
+    if wish.home is not None:
+        return {**submission.shape(made.store, wish.home.facts), "home": [wish.home.name, wish.home.document]}
+    task, first = wish.task, archive.read(wish.sources[0].folder)
+    layout = _plain_layout(made, first.ids.name if first.test_ids is None else first.test_ids.name)
+    told = {"kind": task.kind, "classes": list(task.classes), "positive": task.positive}
+    return {"task": told, "layout": layout.as_dict()}

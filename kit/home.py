@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from kit import archive, datafolder, facts, opening, registry, sample, table
 from kit.archive import Kept, positions
@@ -23,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Home:
-    """A recipe's data, known by its ids."""
+    """A recipe's data, known by its ids. `document`: the recipe as it was written."""
 
     name: str
     metric: str
+    document: Mapping[str, Any]
     facts: Facts
     store: Store
 
@@ -85,17 +84,16 @@ def home_of(recipe: str | Path | None, cards: Sequence[Any], store: Store, root:
 
 def _opened(path: Path, store: Store) -> Home:
     recipe = datafolder.filled(opening.read_recipe(path))
-    return Home(recipe.name, recipe.metric, facts.gather(recipe, store), store)
+    return Home(recipe.name, recipe.metric, recipe.document.value, facts.gather(recipe, store), store)
 
 
-def plain_csv(task: Task, metric: str, target: str, mean: Floats32, labels: Any, test_ids: pl.Series) -> bytes:
-    """Return a submission where no sample is known: the id under its own name, then the target, in the files' order."""
+def plain_layout(task: Task, metric: str, target: str, id_name: str) -> Layout:
+    """Return the layout of a submission where no sample is known: the id under its own name, then the target."""
     shows = "value" if task.kind == "regression" else "label" if registry.metric(metric).wants == "label" else "proba"
     several = shows == "proba" and task.kind == "multiclass"
     names = [f"{target}_{c}" for c in task.classes] if several else [target]
     spelling = tuple(str(c) for c in task.classes)
-    layout = Layout((test_ids.name or "id", *names), 0, shows, tuple(range(len(names))), spelling)
-    return sample.write(layout, task, np.arange(len(test_ids)), test_ids, mean, labels)
+    return Layout((id_name or "id", *names), 0, shows, tuple(range(len(names))), spelling)
 
 
 def _placed(wanted: pl.Series, there: pl.Series, place: str) -> Ints:

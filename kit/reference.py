@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import facts, incoming, opening, registry, table
+from kit import datafolder, facts, incoming, opening, registry, table
 from kit.canon import key_of
 from kit.errors import DataError, nearest
 from kit.folding import folds_of
@@ -57,7 +57,7 @@ class Reference:
 
 def of_recipe(path: str | Path, root: Path, trust: bool = False) -> Reference:
     """Return the reference of a recipe. Its data is read where the store has not seen it; nothing is fitted."""
-    recipe = opening.read_recipe(path, (), trust)
+    recipe = datafolder.filled(opening.read_recipe(path, (), trust))
     store = Store(root)
     found = facts.gather(recipe, store)
     rows = store.open(found.rows_key)

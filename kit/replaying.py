@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import archive, facts, leaderboard, reader, sample, table
+from kit import archive, datafolder, facts, leaderboard, reader, sample, table
 from kit.archive import positions
+from kit.blendcard import RECIPE
 from kit.errors import DataError, KitError
 from kit.folding import task_of
 from kit.logbook import Entry, entries, entry, source_key
@@ -91,6 +92,9 @@ def _next(known: Entry) -> str:
     recipe = known.about.get("recipe")
     if not recipe or "resolved" not in known.about:
         return ""
+    if recipe == RECIPE:
+        made = known.about["resolved"]["blend"][known.about["from"]]
+        return f"kit blend {' '.join(made['from'])} --use {made['use']} makes it again where its sources are back"
     return f"its JSON holds the recipe under `resolved`: kit run makes {recipe} again from the same data"
 
 
@@ -104,7 +108,11 @@ def _rebuilt(known: Entry, root: Path, missing: _Missing) -> tuple[str, bytes | 
         return "", None
     store = Store(root)
     found = _prediction(about, root, store, missing)
-    written = _written(about, store, root, missing)
+    if found is not None and "rows" not in about:
+        # A blend beside no recipe: its ids are written as its test rows stand.
+        written: pl.Series | None = found.ids
+    else:
+        written = _written(about, store, root, missing)
     if found is None or written is None:
         return "", None
     order = _order(written, found.ids, about, missing)
@@ -173,18 +181,19 @@ def _written(about: Mapping[str, Any], store: Store, root: Path, missing: _Missi
     return twin
 
 
-def _home(about: Mapping[str, Any], root: Path) -> Path:
+def _home(name: str, root: Path) -> Path:
     """Return the folder that the paths of a recipe most likely start from: where a recipe of its name lies."""
     places = (Path.cwd(), Path.cwd() / "recipes", root, root / "recipes", root.parent)
-    return next((p for p in places if (p / f"{about.get('recipe')}.yaml").is_file()), Path.cwd())
+    return next((p for p in places if (p / f"{name}.yaml").is_file()), Path.cwd())
 
 
 def _look_again(about: Mapping[str, Any], root: Path, store: Store, missing: _Missing) -> None:
     """Read the data of the recipe again, where it is still as it was; say what has changed where it is not."""
-    if "resolved" not in about:
+    if "rows" not in about or "resolved" not in about:
         return
+    name, document = about.get("home") or (str(about.get("recipe")), about["resolved"])
     try:
-        recipe = reader.read(Document(about["resolved"], str(about.get("recipe")), {}, ()), _home(about, root), True)
+        recipe = datafolder.filled(reader.read(Document(document, name, {}, ()), _home(name, root), True))
         found = facts.gather(recipe, store)
     except (KitError, OSError) as error:
         told = error.problems[0] if isinstance(error, KitError) else None

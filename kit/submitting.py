@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import facts, opening, registry, table
+from kit import datafolder, facts, opening, registry, table
 from kit.errors import DataError, nearest, shorten
 from kit.facts import Facts
 from kit.logbook import entries
@@ -44,7 +44,7 @@ def submit(
         RecipeError: the recipe is none. DataError: its data is none, or it has no test rows.
     """
     base, path = Path(root).resolve(), Path(check)
-    opened = opening.read_recipe(recipe, (), trust)
+    opened = datafolder.filled(opening.read_recipe(recipe, (), trust))
     store = Store(base)
     found = facts.gather(opened, store)
     if not found.n_test:

@@ -143,6 +143,10 @@ def before(found: Sequence[Finding]) -> None:
         findings([asdict(f) for f in found])
 
 
+def silent(found: Sequence[Finding]) -> None:
+    """Print nothing: the findings stand in the JSON."""
+
+
 def lb_blend(found: Mapping[str, Any]) -> None:
     """Print a blend by leaderboard scores."""
     lb = found["lb"]

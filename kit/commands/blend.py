@@ -33,8 +33,9 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
         from kit import api
         from kit.commands import _ledger
 
-        told = {} if as_json else {"observer": _ledger.before}
-        made = api.blend(sources, set=options.pop("set_"), recipe=options.pop("recipe_"), **options, **told)
+        sets, recipe = options.pop("set_"), options.pop("recipe_")
+        observer = _ledger.silent if as_json else _ledger.before
+        made = api.blend(sources, set=sets, recipe=recipe, observer=observer, **options)
         if as_json:
             click.echo(json.dumps(made.as_json()))
         else:

@@ -267,3 +267,37 @@ def test_what_was_made_elsewhere_or_lost_its_note_cannot_be_rebuilt(toy, tmp_pat
     (toy.root / "submissions" / "0001-r.json").unlink()
     assert any("JSON is gone" in line for line in replay(toy, "1", ends=2)["gone"])
     assert toy.kit("replay", "9").code == 2
+
+
+def test_a_blend_of_oofs_is_rebuilt_with_its_recipe_and_without_one(toy, monkeypatch):
+    """Beside its recipe by the sample's layout, the data read again; of results of no recipe by their own ids."""
+    monkeypatch.chdir(toy.folder)
+    toy.run()
+    blended = toy.kit("blend", "r:a", "r:b", "--name", "team", "--use", "ridge", "--json")
+    assert blended.code == 0, blended.err
+    csv = blended.submitted
+    shutil.rmtree(toy.root / ".kit")
+    (toy.root / "submissions" / "0001-r.csv").unlink()
+    (toy.root / "submissions" / "0002-team.csv").unlink()
+    assert replay(toy, "0002")["how"] == "oof/blends/team"
+    assert (toy.root / "submissions" / "0002-team.csv").read_bytes() == csv
+    shutil.rmtree(toy.root / "oof" / "blends")
+    found = replay(toy, "0002", ends=2)
+    assert any(line.startswith("team: its OOF") for line in found["gone"])
+    assert found["next"].startswith("kit blend r:a r:b --use ridge")
+    shutil.rmtree(toy.root / "oof" / "r" / "a")
+    assert any(line.startswith("r:a: its OOF") for line in replay(toy, "0002", ends=2)["gone"])
+
+
+def test_a_blend_beside_no_recipe_is_rebuilt_too(toy):
+    toy.run()
+    for name in "ab":
+        frame, test = toy.oof(name), toy.oof(name, "test")
+        kit.import_oof(frame, name=name, test=test, metric="rmse", root=toy.folder / "alone")
+    done = toy.kit("blend", "imported:a", "imported:b", "--use", "mean", "--json", root=toy.folder / "alone")
+    assert done.code == 0, done.err
+    csv, path = done.submitted, toy.folder / "alone" / "submissions" / "0001-blend.csv"
+    path.unlink()
+    again = toy.kit("replay", "1", "--json", root=toy.folder / "alone")
+    assert (again.code, again.json["file"]) == (0, "restored")
+    assert path.read_bytes() == csv
