@@ -14,6 +14,9 @@ from kit.types import Bools, Floats, Floats32
 SUM, EDGE = 1e-3, 1e-6
 """By how much probabilities may miss a sum of one, and a probability the range of 0 to 1."""
 
+MOST_ROWS = 50_000
+"""Rows, spread evenly, from which direction, order of classes and scale are told."""
+
 
 def look(truth: Truth, s: Suspect) -> list[Finding]:
     """Return what is to be said of a source alone. After an error of its numbers nothing else is looked at."""
@@ -21,8 +24,9 @@ def look(truth: Truth, s: Suspect) -> list[Finding]:
     if first:
         return first
     found = list(_probabilities(truth, s)) if truth.task.kind != "regression" else []
-    rows = np.isfinite(s.pred).all(axis=1)
-    pred, y = s.pred[rows].astype(np.float64), outputs(truth)[rows]
+    rows = np.flatnonzero(np.isfinite(s.pred).all(axis=1))
+    rows = rows[:: max(1, len(rows) // MOST_ROWS)]
+    pred, y = s.pred[rows].astype(np.float64), outputs(truth, rows)
     found += _groups(truth, s)
     if truth.task.kind == "multiclass":
         return found + list(_order(truth, s, pred, y))
@@ -101,7 +105,8 @@ def _order(truth: Truth, s: Suspect, pred: Floats, y: Floats) -> Iterator[Findin
     """Say where other columns fit the classes clearly better than those that are named after them."""
     from scipy.optimize import linear_sum_assignment
 
-    r = np.nan_to_num([[_corr(pred[:, c], y[:, k]) for k in range(y.shape[1])] for c in range(pred.shape[1])])
+    p, t = pred - pred.mean(axis=0), y - y.mean(axis=0)
+    r = p.T @ t / np.maximum(np.outer(np.linalg.norm(p, axis=0), np.linalg.norm(t, axis=0)), 1e-300)
     columns, classes = linear_sum_assignment(-r)
     gain = (r[columns, classes] - np.diag(r))[columns != classes]
     if len(gain) and gain.sum() > max(0.1 * len(gain), 10 / np.sqrt(len(y))):

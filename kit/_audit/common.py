@@ -67,11 +67,12 @@ class Table:
     suspects: tuple[Suspect, ...] = field(default=(), repr=False)
 
 
-def outputs(truth: Truth) -> Floats:
-    """Return (n, m) float64, what a perfect source predicts."""
+def outputs(truth: Truth, rows: Ints | slice = slice(None)) -> Floats:
+    """Return (n, m) float64, what a perfect source predicts for the rows."""
+    y = truth.y[rows]
     if truth.task.kind == "multiclass":
-        return np.asarray(truth.y[:, None] == np.arange(truth.task.n_out), np.float64)
-    return np.asarray(truth.y[:, None], np.float64)
+        return np.asarray(y[:, None] == np.arange(truth.task.n_out), np.float64)
+    return np.asarray(y[:, None], np.float64)
 
 
 def tabulate(truth: Truth, sources: Sequence[Suspect]) -> Table | None:
@@ -84,7 +85,7 @@ def tabulate(truth: Truth, sources: Sequence[Suspect]) -> Table | None:
         return None
     rng = stream(0, "audit")
     rows = np.sort(rng.choice(seen, most, replace=False)) if len(seen) > most else seen
-    y = outputs(truth)[rows]
+    y = outputs(truth, rows)
     # One row of nothing where no source has test predictions.
     n_test = max([len(s.test) for s in sources if s.test is not None], default=1)
     tested = np.sort(rng.choice(n_test, most, replace=False)) if n_test > most else np.arange(n_test)
@@ -129,12 +130,15 @@ def share(sources: Sequence[Suspect]) -> list[Finding]:
     """Return what is to be said of folds: which sources have others than most, and of which they are not known."""
     found: list[Finding] = []
     sets: dict[bytes, list[str]] = {}
+    known: dict[bytes, bytes] = {}
     for s in sources:
         if s.fold is None:
             reason = "nothing says which fold held which row; what a stacker learns from it may be leaked"
             found.append(Finding(s.name, "folds", "unknown", reason, "import it again with --folds"))
         else:
-            sets.setdefault(partition(s.fold).tobytes(), []).append(s.name)
+            written = s.fold.tobytes()
+            known[written] = known.get(written) or partition(s.fold).tobytes()
+            sets.setdefault(known[written], []).append(s.name)
         if not s.made_here:
             reason = (
                 "the file does not tell whether held rows chose the number of rounds, features or augmentation, nor "

@@ -34,7 +34,7 @@ def look(truth: Truth, table: Table, inside: Sequence[int]) -> list[Finding]:
     oof = {i: _stretches(table.suspects[i].pred) for i in inside}
     test = {i: _stretches(t) for i in inside if (t := table.suspects[i].test) is not None and table.has_test[i]}
     m = table.suspects[0].pred.shape[1]
-    y = np.stack([outputs(truth)[w] for w in windows(len(truth.y), m)])
+    y = np.stack([outputs(truth, w) for w in windows(len(truth.y), m)])
     totals = [np.sum(list(parts.values()), axis=0) for parts in (oof, test)]
     found: list[Finding] = []
     for i in inside:
