@@ -11,6 +11,7 @@ __all__ = [
     "export",
     "gc",
     "import_oof",
+    "interval",
     "lb_add",
     "lb_blend",
     "log",

@@ -6,6 +6,7 @@ from kit.errorbook import errors
 from kit.importing import import_oof
 from kit.inspection import check
 from kit.leaderboard import lb_blend
+from kit.intervals import interval
 from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.replaying import replay
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "gc",
     "import_oof",
+    "interval",
     "lb_add",
     "lb_blend",
     "log",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,8 +162,10 @@ def read(folder: Path) -> Kept:
     return Kept(folder, card, frame.to_series(0)[:n], frame["y"][:n], fold, pred, test_ids, test, std, test_std)
 
 
-def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series) -> Floats32 | None:
+def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series, names: Sequence[str] = ()) -> Floats32 | None:
     """Return what each fold model predicts for test, (K, t, m) in the order of `test_ids`; None where that is not kept.
+
+    `names`: other columns of the file than the predictions, such as std.
 
     Raises:
         DataError: the file is damaged, or of other test rows.
@@ -171,7 +173,10 @@ def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series) -> Floats
     path = folder / "test_folds.parquet"
     if not path.is_file():
         return None
-    frame, names = _parquet(path), columns(card)
+    frame = _parquet(path)
+    if any(name not in frame.columns for name in names):
+        return None
+    names = list(names) or columns(card)
     _require(frame, ["fold", *names], path)
     n_layers, ids = int(frame["fold"].max()) + 1, frame.columns[0]  # type: ignore[arg-type]
     if len(frame) != n_layers * len(test_ids):

@@ -1,10 +1,12 @@
-"""Data frames a person hands over instead of files: pandas, polars or pyarrow, as polars frames with a digest."""
+"""Data frames a person hands over (pandas, polars, pyarrow), as polars frames with a digest; and files of tables."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,3 +124,24 @@ def _series(values: Any, name: str) -> pl.Series:
         texts = [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
         made = pl.Series(texts, dtype=pl.String)
     return made.alias(name)
+
+
+def save(made: pl.DataFrame, path: Path) -> None:
+    """Write csv or parquet whole, or not at all.
+
+    Raises:
+        DataError: the type is another, or the file cannot be written.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise DataError("unknown type of output", place=str(path), got=kind, allowed=".csv or .parquet")
+    temp = path.with_name(f".{path.name}.part")
+    try:
+        if kind == ".csv":
+            made.write_csv(temp)
+        else:
+            made.write_parquet(temp)
+        os.replace(temp, path)
+    except OSError as error:
+        temp.unlink(missing_ok=True)
+        raise DataError("the predictions cannot be written", place=str(path), got=str(error)) from error

@@ -103,13 +103,15 @@ def _oof(content: Content) -> pl.DataFrame:
 
 
 def _layers(content: Content, ids: pl.Series) -> pl.DataFrame:
-    """Return the table of test_folds.parquet: id, fold (the number of the fold model), pred or pred_<class>."""
+    """Return the table of test_folds.parquet: id, fold (the number of the fold model), pred or pred_<class>, std."""
     import polars as pl
 
-    test = content.oof.test
+    test, std = content.oof.test, content.oof.test_std
     fold = np.repeat(np.arange(len(test), dtype=np.int16), test.shape[1])
     columns = {content.id_name: pl.concat([ids] * len(test)), "fold": fold}
-    return with_pred(columns, Pred(test.reshape(-1, test.shape[2])), content.task)
+    return with_pred(
+        columns, Pred(test.reshape(-1, test.shape[2]), None if std is None else std.reshape(-1)), content.task
+    )
 
 
 def _long(ids: pl.Series, fold: Array, id_name: str) -> dict[str, Any]:

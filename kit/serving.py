@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import exporting, oofdir, sample, strictyaml, table
+from kit import exporting, frames, oofdir, sample, strictyaml, table
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -60,7 +59,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     pred = replay.of(name).test_mean()
     made = _submission(frame, about, pred) if layout == "submission" else _as_test(frame, about, pred)
     if output is not None:
-        _write(made, Path(output))
+        frames.save(made, Path(output))
     return made.to_pandas() if _is_pandas(data) else made
 
 
@@ -128,20 +127,3 @@ def _submission(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl
         layout, task, np.arange(len(frame)), _ids(frame, about), pred.mean, labels(about, about["metric"], pred)
     )
     return pl.read_csv(io.BytesIO(csv), infer_schema_length=None)
-
-
-def _write(made: pl.DataFrame, path: Path) -> None:
-    """Write csv or parquet whole, or not at all."""
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise DataError("unknown type of output", place=str(path), got=kind, allowed=".csv or .parquet")
-    temp = path.with_name(f".{path.name}.part")
-    try:
-        if kind == ".csv":
-            made.write_csv(temp)
-        else:
-            made.write_parquet(temp)
-        os.replace(temp, path)
-    except OSError as error:
-        temp.unlink(missing_ok=True)
-        raise DataError("the predictions cannot be written", place=str(path), got=str(error)) from error

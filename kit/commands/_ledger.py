@@ -185,3 +185,24 @@ def replayed(found: Mapping[str, Any]) -> None:
         say(f"{found['number']}: {line}")
     if found["next"]:
         say(f"        next: {found['next']}")
+
+
+def intervals(found: Mapping[str, Any]) -> None:
+    """Print how intervals do on held rows, over all and by std."""
+    say(f"{found['result']}: intervals that are to hold {found['asked']:.0%} of the rows, on {found['n']} held rows")
+    numbers = ("held", "width", "Winkler score")
+    table = columns("interval", *numbers, right=numbers)
+    for kind in found["kinds"]:
+        held = f"{kind['coverage']:.1%} ± {kind['se']:.1%}"
+        table.add_row(kind["kind"], held, number(kind["width"], 4), number(kind["winkler"], 4))
+    out.print(table)
+    if found["by_std"]:
+        parts = columns("std from", "to", "rows", *numbers[:2], right=("std from", "to", "rows", *numbers[:2]))
+        for part in found["by_std"]:
+            held = f"{part['coverage']:.1%} ± {part['se']:.1%}"
+            ends = number(part["from"], 4), number(part["to"], 4)
+            parts.add_row(*ends, str(part["n"]), held, number(part["width"], 4))
+        out.print(parts)
+    for line in (found["note"], f"written: {found['written']}" if found["written"] else ""):
+        if line:
+            say(line)

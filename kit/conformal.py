@@ -1,0 +1,115 @@
+"""Prediction intervals from out-of-fold errors: CV+, the errors measured in units of each row's own scale.
+
+Source: Barber, Candes, Ramdas and Tibshirani, Annals of Statistics 49(1), 2021 (CV+); Lei et al., JASA 113, 2018
+(errors in units of a scale); Tibshirani et al., NeurIPS 2019 (weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kit.types import Bools, Floats, Ints
+
+STEPS = 60
+"""Halvings of the range in which an end of an interval is sought: beyond what float64 can tell apart."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Held errors in units of scale. model (n,) the fold model that made each, score (n,) >= 0, w (n,) weights."""
+
+    model: Ints
+    score: Floats
+    w: Floats
+
+    def threshold(self, coverage: float) -> float:
+        """Return the weight that must lie at or below an end: the new row counts as one more, of infinite score."""
+        return coverage * float(self.w.sum() + self.w.mean())
+
+    def quantile(self, coverage: float) -> float:
+        """Return the score that so much of the weight is at or below; infinite where there are too few rows."""
+        order = np.argsort(self.score, kind="stable")
+        reached = np.cumsum(self.w[order])
+        at = int(np.searchsorted(reached, self.threshold(coverage) * (1 - 1e-12)))
+        return float(self.score[order[at]]) if at < len(order) else float("inf")
+
+    def of(self, rows: Bools) -> Errors:
+        """Return some of them."""
+        return Errors(self.model[rows], self.score[rows], self.w[rows])
+
+
+def cv_plus(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (t,), (t,) of the CV+ intervals of new rows; infinite where there are too few errors.
+
+    Shape: mean, scale (K, t), what each fold model says of the new rows.
+    """
+    upper = _end(errors, mean, scale, coverage)
+    return -_end(errors, -mean, scale, coverage), upper
+
+
+def around(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (t,), (t,) of intervals around one prediction (t,), the fold models not told apart."""
+    half = errors.quantile(coverage) * scale
+    return mean - half, mean + half
+
+
+def _end(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> Floats:
+    """Return (t,) the least number that enough of mean + score * scale, error by error, lie at or below."""
+    sorted_scores, reached = [], []
+    for k in range(len(mean)):
+        mine = errors.of(errors.model == k)
+        order = np.argsort(mine.score, kind="stable")
+        sorted_scores.append(mine.score[order])
+        reached.append(np.append(0.0, np.cumsum(mine.w[order])))
+    wanted = errors.threshold(coverage) * (1 - 1e-12)
+    if wanted > sum(r[-1] for r in reached):
+        return np.full(mean.shape[1], np.inf)
+    low = mean.min(axis=0)
+    high = (mean + np.array([s[-1] if len(s) else 0.0 for s in sorted_scores])[:, None] * scale).max(axis=0)
+    low = low - np.maximum(np.abs(low), 1.0) * 1e-9
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        below = np.zeros(len(middle))
+        for k, (scores, weight) in enumerate(zip(sorted_scores, reached, strict=True)):
+            below += weight[np.searchsorted(scores, (middle - mean[k]) / scale[k], side="right")]
+        enough = below >= wanted
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.asarray(high)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What intervals are worth on rows they were not made from. se: of the coverage; winkler: width plus 2 / alpha
+    times what lies outside by how much (Gneiting and Raftery, JASA 102, 2007)."""
+
+    coverage: float
+    se: float
+    width: float
+    winkler: float
+
+
+def held_ends(errors: Errors, mean: Floats, scale: Floats, fold: Ints, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (n,), (n,) for held rows, from the errors of all other folds."""
+    half = np.empty(len(mean))
+    for k in np.unique(fold):
+        inside = fold == k
+        half[inside] = errors.of(~inside).quantile(coverage) * scale[inside]
+    return mean - half, mean + half
+
+
+def quality(y: Floats, low: Floats, high: Floats, w: Floats, coverage: float, group: Ints | None) -> Quality:
+    """Return how well intervals hold the truth y (n,), rows weighted by w (n,); groups (n,) make the se wider."""
+    share = w / w.sum()
+    inside = ((low <= y) & (y <= high)).astype(np.float64)
+    beyond = np.maximum(low - y, 0) + np.maximum(y - high, 0)
+    covered = float((share * inside).sum())
+    off = share * (inside - covered)
+    if group is not None:
+        off = np.bincount(np.unique(group, return_inverse=True)[1], off)
+    width = high - low
+    winkler = width + 2 / (1 - coverage) * beyond
+    return Quality(
+        covered, float(np.sqrt((off**2).sum())), float((share * width).sum()), float((share * winkler).sum())
+    )

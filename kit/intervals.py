@@ -1,0 +1,168 @@
+"""interval: prediction intervals of a model's or blend's test predictions, and what they are worth on held rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import archive, conformal, frames
+from kit.archive import Kept
+from kit.conformal import Errors
+from kit.errors import DataError, RecipeError
+from kit.types import Floats, Ints
+
+GUARD = 0.05
+"""Share of the median std that is added to each: a std near 0 would make one error count for all."""
+
+BINS, FEWEST = 5, 50
+"""Parts by std that coverage is told for, and the rows each needs."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held a row."""
+
+    y: Floats
+    mean: Floats
+    std: Floats | None
+    model: Ints
+    w: Floats
+    group: Ints | None
+
+    def scale(self) -> Floats:
+        """Return (n,) what errors are measured in: the guarded std, or one for all rows."""
+        return np.ones(len(self.y)) if self.std is None else self.std + self.guard
+
+    @property
+    def guard(self) -> float:
+        """What is added to a std."""
+        return 0.0 if self.std is None else max(GUARD * float(np.median(self.std)), 1e-12)
+
+    def errors(self, scale: Floats) -> Errors:
+        """Return the errors in units of scale (n,)."""
+        return Errors(self.model, np.abs(self.y - self.mean) / scale, self.w)
+
+
+def interval(
+    result: str, *, coverage: float = 0.9, output: str | Path | None = None, root: str | Path = "."
+) -> dict[str, Any]:
+    """Return what intervals of a result (recipe:model) are worth on held rows; write those of its test rows.
+
+    `coverage`: the share of rows whose truth is to lie inside. `output`: csv or parquet with id, pred, lower, upper.
+    Held rows get intervals from the errors of the other folds, so that coverage is honest; test rows get CV+ ones from
+    all errors. Errors are measured in units of std where the result has one.
+
+    Raises:
+        DataError: there is no such result, or it has no test predictions to write.
+        RecipeError: it is of classes, or the coverage is not between 0 and 1.
+    """
+    if not 0 < coverage < 1:
+        raise RecipeError("coverage is a share", got=coverage, allowed="between 0 and 1", next="--coverage 0.9")
+    kept = archive.read(archive.find(result, Path(root).resolve()))
+    if kept.task.kind != "regression":
+        rule, advice = "intervals are of numbers, not of classes", "probabilities say how sure a classifier is"
+        raise RecipeError(rule, place=kept.name, got=kept.task.kind, allowed="regression", next=advice)
+    held, repeats = _held(kept), len(kept.pred)
+    found: dict[str, Any] = {"result": kept.name, "asked": coverage, "n": len(held.y) // repeats, "written": None}
+    found["kinds"] = _kinds(held, coverage)
+    found["by_std"] = [] if held.std is None else _by_std(held, coverage)
+    found["note"] = _note(held, found["kinds"])
+    if output is not None:
+        _write(kept, held, coverage, Path(output))
+        found["written"] = str(output)
+    return found
+
+
+def _note(held: Held, kinds: list[dict[str, Any]]) -> str:
+    if any(kind["width"] is None for kind in kinds):
+        return "too few held rows for this coverage: an interval that is sure to hold it has no end"
+    advice = "a model with target_transform: log_residual(it) has one"
+    return "" if held.std is not None else f"the result has no std, so its intervals have one width; {advice}"
+
+
+def _held(kept: Kept) -> Held:
+    """Return the held rows of a result.
+
+    Raises:
+        DataError: nobody knows its folds.
+    """
+    if kept.fold is None:
+        rule, advice = "the folds of this result are not known", "import it with its folds"
+        raise DataError(rule, place=str(kept.folder), next=advice)
+    v, group = archive.rows(kept)
+    n_folds = int(kept.fold.max()) + 1
+    y, repeats = kept.codes(), len(kept.fold)
+    there = (kept.fold >= 0) & np.isfinite(kept.pred[:, :, 0]) & (v > 0)
+    repeat, row = np.nonzero(there)
+    std = None if kept.std is None else kept.std[there].astype(np.float64)
+    model = repeat * n_folds + kept.fold[there].astype(np.int64)
+    mean = kept.pred[:, :, 0][there].astype(np.float64)
+    return Held(y[row], mean, std, model, v[row] / repeats, row if group is None else group[row])
+
+
+def _kinds(held: Held, coverage: float) -> list[dict[str, Any]]:
+    """Return the quality of intervals in units of std, where there is one, and of those of one width."""
+    scales = {"by std": held.scale()} if held.std is not None else {}
+    scales["one width"] = np.ones(len(held.y))
+    made = []
+    for name, scale in scales.items():
+        low, high = conformal.held_ends(held.errors(scale), held.mean, scale, held.model, coverage)
+        found = conformal.quality(held.y, low, high, held.w, coverage, held.group)
+        made.append({"kind": name, **_told(found)})
+    return made
+
+
+def _told(found: conformal.Quality) -> dict[str, float | None]:
+    """Return the numbers, None for what has no end."""
+    return {name: value if np.isfinite(value) else None for name, value in asdict(found).items()}
+
+
+def _by_std(held: Held, coverage: float) -> list[dict[str, Any]]:
+    """Return coverage and width for parts of the rows, from the surest to the least sure."""
+    scale = held.scale()
+    low, high = conformal.held_ends(held.errors(scale), held.mean, scale, held.model, coverage)
+    n_bins = max(1, min(BINS, len(scale) // FEWEST))
+    edges = np.quantile(scale, np.arange(1, n_bins) / n_bins)
+    part = np.searchsorted(edges, scale, side="right")
+    made = []
+    for b in np.unique(part):
+        at = part == b
+        group = None if held.group is None else held.group[at]
+        found = conformal.quality(held.y[at], low[at], high[at], held.w[at], coverage, group)
+        ends = float(scale[at].min()) - held.guard, float(scale[at].max()) - held.guard
+        made.append({"from": ends[0], "to": ends[1], "n": int(at.sum()), **_told(found)})
+    return made
+
+
+def _write(kept: Kept, held: Held, coverage: float, path: Path) -> None:
+    """Write id, pred, lower and upper of the test rows."""
+    import polars as pl
+
+    if kept.test is None or kept.test_ids is None:
+        rule, advice = "the result has no test predictions", "name a test file in the recipe and run it"
+        raise DataError(rule, place=str(kept.folder), next=advice)
+    low, high = _test_ends(kept, held, coverage)
+    name = kept.test_ids.name or "id"
+    columns = {name: kept.test_ids, "pred": kept.test[:, 0], "lower": low, "upper": high}
+    frames.save(pl.DataFrame(columns), path)
+
+
+def _test_ends(kept: Kept, held: Held, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (t,), (t,): CV+ where the fold models' predictions are kept, else around the one there is."""
+    assert kept.test is not None and kept.test_ids is not None
+    errors = held.errors(held.scale())
+    layers = archive.layers(kept.folder, kept.card, kept.test_ids)
+    stds = None if held.std is None else archive.layers(kept.folder, kept.card, kept.test_ids, ("std",))
+    n_models = int(held.model.max()) + 1
+    if layers is not None and len(layers) == n_models and (held.std is None or stds is not None):
+        mean = layers[:, :, 0].astype(np.float64)
+        scale = np.ones_like(mean) if stds is None else stds[:, :, 0].astype(np.float64) + held.guard
+        return conformal.cv_plus(errors, mean, scale, coverage)
+    mean = kept.test[:, 0].astype(np.float64)
+    if held.std is not None and kept.test_std is None:
+        raise DataError("test predictions without std", place=str(kept.folder), next="run the recipe again")
+    scale = np.ones_like(mean) if held.std is None else np.asarray(kept.test_std, np.float64) + held.guard
+    return conformal.around(errors, mean, scale, coverage)

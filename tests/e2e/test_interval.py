@@ -1,0 +1,88 @@
+"""`kit interval`: from a recipe with a mean and a spread to a table of intervals."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+
+RECIPE = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 4}
+seed: 7
+models:
+  a: {use: lightgbm, params: {n_estimators: 30}, stop: fixed}
+  spread: {use: sklearn, from: [a], target_transform: log_residual(a), params: {estimator: Ridge}, features: [numeric]}
+  sure: {use: hetero_mlp, params: {epochs: 3}, stop: fixed}
+blend:
+  trued: {use: calibrate_std, from: spread, curve: affine}
+submit: {from: a}
+"""
+
+
+def write(toy) -> None:
+    """Rows whose noise grows with x1."""
+    rng = np.random.default_rng(3)
+    for name, n in (("train", 900), ("test", 500)):
+        x = rng.uniform(0, 1, (n, 2))
+        y = x[:, 1] + rng.normal(size=n) * (0.05 + 2 * x[:, 0])
+        frame = pl.DataFrame({"id": np.arange(n), "x1": x[:, 0], "x2": x[:, 1], "y": y})
+        (frame if name == "train" else frame.drop("y")).write_csv(toy.folder / f"{name}.csv")
+        if name == "test":
+            frame.write_csv(toy.folder / "truth.csv")
+
+
+def interval(toy, *options: str, ends: int = 0):
+    done = toy.kit("interval", *options, "--json")
+    assert done.code == ends, done.out + done.err
+    return done.json
+
+
+def test_intervals_hold_what_they_say_and_are_narrow_where_the_spread_is_small(toy) -> None:
+    write(toy)
+    toy.write(RECIPE)
+    toy.run()
+    out = toy.folder / "i.csv"
+    found = interval(toy, "r:trued", "--coverage", "0.8", "-o", str(out))
+    by_std, flat = found["kinds"]
+    assert abs(by_std["coverage"] - 0.8) < 3 * by_std["se"]
+    assert by_std["winkler"] < flat["winkler"]
+    made, truth = pl.read_csv(out), pl.read_csv(toy.folder / "truth.csv")
+    assert made.columns == ["id", "pred", "lower", "upper"]
+    np.testing.assert_allclose(made["pred"], pl.read_parquet(toy.root / "oof/r/a/test.parquet")["pred"], rtol=1e-6)
+    held = ((made["lower"] <= truth["y"]) & (truth["y"] <= made["upper"])).mean()
+    assert abs(held - 0.8) < 4 * np.sqrt(0.16 / 500)
+    narrow = (made["upper"] - made["lower"]).filter(truth["x1"] < 0.2).mean()
+    assert narrow < 0.6 * (made["upper"] - made["lower"]).mean()
+
+
+def test_a_result_without_std_has_intervals_of_one_width(toy) -> None:
+    write(toy)
+    toy.write(RECIPE)
+    toy.run()
+    found = interval(toy, "r:a", "-o", str(toy.folder / "i.parquet"))
+    assert [kind["kind"] for kind in found["kinds"]] == ["one width"]
+    assert "no std" in found["note"]
+    made = pl.read_parquet(toy.folder / "i.parquet")
+    assert (made["lower"] < made["pred"]).all() and (made["pred"] < made["upper"]).all()
+    own = interval(toy, "r:sure")["by_std"]
+    assert len(own) == 5 and sum(part["n"] for part in own) == 900
+
+
+def test_what_it_refuses(toy) -> None:
+    write(toy)
+    toy.write(RECIPE)
+    toy.run()
+    cases = [
+        (("r:a", "--coverage", "90"), "coverage is a share"),
+        (("r:b",), "no such result"),
+        (("r:a", "-o", str(toy.folder / "x.txt")), "unknown type of output"),
+        (("r:a", "-o", str(toy.folder / "no" / "x.csv")), "cannot be written"),
+    ]
+    for command, rule in cases:
+        error = interval(toy, *command, ends=2)["error"]
+        assert rule in json.dumps(error)
+    words = toy.kit("interval", "r:trued").out
+    assert "by std" in words and "Winkler" in words

@@ -1,0 +1,90 @@
+"""Prediction intervals: the ends are those of the definition, and they hold what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kit.conformal import Errors, around, cv_plus, held_ends, quality
+
+
+def world(n: int = 400, k: int = 4, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    model = rng.integers(0, k, n)
+    std = rng.uniform(0.2, 3.0, n)
+    y = rng.normal(0, std)
+    return rng, model, std, y
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+def test_cv_plus_is_its_definition(coverage: float) -> None:
+    rng, model, std, y = world(60)
+    errors = Errors(model, np.abs(y) / std, np.ones(60))
+    mean, scale = rng.normal(size=(4, 25)), rng.uniform(0.5, 2, (4, 25))
+    low, high = cv_plus(errors, mean, scale, coverage)
+    reach = errors.score[:, None] * scale[model]
+    rank = int(np.ceil(coverage * 61 - 1e-9)) - 1
+    np.testing.assert_allclose(high, np.sort(mean[model] + reach, axis=0)[rank], rtol=1e-9)
+    np.testing.assert_allclose(low, -np.sort(reach - mean[model], axis=0)[rank], rtol=1e-9)
+
+
+def test_fold_models_that_agree_make_it_the_plain_interval() -> None:
+    rng, model, std, y = world()
+    errors = Errors(model, np.abs(y) / std, np.ones(400))
+    mean, scale = rng.normal(size=30), rng.uniform(0.5, 2, 30)
+    plus = cv_plus(errors, np.tile(mean, (4, 1)), np.tile(scale, (4, 1)), 0.9)
+    np.testing.assert_allclose(plus, around(errors, mean, scale, 0.9), rtol=1e-9)
+
+
+def test_too_few_rows_for_a_coverage_give_no_end() -> None:
+    errors = Errors(np.zeros(8, np.int64), np.arange(8.0), np.ones(8))
+    low, high = cv_plus(errors, np.zeros((1, 3)), np.ones((1, 3)), 0.95)
+    assert np.isposinf(high).all() and np.isneginf(low).all()
+    assert errors.quantile(0.95) == np.inf
+    assert errors.quantile(0.5) == 4.0
+
+
+def test_new_rows_are_held_as_often_as_asked_and_std_makes_intervals_better() -> None:
+    rng, model, std, y = world(4000)
+    w = np.ones(4000)
+    scales = {"std": std, "flat": np.ones(4000)}
+    new_std = rng.uniform(0.2, 3.0, 4000)
+    truth = rng.normal(0, new_std)
+    found = {}
+    for name, scale in scales.items():
+        errors = Errors(model, np.abs(y) / scale, w)
+        new = new_std if name == "std" else np.ones(4000)
+        low, high = cv_plus(errors, np.zeros((4, 4000)), np.tile(new, (4, 1)), 0.9)
+        found[name] = quality(truth, low, high, w, 0.9, None)
+        held = quality(y, *held_ends(errors, np.zeros(4000), scale, model, 0.9), w, 0.9, None)
+        assert abs(found[name].coverage - 0.9) < 4 * found[name].se
+        assert abs(held.coverage - 0.9) < 4 * held.se
+    assert found["std"].winkler < 0.85 * found["flat"].winkler
+
+
+def test_a_held_row_is_not_held_by_its_own_error() -> None:
+    """One row is far off: the intervals of its own fold do not know of it."""
+    y = np.zeros(40)
+    y[0] = 100.0
+    fold = np.arange(40) % 4
+    errors = Errors(fold, np.abs(y), np.ones(40))
+    low, high = held_ends(errors, np.zeros(40), np.ones(40), fold, 0.965)
+    assert (high[fold == 0] == 0).all()
+    assert (high[fold != 0] == 100).all() and (low[fold != 0] == -100).all()
+
+
+def test_weights_move_the_quantile_to_the_declared_rows() -> None:
+    score = np.concatenate([np.full(90, 1.0), np.full(10, 5.0)])
+    rare = np.where(score == 5.0, 20.0, 1.0)
+    assert Errors(np.zeros(100, np.int64), score, np.ones(100)).quantile(0.8) == 1.0
+    assert Errors(np.zeros(100, np.int64), score, rare).quantile(0.8) == 5.0
+
+
+def test_groups_make_the_standard_error_of_coverage_wider() -> None:
+    rng = np.random.default_rng(1)
+    y = np.repeat(rng.normal(size=100), 10)
+    low, high, w = np.full(1000, -1.0), np.full(1000, 1.0), np.ones(1000)
+    alone = quality(y, low, high, w, 0.9, None)
+    together = quality(y, low, high, w, 0.9, np.repeat(np.arange(100), 10))
+    assert together.se > 2.5 * alone.se
+    assert alone.winkler == pytest.approx(2 + 20 * (np.maximum(np.abs(y) - 1, 0)).mean())
