@@ -5,8 +5,8 @@ from kit.blending import Blend, blend
 from kit.errorbook import errors
 from kit.importing import import_oof
 from kit.inspection import check
-from kit.leaderboard import lb_blend
 from kit.intervals import interval
+from kit.leaderboard import lb_blend
 from kit.logbook import lb_add, log
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.replaying import replay
