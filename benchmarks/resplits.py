@@ -101,7 +101,8 @@ def additions(side: Panel, metric: str, y: np.ndarray, group: np.ndarray | None,
     for source in order[n_base : n_base + ADDED]:
         part = side.of(np.append(base, source))
         spec = spec_of("shrunk", metric, part)
-        verdict = members(spec, part, truth_of(part, metric), trial(spec, part))[-1].verdict
+        last = [len(part) - 1]
+        verdict = members(spec, part, truth_of(part, metric), trial(spec, part), last)[0].verdict
         found = spread(there, [before, tested(spec, part)])
         gain, se = sign * (found.scores[0] - found.scores[1]), found.of_difference(0, 1)
         counts["adds"] += verdict == "adds"

@@ -13,6 +13,7 @@ from kit.contracts import Combiner
 from kit.paired import Truth, spread
 from kit.panel import Panel
 from kit.stackers._gram import Space, Weighted, lift
+from kit.stackers._halves import Halves
 from kit.standings import NOISE, Standing, number
 from kit.types import Floats, Floats32
 
@@ -84,6 +85,8 @@ def unrealised(panel: Panel, names: Sequence[str], full: Combiner) -> str:
     Looked for is the direction that varies least on test for what it varies out of fold; it harms where the weights
     follow it further than a mean of sources could.
     """
+    if isinstance(full, Halves):
+        full = Weighted(full.weights)
     if not isinstance(full, Weighted) or not panel.has_spread or len(panel) == 1:
         return ""
     rows = panel.rows(None)

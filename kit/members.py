@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,8 +52,10 @@ class Member:
         return asdict(self)
 
 
-def members(spec: BlendSpec, panel: Panel, truth: Truth, own: Trial) -> list[Member]:
-    """Return a line per source of a blend: `own`, as it is with all of them."""
+def members(
+    spec: BlendSpec, panel: Panel, truth: Truth, own: Trial, asked: Sequence[int] | None = None
+) -> list[Member]:
+    """Return a line per source of a blend, `own` as it is with all of them; of the sources `asked` about alone."""
     if len(panel) == 1:
         return []
     full, plain = own.full, own.plain
@@ -62,14 +65,15 @@ def members(spec: BlendSpec, panel: Panel, truth: Truth, own: Trial) -> list[Mem
         plain = applied(spec, full, panel, None, panel.rows(None)).mean
     weights = [None] * len(panel) if full.weights is None else [float(w) for w in full.weights]
     idle = _idle(spec, full)
-    tried = [s for s in range(len(panel)) if s not in idle]
+    wanted = range(len(panel)) if asked is None else asked
+    tried = [s for s in wanted if s not in idle]
     others = _without(spec.pinned(full), panel, learn, tried)
     preds = [plain, *(pred for pred, _ in others)]
     found = spread(truth, preds)
     scores = _as_tested(truth, found.scores, panel, [full.weights, *(w for _, w in others)])
     lines = {s: _line(truth, found, scores, i) for i, s in enumerate(tried, 1)}
     none = (0.0, 0.0, "noise")
-    return [_member(spec.sources[s], weights[s], *lines.get(s, none)) for s in range(len(panel))]
+    return [_member(spec.sources[s], weights[s], *lines.get(s, none)) for s in wanted]
 
 
 def _member(name: str, weight: float | None, gain: float, se: float, verdict: str) -> Member:
@@ -109,20 +113,22 @@ def _at_once(panel: Panel, rows: Ints, cut: list[tuple[Ints, Any]]) -> list[tupl
     """Return the same where all are weighted sums: one pass over the sources, by matrix products."""
     if not cut:
         return []
-    weights = np.zeros((len(cut), len(panel)))
+    weights, centres = np.zeros((len(cut), len(panel))), np.zeros((len(cut), len(panel)))
     for i, (left, combiner) in enumerate(cut):
         weights[i, left] = combiner.weights
+        centres[i, left] = combiner.weights if combiner.centre is None else combiner.centre
     space, z = cut[0][1].space, panel.preds(None)
     n_out = panel.task.n_out
     made = np.empty((len(cut), len(rows), n_out), np.float32)
     size = max(1, BLOCK // (len(panel) * n_out))
+    bounded = any(combiner.centre is not None for _, combiner in cut)
     for a in range(0, len(rows), size):
         at = rows[a : a + size]
-        total = weights @ np.stack([lift(one[at], space).ravel() for one in z])
+        lifted = np.stack([lift(one[at], space).ravel() for one in z])
+        total = (weights @ lifted).reshape(-1, len(at), n_out)
+        middle = (centres @ lifted).reshape(total.shape) if bounded else total
         for i, (_, combiner) in enumerate(cut):
-            mean = total[i].reshape(len(at), n_out)
-            mean = np.expm1(mean) if space == "log1p" else mean
-            made[i, a : a + size] = combiner.finish(mean, panel.task)
+            made[i, a : a + size] = combiner.finish(total[i], middle[i], panel.task)
     return list(zip(made, weights, strict=True))
 
 

@@ -17,7 +17,7 @@ Space = Literal["identity", "log1p"]
 
 SQUARED: Mapping[str, Space] = {
     **{"rmse": "identity", "r2": "identity", "rmsle": "log1p"},
-    **{"crps": "identity", "nll": "identity"},
+    **{"brier": "identity", "crps": "identity", "nll": "identity"},
 }
 """Metrics that are a monotone function of a squared error, and the scale it is taken on; and those of a distribution,
 for which the means are blended."""
@@ -247,38 +247,58 @@ def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
 
 def blend(weights: Floats, z: Sources, space: Space = "identity") -> Floats:
     """Return (n, m) float64, sum_s w_s z_s, row by row: a row's result does not hang on the rows beside it."""
+    return lowered(_total(weights, z, space), space)
+
+
+def lowered(mean: Floats, space: Space) -> Floats:
+    """Return what was averaged in `space` on the scale of predictions: `lift` undone."""
+    back: Floats = np.expm1(mean) if space == "log1p" else mean
+    return back
+
+
+def _total(weights: Floats, z: Sources, space: Space) -> Floats:
     total = np.zeros(z[0].shape)
     for s, weight in enumerate(weights):
         if weight:
             total += weight * lift(z[s], space)
-    return np.expm1(total) if space == "log1p" else total
+    return total
 
 
 @dataclass(frozen=True)
 class Weighted:
     """A weighted combination of sources, averaged in `space`; `weights` (S,) float64.
 
-    `chosen`: parameters that were left open and what they were set to.
+    `chosen`: parameters that were left open and what they were set to. `centre` (S,): weights from whose combination
+    of a row this one may be no further than `reach`, in `space`.
     """
 
     weights: Floats
     space: Space = "identity"
-    chosen: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
+    centre: Floats | None = None
+    reach: float = np.inf
 
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return the combination of z (S, n, m), with std where every source has one and the weights are a mean.
 
         The variance is the mean of the variances, as if the errors of the sources were wholly shared: a safe bound.
         """
-        mean = self.finish(blend(self.weights, z, self.space), ctx.task).astype(np.float32)
+        total = _total(self.weights, z, self.space)
+        middle = total if self.centre is None else _total(self.centre, z, self.space)
+        mean = self.finish(total, middle, ctx.task).astype(np.float32)
         is_mean = self.space == "identity" and bool((self.weights >= 0).all()) and abs(self.weights.sum() - 1) < 1e-6
         if ctx.std is None or not is_mean or np.isnan(ctx.std).any():
             return Pred(mean)
         variance = blend(self.weights, ctx.std[:, :, None].astype(np.float64) ** 2)[:, 0]
         return Pred(mean, np.sqrt(variance).astype(np.float32))
 
-    def finish(self, mean: Floats, task: Task) -> Floats:
-        """Return probabilities cut to [0, 1] and made to sum to one, where negative weights may have led out of it."""
+    def finish(self, total: Floats, middle: Floats, task: Task) -> Floats:
+        """Return the prediction made of sums (n, m) in `space` under `weights` and under `centre`.
+
+        Probabilities are cut to [0, 1] and made to sum to one, where negative weights may have led out of it.
+        """
+        near = total if self.centre is None else middle + np.clip(total - middle, -self.reach, self.reach)
+        mean = lowered(near, self.space)
         if task.kind == "regression" or (self.weights >= 0).all():
             return mean
         mean = np.clip(mean, 0, 1)

@@ -41,7 +41,7 @@ def judge_of(ctx: Context, z: Floats32, y: Floats, v: Floats) -> Judge:
     flat = np.ascontiguousarray(z).reshape(len(z), -1)
     if name == "mae":
         return Absolute(flat, y, v / v.sum())
-    if name == "auc" and ctx.task.kind == "binary" and 0 < y.sum() < len(y):
+    if name in ("auc", "gini") and ctx.task.kind == "binary" and 0 < y.sum() < len(y):
         return Ranks(flat, y == 1, None if (v == v[0]).all() else v)
     return Plain(flat, ctx, y, v)
 
@@ -92,7 +92,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Ranks:
-    """AUC of a binary task. `v` (n,) or None = all rows count the same."""
+    """AUC of a binary task, of which gini is a linear function. `v` (n,) or None = all rows count the same."""
 
     z: Floats32
     positive: Bools

@@ -7,13 +7,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from kit.contracts import Context
+from kit.contracts import Combiner, Context
 from kit.params import Params as Base
 from kit.params import Tune
-from kit.stackers import hill_climb
+from kit.stackers import hill_climb, logistic, softmax
+from kit.stackers._averaged import STRENGTHS, averaged
 from kit.stackers._climb import picks_squared
 from kit.stackers._gram import MANY, OF_DISTRIBUTION, SQUARED, Grams, Space, Weighted, gathered, one_thread
-from kit.stackers._simplex import simplex, unit_ridge
+from kit.stackers._halves import Halves
+from kit.stackers._simplex import simplex
 from kit.types import Floats, Floats32, Ints, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -25,9 +27,6 @@ SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
 SPREAD: bool = True
 
-GRID = 10.0 ** np.arange(-4, 2.01, 0.5)
-"""Strengths tried where none is given."""
-
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Numbers of sources tried under `simple`."""
 
@@ -35,18 +34,32 @@ PASSES, NEAR = 6, 0.05
 """Reweightings for the absolute error, and the share of the median error below which errors weigh the same."""
 
 
+RANKS = ("auc", "gini")
+"""Metrics of the order alone."""
+
+BAGS, BAG_SHARE, BAG_LEAST = 20, 0.4, 3
+"""Random subsets of the sources whose best non-negative weights are averaged under such a metric; how many sources."""
+
+
 class Params(Base):
     """Parameters of the default blend.
 
-    Squared error (rmse, rmsle, r2): a ridge of sum one whose prior is the best non-negative weights of sum one. Half of
-    the spread between fold models is taken off first, for test rows are predicted by their average. Absolute error:
-    the same on rows weighted by the inverse of their error. Metrics of a distribution (crps, nll): the best
-    non-negative weights, which keep the standard deviation. Other metrics: a hill climb by the metric itself.
+    Squared error (rmse, rmsle, r2, brier): ridges of sum one, of many strengths, drawn to the best non-negative
+    weights, to equal ones and to the best source, averaged by how they do on rows left out. Half of the spread between
+    fold models is taken off first, for test rows are predicted by their average. Other metrics take the mean of a hill
+    climb by the metric itself and of something that errs otherwise. Absolute error: the ridges, of rows weighted by the
+    inverse of their error. Logloss: `logistic` or `softmax`. auc and gini: the best non-negative weights of random
+    sources. Metrics of a distribution (crps, nll) take the best non-negative weights, which keep the standard
+    deviation; those not named here the hill climb alone.
     """
 
     l2: Annotated[float | None, Field(gt=0, le=1e6), Tune(1e-6, 1.0, log=True)] = None
-    """Strength of the pull to non-negative weights, relative to the mean squared error of the sources. None = by
-    leaving out parts of the rows that are learnt from. Metrics that are no errors have none."""
+    """Strength of the pull to non-negative weights, relative to the mean squared error of the sources. None = many
+    strengths, averaged. Metrics that are no errors have none."""
+
+    shares: tuple[float, ...] = ()
+    """How much each strength and centre counts, as a fit says under `chosen`. Empty = by leaving out parts of the rows
+    that are learnt from."""
 
     simple: bool = False
     """Whether to take the fewest sources whose squared error on rows left out is within one standard error of the
@@ -72,21 +85,52 @@ def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
         return _drawn(params, grams, space)
 
 
-def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
+def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Combiner:
     """Return the weights that the metric asks for. Shape: z (S, n, m); y, v (n,)."""
     name = ctx.metric.name
     if name in SQUARED:
         return solve(params, ctx, gathered(ctx, z, y, v))
     if params.simple:
-        with one_thread():
-            members = few(gathered(ctx, z, y, v))
-        part = fit(params.model_copy(update={"simple": False}), ctx, z[members], y, v)
-        weights = np.zeros(len(z))
-        weights[members] = part.weights
-        return Weighted(weights, part.space, {"sources": float(len(members))})
+        return _fewest(params, ctx, z, y, v)
     if name == "mae":
         return _absolute(params, ctx, z, y, v)
+    if name == "logloss":
+        climbed = hill_climb.fit(hill_climb.Params(), ctx, z, y, v)
+        if ctx.task.kind == "binary":
+            return Halves(climbed, logistic.fit(logistic.Params(), ctx, z, y, v))
+        return Halves(climbed, softmax.fit(softmax.Params(), ctx, z, y, v))
+    if name in RANKS and ctx.task.kind == "binary":
+        return _ranked(ctx, z, y, v)
     return hill_climb.fit(hill_climb.Params(), ctx, z, y, v)
+
+
+def _fewest(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
+    """Return the climb over the fewest sources; of the absolute error what it is over these."""
+    with one_thread():
+        members = few(gathered(ctx, z, y, v))
+    if ctx.metric.name == "mae":
+        part = _absolute(params, ctx, z[members], y, v)
+    else:
+        part = hill_climb.fit(hill_climb.Params(), ctx, z[members], y, v)
+    weights = np.zeros(len(z))
+    weights[members] = part.weights
+    return Weighted(weights, part.space, {"sources": float(len(members))})
+
+
+def _ranked(ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
+    """Return the mean of a climb and of the weights of least squared error over random sources.
+
+    These are drawn by their rank of squared error, so that the order in which sources are given does not matter.
+    """
+    gram = gathered(ctx, z, y, v).mean()[:-1, :-1]
+    ranked = np.argsort(np.diag(gram), kind="stable")
+    n_drawn = min(len(z), max(BAG_LEAST, round(BAG_SHARE * len(z))))
+    bagged = np.zeros(len(z))
+    with one_thread():
+        for _ in range(BAGS):
+            drawn = ranked[np.sort(ctx.rng.choice(len(z), n_drawn, replace=False))]
+            bagged[drawn] += simplex(gram[np.ix_(drawn, drawn)]) / BAGS
+    return Weighted((bagged + hill_climb.fit(hill_climb.Params(), ctx, z, y, v).weights) / 2)
 
 
 def few(grams: Grams) -> Ints:
@@ -115,33 +159,30 @@ def _on(gram: Floats, members: Ints) -> Floats:
 
 
 def _drawn(params: Params, grams: Grams, space: Space) -> Weighted:
-    """Return the ridge that is drawn to the best non-negative weights; its strength by leaving out parts."""
-    strengths = GRID if params.l2 is None else np.array([params.l2])
-    near = simplex(grams.residuals())
-
-    def candidates(gram: Floats) -> list[Floats]:
-        prior = simplex(gram, start=near)
-        return [unit_ridge(gram, float(one), prior) for one in strengths]
-
-    at = 0
-    if len(strengths) > 1:
-        at = int(np.argmin(grams.left_out(candidates).sum(axis=1))) if len(grams) > 1 else len(GRID) - 1
-    return Weighted(unit_ridge(grams.residuals(), float(strengths[at]), near), space, {"l2": float(strengths[at])})
+    """Return the averaged ridges, or the one of a given strength."""
+    strengths = STRENGTHS if params.l2 is None else np.array([params.l2])
+    made = averaged(grams, strengths, params.shares)
+    chosen = {"shares": tuple(float(share) for share in made.shares)} if params.l2 is None else {}
+    return Weighted(made.weights, space, chosen, made.centre, made.reach)
 
 
 def _absolute(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
     """Return weights for the absolute error: squared error of rows weighted by the inverse of their error, repeated.
 
+    They are averaged with those of a climb by the absolute error itself, negative ones allowed.
     Source: iteratively reweighted least squares, Schlossmacher 1973.
     """
-    made, best, lowest = Weighted(np.full(len(z), 1 / len(z))), None, np.inf
-    weight = v
+    best, lowest, weight = Weighted(np.full(len(z), 1 / len(z))), np.inf, v
     with one_thread():
         for _ in range(PASSES):
-            made = _drawn(params, gathered(ctx, z, y, weight), "identity")
+            drawn = _drawn(params, gathered(ctx, z, y, weight), "identity")
+            made = Weighted(drawn.weights, "identity", drawn.chosen)
             error = np.abs(made(z, ctx).mean[:, 0] - y)
             loss = float((v * error).sum())
             if loss < lowest:
                 best, lowest = made, loss
             weight = v / np.maximum(error, NEAR * np.median(error[v > 0]) + 1e-300)
-    return made if best is None else best
+    if params.simple:
+        return best
+    climbed = hill_climb.fit(hill_climb.Params(swaps=True, negative=True), ctx, z, y, v)
+    return Weighted((best.weights + climbed.weights) / 2, "identity", best.chosen)

@@ -11,10 +11,12 @@ from kit import registry
 from kit.canon import stream
 from kit.contracts import Context
 from kit.errors import FitError
-from kit.stackers import best, clip, hill_climb, mean, nnls, ridge, shrunk
+from kit.stackers import best, clip, hill_climb, logistic, mean, nnls, ridge, shrunk, softmax
 from kit.stackers import round as rounding
+from kit.stackers._averaged import STRENGTHS, averaged, ridges
 from kit.stackers._gram import TAKEN_OFF, Scored, Weighted, gather, residual_gram, truth
 from kit.stackers._judge import auc
+from kit.stackers._simplex import simplex, unit_ridge
 from kit.types import Pred, Task
 
 REGRESSION = Task("regression")
@@ -250,8 +252,16 @@ def test_ridge_keeps_probabilities() -> None:
 def test_a_perfect_source_is_recovered(module, task: Task, metric: str) -> None:
     z, y, v = problem(task, 5)
     z = np.concatenate([z, truth(task, y)[None].astype(np.float32)])
-    got = module.fit(module.Params(), context(task, metric, 6), z, y, v).weights
-    assert got[5] > (0.97 if module is ridge else 1 - 1e-6)
+    ctx = context(task, metric, 6)
+    made = module.fit(module.Params(), ctx, z, y, v)
+    if module is shrunk and metric == "logloss":  # a half of it is drawn to equal weights of the logarithms
+        assert made.plain.weights[5] > 1 - 1e-6 and made.logs.weights[5] == made.logs.weights.max()
+        assert (made(z, ctx).mean[np.arange(len(y)), y.astype(int)] > 0.97).all()
+        return
+    if module is shrunk and metric == "auc":  # some of the random sources lack it
+        assert made.weights[5] > 0.6 and loss(ctx, y, made(z, ctx), v) == pytest.approx(-1)
+        return
+    assert made.weights[5] > (0.97 if module is ridge else 1 - 1e-6)
 
 
 @pytest.mark.parametrize("module", WEIGHTED)
@@ -349,6 +359,75 @@ def test_shrunk_takes_negative_weights_where_they_pay_and_else_does_not() -> Non
     assert np.allclose(got, [1.77, -0.77], atol=0.05)  # the least of (a + 2b)^2 + 0.09 (a^2 + b^2), a + b = 1
     plain = shrunk.fit(shrunk.Params(l2=1e6), ctx, z.astype(np.float32), y, np.ones(2000)).weights
     assert np.allclose(plain, [1, 0], atol=1e-4)
+
+
+def test_averaged_ridges_are_the_plain_ones() -> None:
+    """One decomposition gives what a linear system per strength does; equal shares give their mean."""
+    z, y, v = problem(REGRESSION, 6)
+    gram = residual_gram(REGRESSION, z, y, v)[:6, :6]
+    centres = np.stack([np.full(6, 1 / 6), np.eye(6)[2]])
+    found = ridges(gram, STRENGTHS, centres).reshape(2, len(STRENGTHS), 6)
+    for c, s in ((0, 0), (0, 5), (1, 3), (1, 12)):
+        assert np.allclose(found[c, s], unit_ridge(gram, float(STRENGTHS[s]), centres[c]), atol=1e-9)
+    grams = gather(Scored(REGRESSION, y, v, np.arange(len(y)) % 5), z)
+    n = 3 * len(STRENGTHS)
+    whole = averaged(grams)
+    assert (
+        whole.shares.sum() == pytest.approx(1) and (whole.shares > 0).all() and whole.weights.sum() == pytest.approx(1)
+    )
+    assert np.allclose(averaged(grams, shares=tuple(whole.shares)).weights, whole.weights)
+    near, best = simplex(gram), np.eye(6)[np.argmin(np.diag(gram))]
+    mean = ridges(gram, STRENGTHS, np.stack([near, np.full(6, 1 / 6), best])).mean(axis=0)
+    assert np.allclose(averaged(grams, shares=(1 / n,) * n).weights, mean, atol=1e-9)
+
+
+def test_a_candidate_that_is_worse_on_rows_left_out_counts_less() -> None:
+    """Many rows and one source that is another's error enlarged: strong pulls are far worse and count for nothing."""
+    rng = np.random.default_rng(3)
+    y, shared = rng.normal(size=4000), rng.normal(size=4000)
+    z = np.stack([y + shared, y + 2 * shared, y + 3 * rng.normal(size=4000)])[:, :, None] + 0.1 * rng.normal(
+        size=(3, 4000, 1)
+    )
+    grams = gather(Scored(REGRESSION, y, np.ones(4000), np.arange(4000) % 5), z)
+    share = averaged(grams).shares.reshape(3, -1)
+    assert share[:, :4].sum() > 0.8 and share[:, -3:].sum() < 1e-3
+
+
+def test_the_default_does_not_follow_a_source_that_goes_wild_on_a_row() -> None:
+    """A weight below zero pays on all rows seen; on one row of the test that source is far out, and is not followed."""
+    rng = np.random.default_rng(3)
+    y, shared = rng.normal(size=2000), rng.normal(size=2000)
+    z = np.stack([y + shared, y + 2 * shared])[:, :, None] + 0.3 * rng.normal(size=(2, 2000, 1))
+    ctx = context(REGRESSION, "rmse", 2)
+    made = shrunk.fit(shrunk.Params(), ctx, z.astype(np.float32), y, np.ones(2000))
+    assert made.weights[1] < -0.5
+    rows = np.array([[[0.0], [0.5]], [[0.0], [-80.0]]], np.float32)
+    tame, wild = made(rows, ctx).mean[:, 0]
+    assert abs(wild) < 6 < abs(rows[:, 1, 0] @ made.weights), "the plain combination runs off"
+    assert np.allclose(made(z[:, :50].astype(np.float32), ctx).mean[:, 0], made.weights @ z[:, :50, 0], atol=1e-4)
+    assert np.isclose(tame, 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [(BINARY, "logloss"), (MULTI, "logloss"), (BINARY, "auc"), (BINARY, "gini")]
+)
+def test_the_default_averages_two_ways_for_probabilities(task: Task, metric: str) -> None:
+    z, y, v = problem(task, 8, 1500)
+    ctx = context(task, metric, 8)
+    made = shrunk.fit(shrunk.Params(), ctx, z, y, v)
+    got = made(z, ctx).mean
+    if metric == "logloss":
+        other = logistic if task is BINARY else softmax
+        parts = [m.fit(m.Params(), ctx, z, y, v)(z, ctx).mean for m in (hill_climb, other)]
+        assert np.allclose(got, (parts[0].astype(float) + parts[1]) / 2, atol=1e-6)
+        assert np.allclose(made.weights, (made.plain.weights + made.logs.weights) / 2)
+        assert loss(ctx, y, Pred(got), v) < np.mean([loss(ctx, y, Pred(p), v) for p in parts])
+    else:
+        climbed = hill_climb.fit(hill_climb.Params(), context(task, metric, 8), z, y, v).weights
+        bagged = 2 * made.weights - climbed
+        assert bagged.min() > -1e-9 and bagged.sum() == pytest.approx(1)
+        near = nnls.fit(nnls.Params(), ctx, z, y, v).weights
+        assert np.count_nonzero(bagged > 1e-9) > np.count_nonzero(near), "random sources spread the weight"
 
 
 def test_shrunk_beats_the_climb_on_absolute_errors_it_is_fitted_on() -> None:
