@@ -247,13 +247,8 @@ def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
 
 def blend(weights: Floats, z: Sources, space: Space = "identity") -> Floats:
     """Return (n, m) float64, sum_s w_s z_s, row by row: a row's result does not hang on the rows beside it."""
-    return lowered(_total(weights, z, space), space)
-
-
-def lowered(mean: Floats, space: Space) -> Floats:
-    """Return what was averaged in `space` on the scale of predictions: `lift` undone."""
-    back: Floats = np.expm1(mean) if space == "log1p" else mean
-    return back
+    total = _total(weights, z, space)
+    return np.expm1(total) if space == "log1p" else total
 
 
 def _total(weights: Floats, z: Sources, space: Space) -> Floats:
@@ -298,7 +293,7 @@ class Weighted:
         Probabilities are cut to [0, 1] and made to sum to one, where negative weights may have led out of it.
         """
         near = total if self.centre is None else middle + np.clip(total - middle, -self.reach, self.reach)
-        mean = lowered(near, self.space)
+        mean: Floats = np.expm1(near) if self.space == "log1p" else near
         if task.kind == "regression" or (self.weights >= 0).all():
             return mean
         mean = np.clip(mean, 0, 1)
