@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from kit import archive, conformal, frames
 from kit.archive import Kept
 from kit.conformal import Errors
 from kit.errors import DataError, RecipeError
-from kit.types import Floats, Ints
+from kit.oof import Oof
+from kit.types import Floats, Floats32, Ints, Pred
 
 GUARD = 0.05
 """Share of the median std that is added to each: a std near 0 would make one error count for all."""
@@ -59,12 +60,8 @@ def interval(
         DataError: there is no such result, or it has no test predictions to write.
         RecipeError: it is of classes, or the coverage is not between 0 and 1.
     """
-    if not 0 < coverage < 1:
-        raise RecipeError("coverage is a share", got=coverage, allowed="between 0 and 1", next="--coverage 0.9")
     kept = archive.read(archive.find(result, Path(root).resolve()))
-    if kept.task.kind != "regression":
-        rule, advice = "intervals are of numbers, not of classes", "probabilities say how sure a classifier is"
-        raise RecipeError(rule, place=kept.name, got=kept.task.kind, allowed="regression", next=advice)
+    _check(kept, coverage)
     held, repeats = _held(kept), len(kept.pred)
     found: dict[str, Any] = {"result": kept.name, "asked": coverage, "n": len(held.y) // repeats, "written": None}
     found["kinds"] = _kinds(held, coverage)
@@ -74,6 +71,14 @@ def interval(
         _write(kept, held, coverage, Path(output))
         found["written"] = str(output)
     return found
+
+
+def _check(kept: Kept, coverage: float) -> None:
+    if not 0 < coverage < 1:
+        raise RecipeError("coverage is a share", got=coverage, allowed="between 0 and 1", next="write 0.9 for 90 %")
+    if kept.task.kind != "regression":
+        rule, advice = "intervals are of numbers, not of classes", "probabilities say how sure a classifier is"
+        raise RecipeError(rule, place=kept.name, got=kept.task.kind, allowed="regression", next=advice)
 
 
 def _note(held: Held, kinds: list[dict[str, Any]]) -> str:
@@ -151,18 +156,41 @@ def _write(kept: Kept, held: Held, coverage: float, path: Path) -> None:
 
 
 def _test_ends(kept: Kept, held: Held, coverage: float) -> tuple[Floats, Floats]:
-    """Return the ends (t,), (t,): CV+ where the fold models' predictions are kept, else around the one there is."""
+    """Return the ends (t,), (t,) of the test rows, from what is kept of their predictions."""
     assert kept.test is not None and kept.test_ids is not None
-    errors = held.errors(held.scale())
-    layers = archive.layers(kept.folder, kept.card, kept.test_ids)
-    stds = None if held.std is None else archive.layers(kept.folder, kept.card, kept.test_ids, ("std",))
-    n_models = int(held.model.max()) + 1
-    if layers is not None and len(layers) == n_models and (held.std is None or stds is not None):
-        mean = layers[:, :, 0].astype(np.float64)
-        scale = np.ones_like(mean) if stds is None else stds[:, :, 0].astype(np.float64) + held.guard
-        return conformal.cv_plus(errors, mean, scale, coverage)
-    mean = kept.test[:, 0].astype(np.float64)
     if held.std is not None and kept.test_std is None:
         raise DataError("test predictions without std", place=str(kept.folder), next="run the recipe again")
-    scale = np.ones_like(mean) if held.std is None else np.asarray(kept.test_std, np.float64) + held.guard
+    layers = archive.layers(kept.folder, kept.card, kept.test_ids)
+    stds = None if held.std is None else archive.layers(kept.folder, kept.card, kept.test_ids, ("std",))
+    parted = None if layers is None else (layers[:, :, 0], None if stds is None else stds[:, :, 0])
+    return _ends(held, parted, Pred(kept.test, kept.test_std), coverage)
+
+
+def ends_of(kept: Kept, new: Oof, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (t,), (t,) of new rows as the same models predict them, from the errors these made when held.
+
+    Raises:
+        DataError: nobody knows the folds of the result.
+        RecipeError: it is of classes, or the coverage is not between 0 and 1.
+    """
+    _check(kept, coverage)
+    held = _held(kept)
+    held = held if new.test_std is not None else replace(held, std=None)
+    return _ends(held, (new.test[:, :, 0], new.test_std), new.test_mean(), coverage)
+
+
+Layers = tuple[Floats32, Floats32 | None]
+"""Mean and std (K, t) that the fold models predict."""
+
+
+def _ends(held: Held, parted: Layers | None, whole: Pred, coverage: float) -> tuple[Floats, Floats]:
+    """Return the ends (t,), (t,): CV+ where there are the fold models' predictions, else around the whole one."""
+    errors = held.errors(held.scale())
+    n_models = int(held.model.max()) + 1
+    if parted is not None and len(parted[0]) == n_models and (held.std is None or parted[1] is not None):
+        mean = parted[0].astype(np.float64)
+        scale = np.ones_like(mean) if held.std is None else np.asarray(parted[1], np.float64) + held.guard
+        return conformal.cv_plus(errors, mean, scale, coverage)
+    mean = whole.mean[:, 0].astype(np.float64)
+    scale = np.ones_like(mean) if held.std is None else np.asarray(whole.std, np.float64) + held.guard
     return conformal.around(errors, mean, scale, coverage)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import exporting, frames, oofdir, sample, strictyaml, table
+from kit import archive, exporting, frames, intervals, oofdir, sample, strictyaml, table
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -30,6 +30,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     output: str | Path | None = None,
     model: str | None = None,
     layout: Layout = "oof",
+    interval: float | None = None,
     root: str | Path = ".",
     trust: bool = False,
 ) -> Any:
@@ -37,7 +38,8 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
 
     `path`: the recipe or its name under oof/; its models must have been kept (`kit run --keep-models`). `data`: a file
     or a DataFrame of pandas or polars, whose kind the answer has. `model`: a model or blend, by default what the
-    recipe submits. `layout`: "submission" gives the columns of the sample instead. `output`: csv or parquet to write.
+    recipe submits. `layout`: "submission" gives the columns of the sample instead. `interval`: the share of truths, as
+    0.9, that further columns lower and upper are to hold. `output`: csv or parquet to write.
 
     Raises:
         KitError: no models were kept, the new data lack a column, the file cannot be written.
@@ -56,8 +58,14 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     about = json.loads((folder / name / "models" / "replay.json").read_text("utf-8"))
     frame = table.renamed(_frame(data, about["nulls"]), about.get("rename", {}))
     replay = Replay(folder, frame, trust)
-    pred = replay.of(name).test_mean()
+    import polars as pl
+
+    found = replay.of(name)
+    pred = found.test_mean()
     made = _submission(frame, about, pred) if layout == "submission" else _as_test(frame, about, pred)
+    if interval is not None:
+        lower, upper = intervals.ends_of(archive.read(folder / name), found, interval)
+        made = made.with_columns(pl.Series("lower", lower), pl.Series("upper", upper))
     if output is not None:
         frames.save(made, Path(output))
     return made.to_pandas() if _is_pandas(data) else made

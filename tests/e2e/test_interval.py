@@ -86,3 +86,21 @@ def test_what_it_refuses(toy) -> None:
         assert rule in json.dumps(error)
     words = toy.kit("interval", "r:trued").out
     assert "by std" in words and "Winkler" in words
+
+
+def test_new_rows_get_the_intervals_of_test(toy) -> None:
+    """The models that are replayed on the test rows say what stands in test_folds.parquet."""
+    write(toy)
+    toy.write(RECIPE)
+    toy.run("--keep-models")
+    one, two = toy.folder / "i.csv", toy.folder / "p.csv"
+    for name in ("a", "spread", "sure", "trued"):
+        interval(toy, f"r:{name}", "--coverage", "0.8", "-o", str(one))
+        options = ("-o", str(two), "--model", name, "--interval", "0.8")
+        done = toy.kit("predict", "r", str(toy.folder / "test.csv"), *options)
+        assert done.code == 0, done.err
+        kept, new = pl.read_csv(one), pl.read_csv(two)
+        for end in ("lower", "upper"):
+            np.testing.assert_allclose(new[end], kept[end], rtol=1e-4, atol=1e-4, err_msg=name)
+    done = toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(two), "--interval", "80")
+    assert done.code == 2 and "coverage is a share" in done.err
