@@ -53,11 +53,11 @@ def windows(n: int, m: int) -> list[slice]:
 
 def _source(name: str, oof: Floats, pool: Floats, test: Floats | None, pool_test: Floats | None) -> Iterator[Finding]:
     """Look at the stretches (p, rows, m) of a source beside those of the pool."""
-    here = _corr(oof.reshape(-1, oof.shape[2]), pool.reshape(-1, pool.shape[2]))
+    here = alike(oof.reshape(-1, oof.shape[2]), pool.reshape(-1, pool.shape[2]))
     if test is None or pool_test is None:
         yield from _moved(name, "OOF", oof, pool, lost=False)
         return
-    there = _corr(test.reshape(-1, test.shape[2]), pool_test.reshape(-1, pool_test.shape[2]))
+    there = alike(test.reshape(-1, test.shape[2]), pool_test.reshape(-1, pool_test.shape[2]))
     yield from _moved(name, "OOF", oof, pool, lost=there > AGREES and here < LOST * there)
     yield from _moved(name, "test", test, pool_test, lost=here > AGREES and there < LOST * here)
 
@@ -91,7 +91,7 @@ def _against(own: Floats, pool: Floats, step: int) -> tuple[Floats, Floats]:
 
 
 def _by_part(own: Floats, pool: Floats) -> Floats:
-    return np.array([_corr(a, b) for a, b in zip(own, pool, strict=True)])
+    return np.array([alike(a, b) for a, b in zip(own, pool, strict=True)])
 
 
 def _stretches(values: Array) -> Floats:
@@ -101,7 +101,7 @@ def _stretches(values: Array) -> Floats:
     return np.asarray(np.nan_to_num(centred / max(float(np.nanstd(parts)), 1e-300), nan=0.0))
 
 
-def _corr(a: Floats, b: Floats) -> float:
+def alike(a: Floats, b: Floats) -> float:
     """Return the correlation over rows and outputs, each output centred."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     scale = np.sqrt((a**2).sum() * (b**2).sum())
