@@ -233,7 +233,8 @@ class StackerModule(Protocol[P]):
     """A stacker. LINEAR: combining averages = averaging combinations. SOURCES: how many it takes (least, most).
 
     PER_FOLD: a non-linear one is applied to each fold model's test prediction and then averaged; False = applied once
-    to the average (rounding: an average of rounded values is not rounded).
+    to the average (rounding: an average of rounded values is not rounded). LEARNS = False (optional): y shapes nothing
+    in it, so that it may stand over anything (kit/chains.py).
     """
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from kit import registry, search
+from kit import chains, registry, search
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import Plugs
@@ -35,6 +35,7 @@ def read(document: Document, folder: Path, trust: bool = False) -> Recipe:
     """
     reader = _Reader(document, folder, trust)
     recipe = reader.recipe(folder)
+    chains.check(reader, recipe.blends if recipe else ())
     tune = search.read(reader, recipe.models if recipe else ())
     if reader.problems or recipe is None:
         raise RecipeError.many(reader.in_order())

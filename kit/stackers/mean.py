@@ -15,6 +15,7 @@ LINEAR: bool = True
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
+LEARNS: bool = False
 
 
 class Params(Base):

@@ -18,6 +18,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
+LEARNS: bool = False
 
 
 class Params(Base):

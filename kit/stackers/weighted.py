@@ -23,6 +23,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
+LEARNS: bool = False
 
 LEAST_SUM = 1e-9
 

@@ -188,3 +188,64 @@ def test_other_targets_ids_and_rows_are_refused_with_what_goes_together(toy):
         assert error["allowed"] == "2 go together: r:a, r:b"
         assert error["next"] == "blend what goes together: r:a r:b"
     assert not (toy.root / "oof" / "blends").exists()
+
+
+def snippet(title: str) -> str:
+    """Return the Python of a section of docs/importing.md."""
+    text = (Path(__file__).parents[2] / "docs" / "importing.md").read_text("utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return section.partition("```python\n")[2].partition("```")[0]
+
+
+class Predictor:
+    """What AutoGluon's predictor of this name does, as far as the guide uses it: bags over `groups`, keeps the index."""
+
+    def __init__(self, label: str, groups: str) -> None:
+        self.label, self.groups = label, groups
+
+    def fit(self, train, **_):
+        x = np.c_[train[["x1", "x2"]].to_numpy(), np.ones(len(train))]
+        self.oof, self.models = train[self.label] * 0.0, []
+        for k in sorted(train[self.groups].unique()):
+            learn = (train[self.groups] != k).to_numpy()
+            self.models.append(np.linalg.lstsq(x[learn], train[self.label].to_numpy()[learn], rcond=None)[0])
+            self.oof[~learn] = x[~learn] @ self.models[-1]
+        return self
+
+    def model_names(self) -> list[str]:
+        return ["Ridge_BAG_L1"]
+
+    def predict_oof(self, model: str):
+        return self.oof.sample(frac=1, random_state=1)
+
+    def predict(self, test, model: str):
+        return test["x1"] * 0.0 + np.c_[test[["x1", "x2"]], np.ones(len(test))] @ np.mean(self.models, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"), [("A notebook", "trees"), ("scikit-learn", "sk-ridge"), ("AutoGluon", "ag-ridge-bag-l1")]
+)
+def test_the_snippets_of_the_guide_work(toy, monkeypatch, title, name):
+    import sys
+    from types import ModuleType
+
+    toy.root = toy.folder
+    toy.edit(
+        ("\n  a: {", "\n  lgbm: {"), ("from: [a, b]", "from: [lgbm, b]"), ("folds: 3", "folds: 5"), name="houses.yaml"
+    )
+    toy.run(recipe="houses.yaml")
+    monkeypatch.chdir(toy.folder)
+    for module in ("autogluon", "autogluon.tabular"):
+        fake = ModuleType(module)
+        fake.TabularPredictor = Predictor
+        monkeypatch.setitem(sys.modules, module, fake)
+    exec(compile(snippet(title), title, "exec"), {})
+    if title == "A notebook":
+        files = ("trees_oof.csv", "--test", "trees_test.csv")
+        assert toy.kit("import", *files, "--name", name, "--recipe", "houses.yaml").code == 0
+    card = toy.card(name, "houses")
+    assert card["folds_known"]
+    assert (card["folds_key"] == toy.card("lgbm", "houses")["folds_key"]) == (title != "scikit-learn")
+    assert not [f for f in card["audit"] if f["severity"] == "error"]
+    assert 0 < card["score"] < 1.2
+    assert toy.oof(name, "test", "houses").height == 40

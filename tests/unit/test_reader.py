@@ -148,6 +148,40 @@ def test_a_blend_comes_after_what_it_blends(read):
     assert problem.next == "write n before m"
 
 
+BLENDS = """  b: lightgbm
+blend:
+  m: {{use: {inner}, from: [a, b]}}
+  c: {{use: clip, from: m}}
+  n: {{use: {outer}, from: [{sources}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "sources", "said"),
+    [
+        ("nnls", "ridge", "m, a", "m beside a, which it is made of"),
+        ("hill_climb", "shrunk", "b, m, a", "m beside b, a, which it is made of"),
+        ("nnls", "ridge", "c, b", "c beside b, which it is made of"),
+        ("mean", "ridge", "m, a, b", None),
+        ("nnls", "mean", "m, a, b", None),
+        ("nnls", "ridge", "m, c", None),
+        ("nnls", "ridge", "a, b", None),
+    ],
+)
+def test_a_blend_that_learns_stands_beside_its_sources_only_where_nothing_learns(read, inner, outer, sources, said):
+    text = BASE + BLENDS.format(inner=inner, outer=outer, sources=sources)
+    if said is None:
+        assert [b.name for b in read(text).blends] == ["m", "c", "n"]
+        return
+    with pytest.raises(RecipeError) as caught:
+        read(text)
+    (problem,) = caught.value.problems
+    assert "beside that one's own sources" in problem.rule
+    assert problem.place.endswith(":9")
+    assert problem.got == said
+    assert problem.next.startswith(f"from: [{said.partition(' ')[0]}]")
+
+
 def test_a_mistake_in_a_model_is_no_mistake_of_its_blend(read):
     text = (
         BASE.replace("a: lightgbm", "a: {use: lightgbm, params: {n_estimators: 0}}")

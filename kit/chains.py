@@ -1,0 +1,47 @@
+"""Blends of a recipe that would read y through their own sources: one that learns, beside what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kit import registry
+from kit.levels import below
+from kit.plugs import Plugs
+from kit.recipe import Blend
+
+
+def check(reader: Plugs, blends: Sequence[Blend]) -> None:
+    """Note each blend that learns weights over another such blend and that one's own sources.
+
+    Out of fold the weights of the inner blend change with the fold by what y says, on test they do not. Beside its
+    sources that change is a direction of its own, which an outer blend enlarges. A stacker that learns nothing (mean,
+    weighted, ...) enlarges nothing, and inside it leaves nothing to be found: these go together with anything.
+    """
+    needs = {b.name: b.needs for b in blends}
+    learns = {b.name for b in blends if _learns(b)}
+    for blend in (b for b in blends if b.name in learns):
+        found = _inner(blend, learns, needs)
+        if found is not None:
+            inner, own = found
+            others = [s for s in blend.sources if s not in own]
+            reader.add(
+                "a blend that learns its weights cannot read another such blend beside that one's own sources",
+                ("blend", blend.name, "from"),
+                got=f"{inner} beside {', '.join(own)}, which it is made of",
+                next=f"from: [{', '.join(others)}], or the models without {inner}, or use: mean",
+            )
+
+
+def _learns(blend: Blend) -> bool:
+    """Return whether a blend weighs several sources by y."""
+    return len(blend.sources) > 1 and getattr(registry.load("stackers", blend.plug.use), "LEARNS", True)
+
+
+def _inner(blend: Blend, learns: set[str], needs: Mapping[str, Sequence[str]]) -> tuple[str, list[str]] | None:
+    """Return a source that is made of others of the blend's sources by weights that were learnt, and these others."""
+    for source in blend.sources:
+        made_of = set[str]().union(*(below(name, needs) - {name} for name in below(source, needs) & learns))
+        own = [s for s in blend.sources if s in made_of and s != source]
+        if own:
+            return source, own
+    return None
