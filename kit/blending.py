@@ -6,14 +6,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from kit import audits, averaging, blendcard, crossfit, estimate, lineup, matching, members, panel, registry, standings
+from kit import (
+    audits,
+    averaging,
+    blendcard,
+    crossfit,
+    estimate,
+    lineup,
+    matching,
+    members,
+    nesting,
+    panel,
+    registry,
+    standings,
+)
 from kit.auditing import Finding
 from kit.blendcard import RECIPE, Made
 from kit.canon import fingerprint, key_of
 from kit.crossfit import BlendSpec, blended
 from kit.design import Use
+from kit.engine import Observer
 from kit.folding import dump
 from kit.home import home_of, rows_of
 from kit.lineup import Lineup
@@ -22,6 +36,7 @@ from kit.opening import Sets
 from kit.panel import Panel
 from kit.stage import Stage
 from kit.store import Store
+from kit.types import Floats32
 from kit.wishing import How, Wish, check_name, wish
 
 
@@ -48,6 +63,7 @@ class Blend:
             "truncated": False,
             "seconds": self.seconds,
             **{name: self.card[name] for name in ("use", "chosen", "table", "members", "audit", "notes")},
+            **({"nested_full": self.card["nested_full"]} if "nested_full" in self.card else {}),
         }
 
 
@@ -62,13 +78,18 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     simple: bool = False,
     mixed_folds: bool = False,
     anyway: bool = False,
+    nested: Literal["oofs", "full"] = "oofs",
+    trust: bool = False,
     root: str | Path = ".",
     observer: Callable[[Sequence[Finding]], None] = lambda found: None,
+    progress: Observer | None = None,
 ) -> Blend:
     """Blend OOFs into oof/blends/NAME and a submission; return scores, table, members and where they lie.
 
     `sources`: recipe:model, recipe:model@key, folders of OOFs, patterns. `set`: parameters of the stacker.
     `observer` is handed what the audit found before anything is blended; `anyway`: blend in spite of errors among that.
+    `nested` "full" fits the sources anew without each fold, by their recipes (`trust`: which may run files of their
+    own), and tells what the blend scores then; `progress` is told of these fits.
 
     Raises:
         KitError: a source is missing or damaged, sources do not go together, a name is wrong, the audit found an error.
@@ -81,6 +102,8 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     home = home_of(recipe, [s.card for s in found], store, base)
     asked = wish(found, home, How(use, set, simple, metric, mixed_folds))
     ingredients = _ingredients(asked)
+    sources_of = nesting.origins(found, base, recipe, trust) if nested == "full" else []
+    ingredients |= {"nested": nesting.ingredients(sources_of)} if sources_of else {}
     key = key_of(ingredients)
     ran = not store.check(key)
     work = _work(asked, lineup.line_up(found, mixed=mixed_folds)) if ran else None
@@ -88,7 +111,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     observer(audit)
     audits.refuse(audit, anyway, "leave it out, or blend it in spite of that with --anyway")
     if work is not None:
-        _make(work, store, key, ingredients)
+        _make(work, store, ingredients, (sources_of, progress or Observer()))
     made = Made(name, key, asked, store, base)
     card = blendcard.publish(made)
     submission = blendcard.submit(made, card)
@@ -138,8 +161,10 @@ def _work(asked: Wish, lined: Lineup) -> _Work:
     return _Work(asked, lined, side, audits.of_panel(side, asked.metric, lined))
 
 
-def _make(work: _Work, store: Store, key: str, ingredients: Mapping[str, Any]) -> None:
-    """Commit a blend: its OOF, its weights, and what it and its sources are worth."""
+def _make(
+    work: _Work, store: Store, ingredients: Mapping[str, Any], full: tuple[Sequence[nesting.Origin], Observer]
+) -> None:
+    """Commit a blend: its OOF, its weights, and what it and its sources are worth; `full`: how they are refitted."""
     began = time.perf_counter()
     asked, lined, side = work.asked, work.lined, work.side
     spec = BlendSpec(asked.stacker, asked.metric, asked.task, 0, asked.names)
@@ -151,7 +176,7 @@ def _make(work: _Work, store: Store, key: str, ingredients: Mapping[str, Any]) -
     worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test)
     told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
     notes = [*lined.notes, *([told] if told else []), *(["sources of different folds"] if lined.rows.mixed else [])]
-    about = {
+    about: dict[str, Any] = {
         "weights": None if made.full.weights is None else [float(w) for w in made.full.weights],
         "chosen": dict(getattr(made.full, "chosen", {})),
         "nested": replace(worth, overfitted=told).as_dict(),
@@ -164,8 +189,22 @@ def _make(work: _Work, store: Store, key: str, ingredients: Mapping[str, Any]) -
         "notes": notes,
         "seconds": time.perf_counter() - began,
     }
-    stage = Stage("blend", "blend-oofs", key, ingredients)
+    if full[0]:
+        about |= _refitted(spec, work, full, own.nested)
+        about["notes"] += [told] if (told := about["nested_full"]["overfitted"]) else []
+        about["seconds"] = time.perf_counter() - began
+    stage = Stage("blend", "blend-oofs", key_of(ingredients), ingredients)
     save_oof(stage, store, made.oof, about)
+
+
+def _refitted(
+    spec: BlendSpec, work: _Work, full: tuple[Sequence[nesting.Origin], Observer], given: Floats32
+) -> dict[str, Any]:
+    """Return the score of the blend with its sources refitted without the fold that is scored."""
+    side, rows = work.side, work.side.rows(None)
+    pred, n_fits = nesting.nested(full[0], spec, work.lined.ids, full[1])
+    found = nesting.judged(standings.truth_of(side, spec.metric), pred[rows], given, n_fits)
+    return {"nested_full": found.as_dict()}
 
 
 def _others(spec: BlendSpec, uses: Sequence[str], side: Panel) -> list[BlendSpec]:

@@ -25,6 +25,11 @@ LEVEL, NORMAL = 0.9, 1.6448536269514722
 """Coverage of the interval and the normal quantile for it."""
 
 
+TOWARDS_PLAIN = 0.3
+"""How far on the way from the nested to the plain score the expected one lies. Nested weights are fitted on fewer rows
+and on other fold models than those that predict the test rows; see docs/blending.md for what it gained."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a blend is worth.
@@ -55,20 +60,23 @@ class Estimate:
 def estimate(truth: Truth, nested: Floats32, plain: Floats32, layers: Floats32) -> Estimate:
     """Return the estimate of nested and plain predictions (n, m); layers (K, t, m) are the blend's for test.
 
-    The interval adds up the error of the OOF score and the sampling of the test rows, as if they were drawn like the
+    Expected is a score between the nested and the plain one, averaging added. The interval adds up the error of the OOF
+    score, which is taken midway between that of both, and the sampling of the test rows, as if they were drawn like the
     training rows, groups whole.
     """
     metric = registry.metric(truth.metric)
-    found = spread(truth, [nested])
-    score, se = float(found.scores[0]), float(np.sqrt(found.covariance[0, 0]))
+    found = spread(truth, [nested, plain])
+    (score, seen), (se, se_seen) = found.scores, np.sqrt(np.diag(found.covariance))
     n_test = layers.shape[1]
     gained = averaging.gain(truth, nested, layers) if len(layers) > 1 and n_test else None
     gained = gained if gained is not None and np.isfinite(gained) else None
-    known = number(score), number(truth.score(plain)), number(se), gained
+    known = number(score), number(seen), number(se), gained
     if not n_test or not np.isfinite(score):
         return Estimate(*known, None, None, None)
-    expected = score - metric.sign * (gained or 0.0)
-    half = _student(found.dof) * se * np.sqrt(1 + len(nested) / n_test)
+    if not np.isfinite(seen):
+        seen, se_seen = score, se
+    expected = score - TOWARDS_PLAIN * (score - seen) - metric.sign * (gained or 0.0)
+    half = _student(found.dof) * np.sqrt(se * se_seen) * np.sqrt(1 + len(nested) / n_test)
     return Estimate(*known, number(expected), number(expected - half), number(expected + half))
 
 

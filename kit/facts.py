@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,6 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     Raises:
         DataError: the data breaks a rule.
     """
-    data = recipe.data
     made = []
     table_ingredients = loading.ingredients(recipe)
     table_key = key_of(table_ingredients)
@@ -64,9 +63,17 @@ def gather(recipe: Recipe, store: Store) -> Facts:
     if not store.check(rows_key):
         made.append("rows")
         _make_rows(recipe, store, rows_key, rows_ingredients)
-    stored, rows = store.open(table_key), store.open(rows_key)
+    return known(recipe, store, table_key, rows_key, made)
+
+
+def known(recipe: Recipe, store: Store, table_key: str, rows_key: str, made: Sequence[str] = ()) -> Facts:
+    """Return the facts of a stored table and its rows; the folds are made where they are not there.
+
+    Raises:
+        KitError: the splitter cannot split these rows.
+    """
+    data, stored, rows = recipe.data, store.open(table_key), store.open(rows_key)
     folds, fresh = folding.folds(recipe, store, table_key, rows_key)
-    made += ["folds"] if fresh else []
     header = {n: Column(c["kind"], (), c["width"]) for n, c in stored.meta["header"].items()}
     taken = {data.target, data.id, data.groups, data.weight, data.time, *loading.split_columns(recipe)}
     free = tuple(n for n in header if n not in taken | set(data.drop) and n not in stored.meta["missing_in_test"])
@@ -86,7 +93,7 @@ def gather(recipe: Recipe, store: Store) -> Facts:
         sample=sample.from_meta(rows.meta["sample"]),
         folds_key=folds.key,
         n_folds=int(folds.meta["n"]),
-        made=tuple(made),
+        made=(*made, *(["folds"] if fresh else [])),
         lacking=tuple(stored.meta["missing_in_test"]),
         n_extra=len(rows.array("extra_row")) if "extra_row" in rows else 0,
     )

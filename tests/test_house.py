@@ -263,7 +263,7 @@ def test_every_parameter_is_documented(kind: str, name: str) -> None:
 # -- CLI = API
 
 OF_CLI_ONLY = {"as_json", "debug", "quiet"}
-OF_API_ONLY = {"observer", "train", "test", "sample"}
+OF_API_ONLY = {"observer", "progress", "train", "test", "sample"}
 RENAMED = {"set_": "set", "recipe_": "recipe", "recipe": "path", "dry_run": "dry"}
 
 

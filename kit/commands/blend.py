@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ROOT, guarded
+from kit.commands._shared import DEBUG, JSON, ROOT, TRUST, guarded
 
 if TYPE_CHECKING:
     from kit.blending import Blend
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 @click.option("--simple", is_flag=True, help="Take the fewest sources within one standard error of the best.")
 @click.option("--mixed-folds", is_flag=True, help="Allow sources made on different folds, and mark the result.")
 @click.option("--anyway", is_flag=True, help="Blend in spite of errors that the audit found.")
+@click.option(
+    "--nested",
+    type=click.Choice(["oofs", "full"]),
+    default="oofs",
+    show_default=True,
+    help="full: the sources too are fitted anew without each fold, by their recipes.",
+)
+@TRUST
 @ROOT
 @JSON
 @DEBUG
@@ -30,12 +39,13 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
     """Blend the OOFs SRC... (recipe:model, recipe:model@key, folders, patterns) into a submission."""
 
     def work() -> int:
-        from kit import api
+        from kit import api, report
         from kit.commands import _ledger
 
         sets, recipe = options.pop("set_"), options.pop("recipe_")
         observer = _ledger.silent if as_json else _ledger.before
-        made = api.blend(sources, set=sets, recipe=recipe, observer=observer, **options)
+        with report.progress(quiet=as_json or options["nested"] != "full") as progress:
+            made = api.blend(sources, set=sets, recipe=recipe, observer=observer, progress=progress, **options)
         if as_json:
             click.echo(json.dumps(made.as_json()))
         else:
@@ -64,7 +74,7 @@ def _show(made: Blend) -> None:
         members.add_row(m["name"], weight, "" if m["gain"] is None else f"{m['gain']:.3g}", spread, m["verdict"])
     if card["members"]:
         out.print(members)
-    for line in [*_worth(card["nested"]), *(f"note: {note}" for note in card["notes"])]:
+    for line in [*_worth(card["nested"]), *_refitted(card), *(f"note: {note}" for note in card["notes"])]:
         out.print(line, soft_wrap=True)
     out.print(f"oof: {made.oof}", soft_wrap=True)
     out.print(f"submission: {made.submission}" if made.submission else "no submission: no test rows", soft_wrap=True)
@@ -81,6 +91,15 @@ def _worth(worth: dict[str, Any]) -> list[str]:
             f"{_number(worth['high'])} (gain of averaging fold models: {gained})"
         )
     return lines
+
+
+def _refitted(card: Mapping[str, Any]) -> list[str]:
+    """Return in words what a blend scores whose sources were fitted anew without the fold that is scored."""
+    full = card.get("nested_full")
+    if full is None:
+        return []
+    shown = f"{_number(full['score'])} +- {2 * (full['se'] or 0):.2g}"
+    return [f"nested score, sources refitted too: {shown} ({full['n_fits']} fits)"]
 
 
 def _whole(line: dict[str, Any]) -> str:
