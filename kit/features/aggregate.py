@@ -20,7 +20,7 @@ from kit.types import Array, Block, Column, Floats, Floats32, Ints, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "table"
 KINDS: tuple[str, ...] = ("numeric",)
-ACCEPTS: tuple[str, ...] = ("numeric", "date", *CODED)
+ACCEPTS: tuple[str, ...] = ("numeric", "date", "vector", *CODED)
 
 Stat = Literal[
     "mean", "std", "min", "max", "median", "sum", "count", "nunique", "rank", "difference", "ratio", "zscore"
@@ -38,7 +38,8 @@ class Params(base.Params):
     """
 
     columns: tuple[ColumnName, ...] = ()
-    """Columns to describe, each by itself. Empty: all numeric columns (those of the key left out)."""
+    """Columns to describe, each by itself, a vector element by element. Empty: all numeric columns (those of the key
+    left out)."""
 
     by: Annotated[tuple[KeyName, ...], Field(min_length=1, max_length=4)]
     """The key: rows that agree in all these columns are a group. The columns of groups and time may stand here."""
@@ -57,11 +58,15 @@ class Params(base.Params):
 
 @dataclass(frozen=True, eq=False)
 class Aggregate:
-    """The groups, how many rows each has (size + 1,), and what is known of each column within them."""
+    """The groups, how many rows each has (size + 1,), and what is known of each column within them.
+
+    `elements`: which element of a vector column, -1 where the column holds numbers or codes.
+    """
 
     keys: Keys
     counts: Floats32
     columns: tuple[str, ...]
+    elements: tuple[int, ...]
     grouped: tuple[Grouped, ...]
     stats: tuple[Stat, ...]
     quantiles: tuple[float, ...]
@@ -72,12 +77,13 @@ class Aggregate:
         group = self.keys(rows)
         names = ["count"] if "count" in self.stats else []
         x: list[Array] = [self.counts[group]] if names else []
-        for name, grouped in zip(self.columns, self.grouped, strict=True):
+        for name, element, grouped in zip(self.columns, self.elements, self.grouped, strict=True):
+            label = name if element < 0 else f"{name}[{element}]"
             for stat in (s for s in self.stats if s != "count"):
-                names.append(f"{stat}({name})")
-                x.append(self._of(stat, grouped, group, rows.x[name]))
+                names.append(f"{stat}({label})")
+                x.append(self._of(stat, grouped, group, _part(rows.x[name], element)))
             for q in self.quantiles:
-                names.append(f"q{100 * q:g}({name})")
+                names.append(f"q{100 * q:g}({label})")
                 x.append(grouped.stats[f"q{q}"][group])
         out: Floats32 = np.empty((len(rows), len(x)), np.float32, order="F")
         with np.errstate(over="ignore"):
@@ -135,11 +141,21 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> A
     check_columns("aggregate", params.by, rows.header, KeyName.KINDS)
     keys, group = Keys.learn(params.by, rows)
     counts = np.append(np.bincount(group, minlength=keys.size), 0).astype(np.float32)
-    columns = tuple(str(name) for name in params.columns)
+    columns, elements = [], []
+    for name in (str(name) for name in params.columns):
+        column = rows.header[name]
+        parts = range(column.width) if column.kind == "vector" else range(-1, 0)
+        columns += [name] * len(parts)
+        elements += parts
     grouped = []
-    for name in columns:
-        value = rows.x[name].astype(np.float64)
+    for name, element in zip(columns, elements, strict=True):
+        value = _part(rows.x[name], element).astype(np.float64)
         if rows.header[name].kind in CODED:
             value[value < 0] = np.nan
         grouped.append(Grouped.learn(group, value, keys.size, (*params.stats, *(f"q{q}" for q in params.quantiles))))
-    return Aggregate(keys, counts, columns, tuple(grouped), params.stats, params.quantiles)
+    return Aggregate(keys, counts, tuple(columns), tuple(elements), tuple(grouped), params.stats, params.quantiles)
+
+
+def _part(column: Array, element: int) -> Array:
+    """Return (n,) one element of a vector column, or a column of numbers as it is."""
+    return column if element < 0 else column[:, element]

@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "embed": {"text": "text", "model": "the model of textmodel.py"},
         "similarity": {"pairs": [["p", "q"]]},
         "overlap": {"pairs": [["text", "e"]]},
+        "term_overlap": {"pairs": [["text", "e"]]},
         "prototype": {"vector": "p", "key": "e"},
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
         "aggregate": {"by": ["c"]},
@@ -67,6 +68,7 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"stats": list(get_args(aggregate.Stat)), "quantiles": [0.1, 0.9], "by": ["c"], "columns": ["a", "b", "day"]},
         {"by": ["e", "c"], "columns": ["b", "a"], "stats": ["mean", "rank", "zscore", "count"]},
         {"by": ["day"], "columns": ["text", "e"], "stats": ["nunique", "count"]},
+        {"by": ["c"], "columns": ["p", "a"], "stats": ["mean", "max", "difference"]},
     ),
     "bins": ({"method": "uniform", "output": "number"}, {"edges": [-1, 0, 2.5], "columns": ["a", "day"]}),
     "category": ({"min_count": 9, "scope": "table"}, {"min_count": 9, "scope": "fold", "columns": ["e", "text"]}),
@@ -96,6 +98,7 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"rows": 100, "columns": ["a", "b", "day", "q"]},
     ),
     "target_mean": ({"together": 2, "columns": ["c", "e", "fold"]}, {"columns": ["text", "day"], "smoothing": 0}),
+    "term_overlap": ({"terms": "chars", "runs": [1, 3]}, {"terms": "words", "runs": [1, 2], "lower": False}),
     "text_stats": ({"columns": ["text", "c"], "kinds": list(get_args(text_stats.Kind))},),
     "tfidf": (
         {"analyzer": "char_wb", "size": 3, "min_df": 2},
