@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kit import tilt
 from kit.errors import DataError
 from kit.oof import Oof
 from kit.types import Floats, Ints, Pred, Rows, Task, labelled
@@ -27,6 +28,10 @@ SMOOTH = 0.2
 
 PRIOR = 0.5
 """Pseudo-rows per bin in the estimate, in proportion to the start: keeps empty bins from vanishing for good."""
+
+By = Literal["sigma", "counts"]
+Was = Literal["rows", "uniform"]
+"""What a model predicts for: the training rows' distribution of y, or every value alike."""
 
 COLLAPSED = 0.25
 """A model whose predictions spread less than this share of what its errors leave is of no use for an estimate."""
@@ -121,11 +126,12 @@ class Estimate:
     distance: float
 
 
-def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: Literal["sigma", "counts"]) -> Estimate:
+def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: By, was: Was = "rows") -> Estimate:
     """Return the shares of the bins among the test rows, by EM over what a model predicts for them.
 
     `by`: "sigma" takes the likelihood of a bin from the model's own distribution (std, or class probabilities),
-    "counts" from how often it predicts what for training rows of the bin, out of fold.
+    "counts" from how often it predicts what for training rows of the bin, out of fold. `was`: what the model predicts
+    for.
 
     Raises:
         DataError: the model has collapsed, or it has no std.
@@ -141,9 +147,11 @@ def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: Literal["sigma", "
     seen = np.bincount(cells[1], minlength=len(counts)) / len(cells[1])
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
     likelihood = counts[cells[1]]
-    if by == "sigma":
+    if by == "sigma" and was == "uniform":
+        likelihood = _alike(task, new, bins)
+    elif by == "sigma":
         likelihood = _sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
-    shares = _em(likelihood, train, ordered=task.kind == "regression")
+    shares = _em(likelihood, _start(was, train, by), ordered=task.kind == "regression")
     explained = counts @ shares
     return Estimate(shares, seen, explained, float(np.abs(seen - explained).sum() / 2))
 
@@ -166,13 +174,31 @@ def _em(likelihood: Floats, start: Floats, *, ordered: bool) -> Floats:
     return shares
 
 
-def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats) -> Floats:
+def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
     """Return the shares (B,) of the bins among test rows, by EM over one model's own distributions.
 
     Nothing but the learning rows' bins and weights w (n,) and the model's predictions for test is looked at.
     """
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
-    return _em(_sigma(task, test, bins) / np.maximum(train, 1e-9), train, ordered=task.kind == "regression")
+    likelihood = _alike(task, test, bins) if was == "uniform" else _sigma(task, test, bins) / np.maximum(train, 1e-9)
+    return _em(likelihood, _start(was, train, "sigma"), ordered=task.kind == "regression")
+
+
+def _start(was: Was, train: Floats, by: str) -> Floats:
+    """Return the shares (B,) to begin with: those the model predicts for."""
+    return np.full(len(train), 1 / len(train)) if was == "uniform" and by == "sigma" else train
+
+
+def _alike(task: Task, pred: Pred, bins: Bins) -> Floats:
+    """Return (n, B): how likely a row is in each bin, by a model that predicts for every value alike."""
+    if task.kind != "regression":
+        return _sigma(task, pred, bins)
+    assert bins.edges is not None and pred.std is not None
+    at = tilt.grid(float(bins.edges[0]), float(bins.edges[-1]))
+    mean, std = pred.mean[:, 0].astype(np.float64), pred.std.astype(np.float64)
+    found = tilt.likelihood(mean, std, at, np.full(len(at), 1 / len(at)))
+    first = np.searchsorted(at, bins.edges[:-1])
+    return np.asarray(np.add.reduceat(found, first, axis=1) / np.diff(np.append(first, len(at))))
 
 
 def _sigma(task: Task, pred: Pred, bins: Bins) -> Floats:

@@ -33,7 +33,7 @@ def run(stage: Stage, store: Store) -> None:
     if made["source"]:
         oof, target = load_oof(store.open(made["source"])), made["evaluate"]["target"]
         bins = evaluate.regular(task, y, made["evaluate"]["bins"])
-        found = evaluate.estimate(task, oof, bins, v, target["by"])
+        found = evaluate.estimate(task, oof, bins, v, target["by"], target["was"])
         shares = found.shares
         meta = {"distance": found.distance, "seen": found.seen.tolist(), "explained": found.explained.tolist()}
         if target["by"] == "sigma":
@@ -75,7 +75,7 @@ def _per_fold(made: Mapping[str, Any], task: Task, oof: Oof, folds: Folds, v: Fl
         learns = folds.is_train(k)
         bins = evaluate.regular(task, oof.y[learns], made["evaluate"]["bins"])
         test = Pred(oof.test[k], None if oof.test_std is None else oof.test_std[k])
-        shares.append(evaluate.by_sigma(task, test, bins, v[learns]))
+        shares.append(evaluate.by_sigma(task, test, bins, v[learns], made["evaluate"]["target"]["was"]))
         edges.append(bins.edges)
     arrays: dict[str, Array | bytes] = {"fold_shares": np.stack(shares)}
     known = [e for e in edges if e is not None]

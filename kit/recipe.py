@@ -133,6 +133,8 @@ class Estimated(_Section):
     """Model or blend whose predictions for test are explained by the shares that are sought."""
     by: Literal["sigma", "counts"] = "sigma"
     """sigma: by the model's own std or probabilities; counts: by what it predicts out of fold for rows of each bin."""
+    was: Literal["rows", "uniform"] = "rows"
+    """By sigma: the distribution the model predicts for, that of the training rows or every value (class) alike."""
 
 
 class EvaluateSection(_Section):

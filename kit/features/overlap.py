@@ -39,6 +39,10 @@ class Params(base.Params):
     and of the second text's runs that the other has; numbers: the same of the numbers, 1 where there are none;
     length: log ratio of the lengths in characters and in words; edit: 2 * common subsequence / both lengths."""
 
+    sides: bool = True
+    """Of chars, words and numbers, beside what both have, also the shares of the first and of the second text. False
+    = the one column each that does not ask which text is which: less to learn from few rows."""
+
     char_run: Annotated[int, Field(ge=1, le=10)] = 3
     """Characters in a run."""
 
@@ -71,7 +75,7 @@ class Overlap:
 
     def __call__(self, rows: Rows) -> Block:
         """Return the likeness, (n, d) float32; equal pairs of texts are compared once."""
-        parts = [name for kind in self.params.kinds for name in PARTS[kind]]
+        parts = [name for kind in self.params.kinds for name in self._parts(kind)]
         x: Floats32 = np.full((len(rows), len(parts) * len(self.params.pairs)), np.nan, np.float32)
         for number, (left, right) in enumerate(self.params.pairs):
             codes = np.column_stack([rows.x[left], rows.x[right]]).astype(np.int64)
@@ -84,12 +88,15 @@ class Overlap:
         names = tuple(f"{part}({left}|{right})" for left, right in self.params.pairs for part in parts)
         return Block(names, x)
 
+    def _parts(self, kind: Kind) -> tuple[str, ...]:
+        return PARTS[kind] if self.params.sides or kind in ("length", "edit") else PARTS[kind][:1]
+
     def _texts(self, levels: list[str], codes: Ints) -> dict[int, str]:
         return {c: levels[c].lower() if self.params.lower else levels[c] for c in np.unique(codes).tolist()}
 
     def _compared(self, left: dict[int, str], right: dict[int, str], codes: Ints) -> Floats32:
         """Return (u, parts) for the pairs of texts at `codes` (u, 2)."""
-        x: Floats32 = np.empty((len(codes), sum(len(PARTS[kind]) for kind in self.params.kinds)), np.float32)
+        x: Floats32 = np.empty((len(codes), sum(len(self._parts(kind)) for kind in self.params.kinds)), np.float32)
         size = [len(left[a]) + len(right[b]) for a, b in codes.tolist()]
         block = np.cumsum(size) // CHUNK
         for number in np.unique(block):
@@ -114,11 +121,12 @@ class Overlap:
         }
         one, two, both_have = shared(pieces(left, make[kind], codes[:, 0]), pieces(right, make[kind], codes[:, 1]))
         nothing = (one + two == 0).astype(np.float64)
-        return [
+        shares = [
             np.maximum(ratio(both_have, one + two - both_have, 1.0), nothing),
             np.maximum(ratio(both_have, one, 0.0), nothing),
             np.maximum(ratio(both_have, two, 0.0), nothing),
         ]
+        return shares[: len(self._parts(kind))]
 
 
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Overlap:

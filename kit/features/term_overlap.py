@@ -29,7 +29,7 @@ CHUNK = 2**21
 class Params(base.Params):
     """Likeness of pairs of text columns by their terms, each weighing log(texts / texts that have it).
 
-    Three columns a pair: the cosine of the weighted terms, and the share of the first and of the second text's weight
+    Columns of a pair: the cosine of the weighted terms, and the share of the first and of the second text's weight
     that the other has. Two texts without a term are alike (1); a missing text gives missing values.
     """
 
@@ -41,6 +41,9 @@ class Params(base.Params):
 
     runs: tuple[Annotated[int, Field(ge=1, le=10)], Annotated[int, Field(ge=1, le=10)]] | None = None
     """Least and greatest length of a run; null = [1, 1] words, [2, 4] characters."""
+
+    sides: bool = True
+    """Beside the cosine also the shares of the first and of the second text."""
 
     lower: bool = True
     """Whether small and capital letters are the same."""
@@ -61,6 +64,11 @@ class Params(base.Params):
         read = text.lower() if self.lower else text
         return np.unique(np.concatenate([make(read, n) for n in range(least, greatest + 1)]))
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is computed of each pair."""
+        return PARTS if self.sides else PARTS[:1]
+
 
 @dataclass(frozen=True, eq=False)
 class TermOverlap:
@@ -74,22 +82,24 @@ class TermOverlap:
 
     def __call__(self, rows: Rows) -> Block:
         """Return the likeness, (n, 3 pairs) float32; equal pairs of texts are compared once."""
-        x: Floats32 = np.full((len(rows), len(PARTS) * len(self.params.pairs)), np.nan, np.float32)
+        x: Floats32 = np.full((len(rows), len(self.params.parts) * len(self.params.pairs)), np.nan, np.float32)
         for number, (left, right) in enumerate(self.params.pairs):
             codes = np.column_stack([rows.x[left], rows.x[right]]).astype(np.int64)
             there = np.flatnonzero((codes >= 0).all(axis=1))
             different, place = np.unique(codes[there], axis=0, return_inverse=True)
             levels = [rows.header[name].levels for name in (left, right)]
             texts = [{c: levels[j][c] for c in np.unique(different[:, j]).tolist()} for j in (0, 1)]
-            at = number * len(PARTS)
-            x[there, at : at + len(PARTS)] = self._compared(texts[0], texts[1], different)[place.reshape(-1)]
+            at = number * len(self.params.parts)
+            x[there, at : at + len(self.params.parts)] = self._compared(texts[0], texts[1], different)[
+                place.reshape(-1)
+            ]
         kind = self.params.terms
-        names = (f"{kind}_{part}({left}|{right})" for left, right in self.params.pairs for part in PARTS)
+        names = (f"{kind}_{part}({left}|{right})" for left, right in self.params.pairs for part in self.params.parts)
         return Block(tuple(names), x)
 
     def _compared(self, left: dict[int, str], right: dict[int, str], codes: Ints) -> Floats32:
-        """Return (u, 3) for the pairs of texts at `codes` (u, 2), as many at a time as CHUNK allows."""
-        x: Floats32 = np.empty((len(codes), len(PARTS)), np.float32)
+        """Return (u, parts) for the pairs of texts at `codes` (u, 2), as many at a time as CHUNK allows."""
+        x: Floats32 = np.empty((len(codes), len(self.params.parts)), np.float32)
         block = np.cumsum([len(left[a]) + len(right[b]) for a, b in codes.tolist()]) // CHUNK
         for number in np.unique(block):
             mine = np.flatnonzero(block == number)
@@ -98,7 +108,7 @@ class TermOverlap:
         return x
 
     def _alike(self, left: list[Hashes], right: list[Hashes]) -> Floats:
-        """Return (p, 3) for the terms of p pairs of texts."""
+        """Return (p, parts) for the terms of p pairs of texts."""
         keys = [_keyed(side) for side in (left, right)]
         both = np.intersect1d(keys[0], keys[1], assume_unique=True)
         parts = []
@@ -109,7 +119,7 @@ class TermOverlap:
         (one, two, shared, nothing), (square_one, square_two, square, _) = parts
         cosine = ratio(square, np.sqrt(square_one * square_two), 0.0)
         each = [cosine, ratio(shared, one, 0.0), ratio(shared, two, 0.0)]
-        return np.column_stack([np.clip(np.maximum(part, nothing), 0, 1) for part in each])
+        return np.column_stack([np.clip(np.maximum(part, nothing), 0, 1) for part in each[: len(self.params.parts)]])
 
     def _sums(self, keys: Hashes, n_pairs: int, power: int) -> Floats:
         """Return (p,) the sum of the weights to a power of the terms of each pair, `keys` being pair and term."""

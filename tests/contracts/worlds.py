@@ -98,7 +98,8 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"rows": 100, "columns": ["a", "b", "day", "q"]},
     ),
     "target_mean": ({"together": 2, "columns": ["c", "e", "fold"]}, {"columns": ["text", "day"], "smoothing": 0}),
-    "term_overlap": ({"terms": "chars", "runs": [1, 3]}, {"terms": "words", "runs": [1, 2], "lower": False}),
+    "term_overlap": ({"terms": "chars", "runs": [1, 3]}, {"terms": "words", "runs": [1, 2], "sides": False}),
+    "overlap": ({"sides": False, "kinds": ["edit", "words", "length", "chars"]},),
     "text_stats": ({"columns": ["text", "c"], "kinds": list(get_args(text_stats.Kind))},),
     "tfidf": (
         {"analyzer": "char_wb", "size": 3, "min_df": 2},
