@@ -152,3 +152,19 @@ def test_classes_take_shares_by_name(toy):
     y, p = (oof["y"] == "good").to_numpy(), np.clip(oof["pred"].to_numpy(), 1e-15, 1 - 1e-15)
     loss = -np.where(y, np.log(p), np.log(1 - p))
     np.testing.assert_allclose(toy.card("b")["score"], (loss[y].mean() + loss[~y].mean()) / 2, rtol=1e-5)
+
+
+def test_a_model_for_every_value_alike_is_read_as_such(toy):
+    """Its predictions for test are explained by the shares that made them; read as the training rows' they are not."""
+    truth = skewed(toy.folder)
+    match = "\n  match: {use: inverse, params: {density: uniform}}\n  b:"
+    apart = {}
+    for was in ("uniform", "rows"):
+        text = recipe(f"evaluate: {{estimate: match, was: {was}}}\n").replace("\n  b:", match)
+        toy.write(text + "  last: {use: prior_shift, from: match, was: uniform}\n")
+        toy.run()
+        about = toy.card("match")["evaluate"]
+        edges = np.array([float(b.split(" .. ")[0]) for b in about["bins"]][1:])
+        true = np.bincount(np.searchsorted(edges, truth), minlength=len(about["bins"])) / len(truth)
+        apart[was] = np.abs(true - about["test_shares"]).sum() / 2
+    assert apart["uniform"] < 0.08 < apart["rows"]

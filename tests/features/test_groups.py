@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from kit.errors import RecipeError
 from kit.features import aggregate, category, count, cross, target_mean
-from kit.types import Rows
+from kit.types import Column, Rows
 
 NAN = np.nan
 
@@ -129,6 +129,19 @@ def test_the_target_mean_of_a_number_is_that_of_its_value() -> None:
     learnt = learn(target_mean, rows, columns=["n"], smoothing=0)
     np.testing.assert_allclose(learnt(rows).x[:, 0], [2, 2, 5.5, 7, 5.5, 8], rtol=1e-6)
     assert learnt(rows_of(n=[3.0])).x[0, 0] == np.float32(5)
+
+
+def test_a_vector_is_described_element_by_element() -> None:
+    rows = random_rows(60)
+    vector = np.random.default_rng(4).normal(size=(60, 2)).astype(np.float32)
+    given = replace(rows, x={**rows.x, "v": vector}, header={**rows.header, "v": Column("vector", width=2)})
+    found = made(aggregate, given, columns=["v", "area"], by=["city"], stats=["mean", "difference", "count"])
+    for j in range(2):
+        single = replace(rows, x={**rows.x, "area": vector[:, j].astype(np.float64)})
+        alone = made(aggregate, single, columns=["area"], by=["city"], stats=["mean", "difference"])
+        for stat in ("mean", "difference"):
+            np.testing.assert_array_equal(found[f"{stat}(v[{j}]) by city"], alone[f"{stat}(area) by city"])
+    assert len(found) == 1 + 3 * 2
 
 
 def slow_aggregate(rows: Rows, by: list[str]) -> dict[str, np.ndarray]:

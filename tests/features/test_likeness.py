@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kit.errors import DataError, RecipeError
-from kit.features import _near, _ngrams, neighbours, overlap, prototype
+from kit.features import _near, _ngrams, neighbours, overlap, prototype, term_overlap
 from kit.types import NO_PARENT, Column, Rows, Task
 
 REGRESSION = Task("regression")
@@ -43,6 +43,56 @@ def shares(a: set[str], b: set[str]) -> tuple[float, float, float]:
         return 1.0, 1.0, 1.0
     both = len(a & b)
     return both / len(a | b), both / len(a) if a else 0.0, both / len(b) if b else 0.0
+
+
+def term_overlaps(rows: Rows, learn: Rows | None = None, **params: object) -> np.ndarray:
+    given = term_overlap.Params.model_validate({"pairs": [["l", "r"]], **params})
+    made = term_overlap.learn(given, REGRESSION, rows if learn is None else learn, np.random.default_rng(0))
+    return made(rows).x.astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("terms", "runs"), [("words", (1, 1)), ("words", (1, 2)), ("chars", (2, 2)), ("chars", (1, 3))]
+)
+def test_terms_count_as_rare_as_they_are(terms: str, runs: tuple[int, int]) -> None:
+    """Against sets of strings and dictionaries: cosine of idf, and shares of each side's idf."""
+
+    def cut(text: str) -> set[str]:
+        pieces = _ngrams.words(text.lower()) if terms == "words" else text.lower()
+        sizes = range(runs[0], runs[1] + 1)
+        return {
+            "|".join(pieces[i : i + n])
+            for n in sizes
+            for i in range(max(1, len(pieces) - n + 1))
+            if len(pieces[i : i + n])
+        }
+
+    texts = {text: cut(text) for text in {*LEFT, *RIGHT}}
+    df = {term: sum(term in cut for cut in texts.values()) for cut in texts.values() for term in cut}
+    idf = {term: np.log((1 + len(texts)) / (1 + n)) + 1 for term, n in df.items()}
+    found = term_overlaps(text_rows(), terms=terms, runs=runs)
+    for row, left, right in zip(found, LEFT, RIGHT, strict=True):
+        a, b = texts[left], texts[right]
+        weigh = [sum(idf[t] ** 2 for t in one) for one in (a, b, a & b)]
+        plain = [sum(idf[t] for t in one) for one in (a, b, a & b)]
+        cosine = weigh[2] / np.sqrt(weigh[0] * weigh[1]) if a and b else float(not a and not b)
+        sides = [plain[2] / whole if whole else 0.0 for whole in plain[:2]]
+        np.testing.assert_allclose(row, [cosine, *sides], rtol=1e-5, atol=1e-6)
+
+
+def test_a_term_nobody_has_weighs_most() -> None:
+    """Rows of new texts: what they share with each other weighs more than what all texts share."""
+    learn = text_rows(("the car", "the dog", "the hat"), ("the sea", "the sun", "the sky"))
+    new = text_rows(("the zebra", "the zebra"), ("the quagga", "a zebra"))
+    found = term_overlaps(new, learn, sides=False)
+    assert found.shape == (2, 1) and found[1, 0] > 1.5 * found[0, 0] > 0
+
+
+def test_without_sides_one_column_is_left_of_each() -> None:
+    whole, short = overlaps(text_rows()), overlaps(text_rows(), sides=False)
+    assert list(short) == ["chars_shared", "words_shared", "numbers_shared", "length_ratio", "words_ratio", "edit"]
+    for name, column in short.items():
+        np.testing.assert_array_equal(column, whole[name])
 
 
 @pytest.mark.parametrize("lower", [True, False])
