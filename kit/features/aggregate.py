@@ -141,7 +141,8 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> A
     check_columns("aggregate", params.by, rows.header, KeyName.KINDS)
     keys, group = Keys.learn(params.by, rows)
     counts = np.append(np.bincount(group, minlength=keys.size), 0).astype(np.float32)
-    columns, elements = [], []
+    columns: list[str] = []
+    elements: list[int] = []
     for name in (str(name) for name in params.columns):
         column = rows.header[name]
         parts = range(column.width) if column.kind == "vector" else range(-1, 0)

@@ -174,8 +174,8 @@ def load(folder: Path) -> Inverse:
     """Return the model that `save` wrote."""
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     with np.load(folder / "inverse.npz", allow_pickle=False) as kept:
-        arrays = [kept[name] for name in ARRAYS]
-    return Inverse(Encoder.load(folder / "encoder.npz"), *arrays, meta["n_columns"], meta["median"])
+        arrays = {name: kept[name] for name in ARRAYS}
+    return Inverse(Encoder.load(folder / "encoder.npz"), **arrays, **meta)
 
 
 def _regressed(data: Data, terms: Floats, drawn: Floats, shrink: float) -> tuple[Floats, Floats]:
@@ -201,7 +201,7 @@ def _regressed(data: Data, terms: Floats, drawn: Floats, shrink: float) -> tuple
             by = np.linalg.solve(cov[seen], cov[gone].T)
             filled[np.ix_(rows, ~there)] = (terms[rows] @ found)[:, ~there] + rest[np.ix_(rows, there)] @ by
             unsure[np.ix_(~there, ~there)] += data.w[rows].sum() * (cov[np.ix_(~there, ~there)] - cov[gone] @ by)
-    return found, cov
+    return np.asarray(found, np.float64), np.asarray(cov, np.float64)
 
 
 def _patterns(seen: Floats) -> list[tuple[Ints, Bools]]:
