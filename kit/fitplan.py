@@ -14,7 +14,7 @@ from kit.facts import Facts
 from kit.folding import dump
 from kit.params import Params
 from kit.recipe import Model, Plug, Recipe
-from kit.resolving import Needs, Resolver, code_of
+from kit.resolving import Needs, Resolver, code_of, vectors
 from kit.types import Task
 from kit.wording import placed
 
@@ -96,13 +96,12 @@ def _libs(features: tuple[Plug, ...]) -> list[str]:
 
 def _design(model: Model, facts: Facts, names: Resolver, needs: Needs) -> dict[str, Any]:
     """Return the ingredients of a model's matrices and add to `needs` what they use."""
-    features = names.all(model.features, needs, feature=True)
+    features = names.features(model.features, needs, once=not model.augment)
     if model.sources:
         columns = [names.source(name) for name in model.sources]
         needs.columns |= set(columns)
-        vector = Plug("features", "vector", registry.load("features", "vector").Params(columns=tuple(columns)))
-        features.append({"use": "vector", "params": dump(vector.params), "code": code_of(vector)})
-    augments = names.all(model.augment, needs, feature=False)
+        features.append(vectors(columns))
+    augments = names.all(model.augment, needs)
     if augments:
         needs.columns |= set(facts.free)  # an augmenter may look at any column
     weights = names.resolved(model.weights, needs) if model.weights else None

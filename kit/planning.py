@@ -97,12 +97,19 @@ class _Compiler:
                 place=place,
                 next="move it to features, where it is rebuilt inside the fold",
             )
-        needs = Needs()
         filled = self.names.filled(plug)
         if filled is None:
             kinds = " or ".join(module.KINDS)
             raise RecipeError(f"{plug.use} finds no {kinds} column", place=place, next=f"leave {name} out")
         kind = self.names.kind(filled)
+        key, of_table = self._computed(name, filled)
+        alias = self.names.add_computed(name, key, kind)
+        if of_table:
+            self.names.of_table.add(alias)
+
+    def _computed(self, name: str, filled: Plug) -> tuple[str, bool]:
+        """Return the stage of a computed column, and whether it is learnt over train and test."""
+        module, needs = registry.load("features", filled.use), Needs()
         spec = self.names.resolved(filled, needs)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": task_dict(self.facts.task)}
         columns = self.names.computed(needs)
@@ -110,9 +117,21 @@ class _Compiler:
         if self.device in getattr(module, "DEVICES", ()):
             made["device"] = self.device
         key = self._add(f"column {name}", made, list(columns.values()), files=needs.files)
-        alias = self.names.add_computed(name, key, kind)
-        if scope == "table" or self.names.of_table & columns.keys():
-            self.names.of_table.add(alias)
+        of_table = scope_of(filled.use, filled.params) == "table" or self.names.of_table & columns.keys()
+        return key, bool(of_table)
+
+    def _once(self, model: Model) -> None:
+        """Make computed columns of features that are dear and the same in every fold.
+
+        Not where rows are made up: theirs come from columns that an augmenter may change.
+        """
+        for plug in () if model.augment else model.features:
+            module = registry.load("features", plug.use)
+            filled = self.names.filled(plug) if hasattr(module, "once") and module.once(plug.params) else None
+            if filled is not None and not self.names.known_once(filled):
+                name = f"{plug.use}({', '.join(getattr(filled.params, 'columns', ()))})"
+                key, of_table = self._computed(name, filled)
+                self.names.add_once(name, filled, key, of_table)
 
     def _given(self) -> None:
         """Add the stages that are carried out before there is a plan: a plan depends on what they say."""
@@ -129,6 +148,7 @@ class _Compiler:
         return self._add("evaluate", made, [source] if source else [])
 
     def _model(self, model: Model, folds_key: str) -> str:
+        self._once(model)
         base, files = ingredients(model, self.recipe, self.facts, self.names, (self.device, self.v_key))
         policy = base["stop"]["use"]
         estimated = (base["wanted"] or {}).get("estimated")

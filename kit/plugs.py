@@ -20,6 +20,13 @@ CALL = re.compile(r"([a-z]\w*)\(([a-z0-9][a-z0-9_-]*)\)\Z")
 """`log_residual(lgbm)`: a target transform of a source."""
 
 
+DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
+    **{"numeric": {}, "category": {}, "dates": {}, "text_stats": {}},
+    "tfidf": {"no_terms": "zero"},
+}
+"""What models read where a recipe declares no features: each takes the columns of its kind, if there are any."""
+
+
 class Plugs(Checks):
     """Checks of a document in `folder`; `trust`: whether it may run files of its own."""
 
@@ -52,6 +59,11 @@ class Plugs(Checks):
     def bare(self, kind: str, use: str, at: At) -> Plug:
         """Return a plug-in with its defaults."""
         return Plug(kind, use, registry.load(kind, use).Params(), at)
+
+    def default_features(self, at: At) -> tuple[Plug, ...]:
+        """Return the features of a recipe that declares none."""
+        modules = {use: registry.load("features", use) for use in DEFAULT_FEATURES}
+        return tuple(Plug("features", use, modules[use].Params(**given), at) for use, given in DEFAULT_FEATURES.items())
 
     def optional(self, key: str, value: Mapping[str, Any], at: At) -> Plug | None:
         """Return the plug-in a model names under `key`, or the recipe's own, or None."""

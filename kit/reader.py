@@ -164,7 +164,7 @@ class _Reader(Plugs):
         found = self.map("models")
         if not found and not self.lost("models", TOP_LEVEL):
             self.add("a recipe needs at least one model", ("models",), next="models: {lgbm: {use: lightgbm}}")
-        default = sets or {"base": tuple(self.bare("features", use, ("models",)) for use in ("numeric", "category"))}
+        default = sets or {"base": self.default_features(("models",))}
         models = [self._model(name, entry, default, augments, stop) for name, entry in found.items()]
         return tuple(m for m in models if m is not None)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kit import datafolder, hub, registry
-from kit.canon import digest_file
+from kit.canon import canonical, digest_file
 from kit.errors import RecipeError, nearest
 from kit.facts import Facts
 from kit.folding import dump
@@ -32,7 +33,8 @@ class Resolver:
 
     `aliases`: computed column -> alias, `sources`: model or blend -> alias of its predictions as a column,
     `keys`: alias -> key of its stage, `files`: what stands for a file of the user's own -> its path,
-    `of_table`: aliases of computed columns that are learnt over train and test, `kinds`: computed column -> its kind.
+    `of_table`: aliases of computed columns that are learnt over train and test, `kinds`: computed column -> its kind,
+    `once`: features computed once for all folds -> name and alias of the column that stands for each.
     """
 
     def __init__(self, recipe: Recipe, facts: Facts) -> None:
@@ -43,12 +45,24 @@ class Resolver:
         self.files: dict[str, str] = {}
         self.of_table: set[str] = set()
         self.kinds: dict[str, ColumnKind] = {}
+        self.once: dict[str, tuple[str, str]] = {}
 
     def add_computed(self, name: str, key: str, kind: ColumnKind) -> str:
         """Make a planned computed column known and return its alias."""
         alias = alias_of(key)
         self.aliases[name], self.keys[alias], self.kinds[name] = alias, key, kind
         return alias
+
+    def add_once(self, name: str, filled: Plug, key: str, of_table: bool) -> None:
+        """Make known the column that stands for a feature in every fold; no recipe can name it."""
+        alias = alias_of(key)
+        self.keys[alias], self.once[_signature(filled)] = key, (name, alias)
+        if of_table:
+            self.of_table.add(alias)
+
+    def known_once(self, filled: Plug) -> bool:
+        """Return whether there is a column for this feature."""
+        return _signature(filled) in self.once
 
     def add_source(self, name: str, key: str) -> None:
         """Make the OOF of a planned model or blend known as a column."""
@@ -62,16 +76,30 @@ class Resolver:
     def shown(self) -> dict[str, str]:
         """Return what people read for an alias or a file of the user's own."""
         named = {alias: name for known in (self.sources, self.aliases) for name, alias in known.items()}
+        named |= {alias: name for name, alias in self.once.values()}
         return named | {short: registry.shown(path) for short, path in self.files.items()}
 
     def computed(self, needs: Needs) -> dict[str, str]:
         """Return alias -> key of the computed columns among what is needed."""
         return {alias: self.keys[alias] for alias in sorted(needs.columns) if alias in self.keys}
 
-    def all(self, plugs: tuple[Plug, ...], needs: Needs, *, feature: bool) -> list[dict[str, Any]]:
-        """Return the ingredients of plug-ins in order; a feature without a column of its kind falls away."""
-        filled = [self.filled(p) for p in plugs] if feature else list(plugs)
-        return [self.resolved(p, needs, feature=feature) for p in filled if p is not None]
+    def all(self, plugs: tuple[Plug, ...], needs: Needs) -> list[dict[str, Any]]:
+        """Return the ingredients of plug-ins in order."""
+        return [self.resolved(p, needs) for p in plugs]
+
+    def features(self, plugs: tuple[Plug, ...], needs: Needs, *, once: bool) -> list[dict[str, Any]]:
+        """Return the ingredients of features in order; one without a column of its kind falls away.
+
+        `once`: a feature that is computed once gives way to its column.
+        """
+        filled = [p for p in map(self.filled, plugs) if p is not None]
+        found = []
+        for plug in filled:
+            _, alias = self.once.get(_signature(plug), ("", "")) if once else ("", "")
+            if alias:
+                needs.columns.add(alias)
+            found.append(vectors([alias]) if alias else self.resolved(plug, needs, feature=True))
+        return found
 
     def content(self, needs: Needs) -> dict[str, str]:
         """Return the digests of the data columns that are needed: a fit depends on what is in them, not on files."""
@@ -202,6 +230,16 @@ class Resolver:
             allowed=fit or f"there is no {' or '.join(accepts)} column",
             next=f"features that take it: {', '.join(others)}" if others else "leave it out",
         )
+
+
+def _signature(filled: Plug) -> str:
+    return f"{filled.use} {canonical(dump(filled.params))}"
+
+
+def vectors(columns: Sequence[str]) -> dict[str, Any]:
+    """Return the ingredient of the feature that hands on computed columns or predictions."""
+    vector = Plug("features", "vector", registry.load("features", "vector").Params(columns=tuple(columns)))
+    return {"use": "vector", "params": dump(vector.params), "code": code_of(vector)}
 
 
 def code_of(plug: Plug) -> str:

@@ -32,8 +32,8 @@ CHUNK = 20_000
 class Params(base.Params):
     """tf-idf of texts with an SVD (latent semantic analysis), for each column by itself; a missing text is missing.
 
-    The distinct texts are what is counted: a text in many rows counts once. Dear: under `columns` it is computed once,
-    under `features` for every fold.
+    The distinct texts are what is counted: a text in many rows counts once. With `scope: table` it is computed once and
+    not for every fold, unless rows are made up or `size` is null.
     """
 
     columns: tuple[ColumnName, ...] = ()
@@ -65,6 +65,9 @@ class Params(base.Params):
 
     scope: Literal["table", "fold"] = "table"
     """table: terms of train and test texts. fold: of the learning rows of the fold, the strict form."""
+
+    no_terms: Literal["error", "zero"] = "error"
+    """Where no term of a column is in enough texts: an error, or a column of zeros."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -112,6 +115,11 @@ class TfIdf:
         return Block(tuple(names), x)
 
 
+def once(params: Params) -> bool:
+    """Return whether it is best computed once, before the folds: what it says is the same in all of them, and dear."""
+    return params.scope == "table" and params.size is not None
+
+
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> TfIdf:
     """Return the terms of every column.
 
@@ -133,6 +141,8 @@ def _learn(params: Params, rows: Rows, name: str, rng: np.random.Generator) -> T
         counts = counter.fit_transform(texts) if texts else None
     except ValueError:
         counts = None  # scikit-learn's word for: no term is left
+    if counts is None and params.no_terms == "zero":
+        return Terms(("",), np.ones(1), None)
     if counts is None:
         rule = "tfidf finds no term that is in enough texts"
         got = f"{len(texts)} distinct texts, min_df: {params.min_df}, max_df: {params.max_df}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -152,3 +153,47 @@ def test_a_computed_column_of_the_wrong_kind_is_told_before_anything_runs(toy):
     toy.edit(("features:\n", column.replace("{u: x1 * 2}", "{u: x1 * 2, v: UPPER(c)}")))
     done = toy.kit("plan", str(toy.folder / "r.yaml"))
     assert done.code == 2 and "several expressions make vectors, which hold no text" in done.err
+
+
+PLAIN = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 2}
+columns:
+  pair: {use: reduce, columns: [x1, x2, x3], size: 2}
+models:
+  a: {use: lightgbm, params: {n_estimators: 5}, stop: fixed}
+  b: {use: sklearn, params: {estimator: Ridge}}
+"""
+
+
+def test_a_recipe_without_features_reads_dates_and_texts_and_learns_texts_once(toy) -> None:
+    for name, n in (("train", 120), ("test", 40)):
+        frame = wide(1 if name == "train" else 2, n)
+        frame = frame.with_columns(about=pl.col("about") + " in all " + pl.col("id").cast(pl.String))
+        (frame if name == "train" else frame.drop("y")).write_csv(toy.folder / f"{name}.csv")
+    toy.write(PLAIN)
+    stages = [s["name"] for s in toy.plan()]
+    assert [name for name in stages if name.startswith("column")] == ["column pair", "column tfidf(about)"]
+    toy.run("--keep-models")
+    card = json.loads((toy.root / "oof/r/a/card.json").read_text("utf-8"))
+    read = {column for column in json.dumps(card).split('"') if "(" in column}
+    assert any(column.startswith("chars(about)") for column in read)
+    assert any(column.startswith("tfidf(about)[") for column in read), read
+    assert any("seen" in column for column in read)
+    out = toy.folder / "p.parquet"
+    assert toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(out), "--model", "b").code == 0
+    np.testing.assert_allclose(pl.read_parquet(out)["pred"], toy.oof("b", "test")["pred"], rtol=1e-5)
+
+
+def test_a_model_with_made_up_rows_learns_texts_in_the_fold(toy) -> None:
+    """What stands for the text is then made of the row's own text, which an augmenter may have swapped."""
+    for name, n in (("train", 120), ("test", 40)):
+        frame = wide(1 if name == "train" else 2, n)
+        frame = frame.with_columns(about=pl.col("about") + " in all " + pl.col("id").cast(pl.String))
+        (frame if name == "train" else frame.drop("y")).write_csv(toy.folder / f"{name}.csv")
+    made = "  a: {use: lightgbm, params: {n_estimators: 5}, stop: fixed, augment: [swap]}\n"
+    augment = "augment: {swap: [{use: mismatch, swap: [about], score: 0}]}\n"
+    toy.write(augment + PLAIN.split("models:", maxsplit=1)[0] + "models:\n" + made)
+    assert not [s for s in toy.plan() if s["name"].startswith("column tfidf")]
+    toy.run()

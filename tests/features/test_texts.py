@@ -109,3 +109,11 @@ def test_sentences_end_with_a_sign() -> None:
     np.testing.assert_array_equal(
         columns_of(learn(text_stats, rows, columns=["text"], kinds=["sentences"])(rows))["sentences(text)"], [3, 0, 2]
     )
+
+
+def test_a_column_without_terms_is_zero_where_that_is_wanted() -> None:
+    rows = rows_of(text=["a", "b", "c", "d"])
+    found = learn(tfidf, rows, columns=["text"], no_terms="zero")(rows)
+    np.testing.assert_array_equal(found.x, np.zeros((4, 1)))
+    assert tfidf.once(tfidf.Params()) and not tfidf.once(tfidf.Params(scope="fold"))
+    assert not tfidf.once(tfidf.Params(size=None, max_features=9))

@@ -26,6 +26,7 @@ def findings(tmp_path, train: pl.DataFrame, test: pl.DataFrame | None = None, **
     recipe = {
         "data": {"train": train, "test": test, "target": "y", **data},
         "metric": "rmse" if train["y"].dtype.is_numeric() else "auc",
+        "features": {"base": ["numeric", "category"]},
         "models": {"m": "lightgbm"},
     }
     found: list[dict] = kit.check(recipe, root=tmp_path)["findings"]
