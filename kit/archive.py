@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kit import intact
 from kit.canon import FORMAT
 from kit.errors import DataError, nearest
 from kit.types import Floats, Floats32, Ints, Task
@@ -131,6 +132,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise DataError("the card cannot be read", place=str(path), got=str(error), next="make it again") from error
+    if wrong := intact.fault(card):
+        raise DataError("the card is damaged", place=str(path), got=wrong, next="make it again")
     if int(card.get("format", 0)) > FORMAT:
         got, allowed = f"format {card['format']}", f"up to {FORMAT}"
         raise DataError("a newer kit wrote this result", place=str(path), got=got, allowed=allowed, next="update kit")
@@ -146,8 +149,9 @@ def read(folder: Path) -> Kept:
     card = read_card(folder)
     frame = _parquet(folder / "oof.parquet")
     names = columns(card)
-    _require(frame, ["y", *names], folder / "oof.parquet")
-    repeats = int(frame["repeat"].max()) + 1 if "repeat" in frame.columns else 1  # type: ignore[arg-type]
+    intact.require(frame, ["y", *names], folder / "oof.parquet")
+    repeats = intact.repeats_of(frame, folder / "oof.parquet")
+    intact.check_y(frame["y"], card, folder / "oof.parquet")
     n = len(frame) // repeats
     pred = _matrix(frame, names, folder / "oof.parquet").reshape(repeats, n, len(names))
     known = "fold" in frame.columns and frame["fold"].null_count() == 0
@@ -156,7 +160,7 @@ def read(folder: Path) -> Kept:
     test_ids = test = test_std = None
     if (folder / "test.parquet").is_file():
         other = _parquet(folder / "test.parquet")
-        _require(other, names, folder / "test.parquet")
+        intact.require(other, names, folder / "test.parquet")
         test_ids, test = other.to_series(0), _matrix(other, names, folder / "test.parquet")
         test_std = _matrix(other, ["std"], folder / "test.parquet")[:, 0] if "std" in other.columns else None
     return Kept(folder, card, frame.to_series(0)[:n], frame["y"][:n], fold, pred, test_ids, test, std, test_std)
@@ -177,7 +181,7 @@ def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series, names: Se
     if any(name not in frame.columns for name in names):
         return None
     names = list(names) or columns(card)
-    _require(frame, ["fold", *names], path)
+    intact.require(frame, ["fold", *names], path)
     n_layers, ids = int(frame["fold"].max()) + 1, frame.columns[0]  # type: ignore[arg-type]
     if len(frame) != n_layers * len(test_ids):
         got, allowed = f"{len(frame)} rows", f"{n_layers} folds of {len(test_ids)} rows"
@@ -251,13 +255,6 @@ def _parquet(path: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         got = str(error).partition("\n")[0]
         raise DataError("the file cannot be read", place=str(path), got=got, next="make it again") from error
-
-
-def _require(frame: pl.DataFrame, names: list[str], path: Path) -> None:
-    lost = [name for name in names if name not in frame.columns]
-    if lost:
-        rule = f"the file lacks the column {lost[0]}"
-        raise DataError(rule, place=str(path), got=f"columns {', '.join(frame.columns)}", allowed=names)
 
 
 def _matrix(frame: pl.DataFrame, names: list[str], path: Path) -> Floats32:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import archive, auditing, pool, registry
+from kit import archive, auditing, oofdir, pool, registry
 from kit.archive import Kept
 from kit.auditing import Finding, Suspect
 from kit.errors import DataError, KitError, Problem
@@ -38,7 +38,7 @@ def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[s
     base = Path(root).resolve()
     groups: dict[str, list[Path]] = {}
     for folder in _folders(sources, base):
-        groups.setdefault(str(archive.read_card(folder).get("recipe")), []).append(folder)
+        groups.setdefault(_recipe(folder), []).append(folder)
     return [asdict(f) for folders in groups.values() for f in of_folders(folders, Store(base))]
 
 
@@ -106,9 +106,16 @@ def _beside(ref: Reference, name: str, root: Path) -> list[Path]:
     ranked = []
     for folder in archive.folders(root):
         if folder.parent.name == ref.recipe and folder.name != name:
-            score = archive.read_card(folder).get("score")
+            score = (oofdir.read_card(folder) or {}).get("score")
             ranked.append((float("inf") if score is None else registry.metric(ref.metric).sign * score, folder))
     return [folder for _, folder in sorted(ranked)[:MOST_BESIDE]]
+
+
+def _recipe(folder: Path) -> str:
+    try:
+        return str(archive.read_card(folder)["recipe"])
+    except DataError:
+        return folder.parent.name
 
 
 def _folders(sources: Sequence[str], root: Path) -> list[Path]:

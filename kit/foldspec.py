@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import table
+from kit import arrays, table
 from kit.archive import positions
 from kit.errors import DataError, nearest
 from kit.types import Floats, Ints
@@ -43,6 +43,7 @@ def splitter(text: str, y: Floats, group: Ints | None) -> NDArray[np.int16]:
         raise DataError("the splitter needs groups, and the recipe has none", got=text, next=advice)
     try:
         made = getattr(model_selection, name)(*args, **kwargs)
+        _check_seed(made, text)
         parts = [test for _, test in made.split(np.zeros((len(y), 1)), y, group if "Group" in name else None)]
     except (TypeError, ValueError) as error:
         got = f"{text}: {str(error).partition(chr(10))[0]}"
@@ -53,6 +54,14 @@ def splitter(text: str, y: Floats, group: Ints | None) -> NDArray[np.int16]:
     for k, rows in enumerate(parts):
         fold[k // size, rows] = k % size
     return fold
+
+
+def _check_seed(made: Any, text: str) -> None:
+    """Raise DataError for a splitter that draws other folds each time."""
+    draws = getattr(made, "shuffle", "Repeated" in type(made).__name__)
+    if draws and getattr(made, "random_state", None) is None:
+        advice = "say the random_state that was used; without one the folds are not known"
+        raise DataError("the splitter draws other folds each time", got=text, next=advice)
 
 
 def looks_like(text: str) -> bool:
@@ -67,7 +76,7 @@ def of_file(path: Path, ids: pl.Series, id_name: str) -> NDArray[np.int16]:
         DataError: it lacks a row, or a fold.
     """
     if path.suffix == ".npy":
-        values = np.load(path, allow_pickle=False)
+        values = arrays.read(path)
         if values.ndim != 1 or len(values) != len(ids) or values.dtype.kind not in "iu":
             got, allowed = f"shape {values.shape}, {values.dtype}", f"({len(ids)},) integers"
             raise DataError("these folds do not fit the training rows", place=str(path), got=got, allowed=allowed)
@@ -108,9 +117,11 @@ def whole(values: pl.Series, place: str) -> NDArray[np.int16]:
     import polars as pl
 
     if values.null_count():
-        raise DataError(
-            "rows without a fold", place=place, got=f"{values.null_count()} rows", allowed="-1 for never held"
-        )
+        got = f"{values.null_count()} rows"
+        raise DataError("rows without a fold", place=place, got=got, allowed="-1 for never held")
+    if values.dtype.is_nested() or (values.dtype.is_float() and not (values == values.round()).all()):
+        got = f"{values.dtype} values as {values.head(3).to_list()}"
+        raise DataError("folds are whole numbers or names", place=place, got=got, next="is it another column?")
     never = (values.cast(pl.String).is_in(["-1", "-1.0"])).to_numpy()
     names = values.filter(~never).unique().sort()
     if len(names) < 2 and not (len(names) == 1 and never.any()):

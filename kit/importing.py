@@ -17,11 +17,11 @@ from kit.errors import DataError
 from kit.incoming import Incoming, Raw
 from kit.oof import Oof, partition
 from kit.placing import Stated
-from kit.problems import NAME
 from kit.reference import Reference
 from kit.store import Store
 from kit.submission import lock
-from kit.types import Floats32, Ints
+from kit.types import Floats, Floats32, Ints
+from kit.wishing import check_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,8 +53,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
         DataError: another target, other ids, another length or number of classes, missing numbers, or a finding of the
             audit that makes it useless.
     """
-    if not NAME.match(name):
-        raise DataError("a name is of small letters, digits, _ and -", got=name, allowed="as lgbm-mate")
+    check_name(name)
     base = Path(root).resolve()
     store = Store(base)
     if test is None and isinstance(oof, str | Path) and any(Path(oof).glob("test.*")):
@@ -82,7 +81,13 @@ def _test(raw: Raw, ref: Reference) -> tuple[Raw, Floats32]:
     """Return the test predictions as they came, and (t, m) in the order of the test rows."""
     if ref.test_ids is None and ref.recipe != reference.ALONE:
         raise DataError("the recipe has no test rows", got=raw.name, next="leave out --test")
-    return raw, raw.pred[placing.test_rows(raw, ref)].astype(np.float32)
+    return raw, _single(raw.pred[placing.test_rows(raw, ref)])
+
+
+def _single(pred: Floats) -> Floats32:
+    """Return float32; what is beyond its range is infinite, and refused as such."""
+    with np.errstate(over="ignore"):
+        return pred.astype(np.float32)
 
 
 def _test_ids(ref: Reference, tested: tuple[Raw, Floats32] | None) -> pl.Series | None:
@@ -99,7 +104,7 @@ def _test_ids(ref: Reference, tested: tuple[Raw, Floats32] | None) -> pl.Series 
 
 def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: tuple[Raw, Floats32] | None) -> Oof:
     """Return the OOF. Rows without a prediction must be rows that were never held."""
-    pred = np.stack([raw.pred[rows] for rows in order]).astype(np.float32)
+    pred = np.stack([_single(raw.pred[rows]) for rows in order])
     fold = known.fold if known.fold is not None else np.zeros(pred.shape[:2], np.int16)
     if len(fold) != len(pred):
         if len(pred) > 1:

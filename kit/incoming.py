@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import table
+from kit import arrays, table
 from kit.canon import digest_file
 from kit.errors import DataError, nearest
 from kit.types import Array, Floats, Label
@@ -69,7 +69,7 @@ def read(source: Incoming, wanted: Wanted, part: str = "oof") -> Raw:
     if isinstance(source, str | Path):
         path = _in_folder(Path(source), part)
         if path.suffix == ".npy":
-            return _of_array(_load(path), wanted, str(path), digest_file(path))
+            return _of_array(arrays.read(path), wanted, str(path), digest_file(path))
         return _of_frame(table.read(path), wanted, str(path), digest_file(path), part)
     if isinstance(source, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(source).data).hexdigest()
@@ -99,17 +99,6 @@ def _in_folder(path: Path, part: str) -> Path:
         allowed = f"{part}.parquet, {part}.npy or {part}.csv"
         raise DataError(f"the folder has no {part} predictions", place=str(path), got=there, allowed=allowed)
     return found[0]
-
-
-def _load(path: Path) -> Array:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except FileNotFoundError as error:
-        raise DataError("the file does not exist", place=str(path)) from error
-    except (ValueError, OSError, EOFError) as error:
-        advice = "np.save(path, np.asarray(predictions, dtype=np.float32)) writes what can be read"
-        got = str(error).partition("\n")[0]
-        raise DataError("the array cannot be read", place=str(path), got=got, next=advice) from error
 
 
 def _of_array(values: Array, wanted: Wanted, name: str, digest: str) -> Raw:
@@ -146,14 +135,17 @@ def _to_polars(source: Incoming) -> pl.DataFrame:
 
 
 def _of_frame(frame: pl.DataFrame, wanted: Wanted, name: str, digest: str, part: str) -> Raw:
-    frame = frame.rename({c: c.strip() for c in frame.columns})
+    stripped = [c.strip() for c in frame.columns]
+    frame = (
+        frame.rename(dict(zip(frame.columns, stripped, strict=True))) if len({*stripped}) == len(stripped) else frame
+    )
     ids = _ids(frame, wanted, name)
     taken = {ids} if ids else set()
     fold = first(frame, FOLD) if part == "oof" else None
     repeat, std = (n if n in frame.columns else None for n in ("repeat", "std"))
     taken |= {c for c in (fold, repeat, std, *INDEX) if c}
     free = [c for c in frame.columns if c not in taken]
-    truth = _truth(free, wanted) if part == "oof" else None
+    truth = _truth([c for c in free if c not in wanted.columns], wanted) if part == "oof" else None
     preds = _preds(frame, [c for c in free if c != truth], wanted, name)
     if not preds and truth is not None:
         # A file of id and target alone holds predictions under the target's name, as a submission does.
@@ -197,9 +189,9 @@ def _truth(free: Sequence[str], wanted: Wanted) -> str | None:
 def _preds(frame: pl.DataFrame, free: Sequence[str], wanted: Wanted, name: str) -> list[str]:
     """Return the columns of predictions in class order, none where they cannot be told."""
     if wanted.columns:
-        lost = [c for c in wanted.columns if c not in frame.columns]
+        lost = [c for c in wanted.columns if c not in free]
         if lost or len(wanted.columns) not in {wanted.n_out, *((2,) if wanted.n_out == 1 and wanted.classes else ())}:
-            got, allowed = ", ".join(wanted.columns), f"{wanted.n_out} of {', '.join(frame.columns)}"
+            got, allowed = ", ".join(wanted.columns), f"{wanted.n_out} of {', '.join(free)}"
             raise DataError("these cannot be the columns of predictions", place=name, got=got, allowed=allowed)
         return list(wanted.columns)
     if wanted.classes:

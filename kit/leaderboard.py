@@ -18,6 +18,7 @@ from kit.logbook import PUBLIC_SHARE, Entry, entries, source_key
 from kit.store import Store
 from kit.submission import place
 from kit.types import Floats
+from kit.wishing import check_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,6 +63,9 @@ def lb_blend(
     Raises:
         DataError: too few scores, a metric that is no mean square, or no shift; with the numbers.
     """
+    check_name(name)
+    if board not in ledger.BOARDS:
+        raise DataError("unknown board", got=board, allowed=ledger.BOARDS)
     base = Path(root).resolve()
     seen = read(board, share, base)
     told = _check(seen)

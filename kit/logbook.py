@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, boards, ledger, paired, pool
+from kit import archive, boards, ledger, paired, pool, table
 from kit.errors import DataError, KitError
 from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
@@ -125,7 +125,7 @@ def _begin(root: Path) -> None:
 
 
 def _take_in(path: Path, root: Path) -> Entry:
-    """Give a csv that was made elsewhere a number of its own."""
+    """Give a csv that was made elsewhere a number of its own; one that cannot be read is refused."""
     about: dict[str, Any] = {
         "recipe": None,
         "from": path.name,
@@ -134,6 +134,7 @@ def _take_in(path: Path, root: Path) -> Entry:
         "weights": None,
         "sources": {},
     }
+    table.read_text(path)
     return entry(place(Store(root), root, path.stem, path.read_bytes(), about).name, root)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ def train_rows(raw: Raw, ref: Reference) -> tuple[Ints, str]:
     n, rows = len(ref.ids), len(raw.pred)
     if raw.ids is None:
         if rows != n:
-            raise _length(raw.name, rows, n, len(ref.test_ids) if ref.test_ids is not None else -1)
+            t = len(ref.test_ids) if ref.test_ids is not None else -1
+            raise _length(raw.name, rows, n, {t: "test predictions", n + t: "train and test together"}, "training")
         return np.arange(n)[None, :], "by place: the file has no ids and as many rows as the data"
     parts = [np.arange(rows)]
     if raw.repeat is not None:
@@ -75,6 +77,7 @@ def _by_id(ids: pl.Series, rows: Ints, place: str, wanted: pl.Series, part: str)
         told = [(lost, f"of {part} not in the file"), (extra, f"in the file not in {part}")]
         got = ", ".join(f"{len(some)} ids {where} ({_some(some)})" for some, where in told if len(some))
         advice = "rows that were never held: keep them, with fold -1 and no prediction"
+        advice = advice if part == "train" else "predict exactly the rows of the test file"
         if len(lost) == len(wanted):
             advice = "these are ids of other data, or another column: say --id COLUMN"
         raise DataError(f"the ids are not those of {part}", place=place, got=got, next=advice)
@@ -85,9 +88,9 @@ def _some(ids: pl.Series) -> str:
     return ", ".join(map(str, ids.head(3).to_list()))
 
 
-def _length(place: str, rows: int, n: int, t: int) -> DataError:
-    hints = {t: "these look like test predictions", n + t: "these look like train and test together"}
-    advice = hints.get(rows, "without ids a file must hold exactly the training rows, in their order")
+def _length(place: str, rows: int, n: int, hints: Mapping[int, str], part: str) -> DataError:
+    advice = f"without ids a file must hold exactly the {part} rows, in their order"
+    advice = f"these look like {hints[rows]}" if rows in hints else advice
     return DataError(
         "another number of rows", place=place, got=f"{rows} rows, no ids", allowed=f"{n} rows", next=advice
     )
@@ -127,7 +130,7 @@ def test_rows(raw: Raw, ref: Reference) -> Ints:
         return np.arange(rows)
     if raw.ids is None:
         if rows != len(ref.test_ids):
-            raise _length(raw.name, rows, len(ref.test_ids), len(ref.ids))
+            raise _length(raw.name, rows, len(ref.test_ids), {len(ref.ids): "out-of-fold predictions"}, "test")
         return np.arange(rows)
     ids, _ = _as_ids(raw.ids, ref)
     return _by_id(ids, np.arange(rows), raw.name, ref.test_ids, "test")

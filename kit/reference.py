@@ -128,6 +128,8 @@ def _task(y: pl.Series, metric: str) -> tuple[Task, Floats]:
     module = registry.load("metrics", metric)
     if y.null_count():
         raise DataError("rows without a target", place=f"column {y.name}", got=f"{y.null_count()} rows")
+    if y.dtype.is_float() and "regression" not in module.TASKS and not (y == y.round()).all():
+        raise DataError(f"the metric {metric} wants classes", place=f"column {y.name}", got=f"{y.dtype} values")
     if "regression" in module.TASKS and y.dtype.is_numeric():
         return Task("regression", module.OBJECTIVE["regression"]), y.to_numpy().astype(np.float64)
     classes = tuple(y.unique().sort().to_list())

@@ -13,7 +13,7 @@ import numpy as np
 from kit import archive, datafolder, facts, leaderboard, reader, sample, table
 from kit.archive import positions
 from kit.blendcard import RECIPE
-from kit.errors import DataError, KitError
+from kit.errors import DataError, KitError, writing
 from kit.folding import task_of
 from kit.logbook import Entry, entries, entry, source_key
 from kit.oofobject import load_oof
@@ -82,9 +82,10 @@ def _state(known: Entry) -> str:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    if path.exists() and path.read_bytes() != content:
-        raise DataError("the file exists and is another", place=str(path), next="choose another --out")
-    path.write_bytes(content)
+    with writing(str(path)):
+        if path.exists() and path.read_bytes() != content:
+            raise DataError("the file exists and is another", place=str(path), next="choose another --out")
+        path.write_bytes(content)
     return path
 
 

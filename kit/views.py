@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import comparing, describe, registry, stages
+from kit import archive, comparing, describe, registry, stages
 from kit.engine import states
-from kit.errors import KitError, RecipeError, nearest
+from kit.errors import DataError, KitError, RecipeError, nearest
 from kit.given import Source, hand_over
 from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
 from kit.planning import Plan
@@ -111,10 +111,11 @@ def ls(root: str | Path = ".", *, compare: bool = False) -> list[dict[str, Any]]
     if compare:
         return comparing.compare(Path(root).resolve())
     cards = []
-    for path in sorted((Path(root) / "oof").glob("*/*/card.json")):
-        if path.parent.parent.name == "_history" or path.parent.name.startswith("_"):
+    for folder in archive.folders(Path(root)):
+        try:
+            card = archive.read_card(folder)
+        except DataError:  # kit audit tells of it
             continue
-        card = json.loads(path.read_text("utf-8"))
         cards.append({name: card.get(name) for name in LISTED})
     return sorted(cards, key=_rank)
 

@@ -20,14 +20,14 @@ MOST_ROWS = 50_000
 
 def look(truth: Truth, s: Suspect) -> list[Finding]:
     """Return what is to be said of a source alone. After an error of its numbers nothing else is looked at."""
-    first = list(_numbers(truth, s))
-    if first:
-        return first
-    found = list(_probabilities(truth, s)) if truth.task.kind != "regression" else []
+    found = list(_numbers(truth, s))
+    if any(f.severity == "error" for f in found):
+        return found
+    found += _probabilities(truth, s) if truth.task.kind != "regression" else []
     rows = np.flatnonzero(np.isfinite(s.pred).all(axis=1))
     rows = rows[:: max(1, len(rows) // MOST_ROWS)]
     pred, y = s.pred[rows].astype(np.float64), outputs(truth, rows)
-    found += _groups(truth, s)
+    found += [*_groups(truth, s), *_target(s, pred, y)]
     if truth.task.kind == "multiclass":
         return found + list(_order(truth, s, pred, y))
     return found + list(_direction(s, pred[:, 0], y[:, 0])) + list(_scale(truth, s, pred[:, 0], y[:, 0]))
@@ -75,6 +75,12 @@ def _probabilities(truth: Truth, s: Suspect) -> Iterator[Finding]:
         elif bool(np.isin(pred, (0, 1)).all()) and wants == "proba":
             reason = f"{part} holds only 0 and 1: labels, not probabilities"
             yield Finding(s.name, "labels", "warning", reason, "predict_proba instead of predict")
+
+
+def _target(s: Suspect, pred: Floats, y: Floats) -> Iterator[Finding]:
+    if len(y) > 1 and np.allclose(pred, y, rtol=1e-5, atol=1e-5 * max(float(np.abs(y).mean()), 1e-300)):
+        reason = "every row is predicted as its target: it is the target itself"
+        yield Finding(s.name, "target", "error", reason, "another column holds the predictions")
 
 
 def _known(pred: Floats32) -> Floats32:

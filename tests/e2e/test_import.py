@@ -320,7 +320,7 @@ def test_repeated_splitters_give_repeats(toy, mate):
     folds = foldspec.splitter("RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)", mate.y, None)
     assert folds.shape == (2, 120)
     assert [sorted(np.bincount(f)) for f in folds] == [[40, 40, 40]] * 2
-    mate.refused("the folds repeat", folds="RepeatedKFold(n_splits=3, n_repeats=2)")
+    mate.refused("the folds repeat", folds="RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)")
     both = pl.concat([mate.oof.with_columns(repeat=r, fold=pl.Series(folds[r])) for r in (0, 1)])
     card = mate.take(both)
     assert len(card["fold_scores"]) == 6
