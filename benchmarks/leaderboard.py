@@ -4,9 +4,10 @@ python benchmarks/leaderboard.py [--reps 40] [--out benchmarks/leaderboard.csv]
 
 simulation: K submissions weigh six signals of y differently and add noise of their own; their scores are those of a
     public part of t test rows, rounded to 4 digits. Without a shift the test rows are as the training rows; with one
-    the level of y moves (which no score tells unless, as in `told`, one submission is another plus a constant), its
-    size shrinks, a signal loses its weight, or half of the submissions break. rmse on the private rows of: the blend by OOF, what `kit lb blend` gives (the OOF blend where it refuses), the same without the
-    refusal, and blends by scores alone as in methods 4.7: centred at the best, with a small and with a large ridge.
+    the level of y moves (no score tells unless, as in `told`, one submission is another plus a constant), its size
+    shrinks, a signal loses its weight, or half of the submissions break. rmse on the private rows of: the blend by
+    OOF, what `kit lb blend` gives (the OOF blend where it refuses), the same without the refusal, and blends by scores
+    alone as in methods 4.7: centred at the best, with a small and with a large ridge.
 real: ../shared/data/llm_judge: the score of each submission, left out, guessed from scores and files of the others,
     beside their mean.
 """
