@@ -52,7 +52,7 @@ def test_it_says_how_it_is_run_and_is_planned(best):
     text = BEST.read_text("utf-8")
     assert text.startswith("# ") and "--set data.folder=../shared/data/judge_sts" in text.partition("name:")[0]
     stages = toy.plan(recipe="best.yaml")
-    assert sum(stage["name"].startswith("fit ") for stage in stages) == 5
+    assert sum(stage["name"].startswith("fit ") for stage in stages) == 10
     assert all(stage["state"] in ("run", "reuse") for stage in stages)
 
 
