@@ -87,18 +87,21 @@ def _try(scores: Floats, aim: Floats, v: Floats, offsets: Floats, k: int, true: 
     rivals[:, k] = -np.inf
     rival = np.argmax(rivals, axis=1)
     needed = rivals[np.arange(len(rival)), rival] - scores[:, k]
-    edges = np.unique(needed)
+    order = np.argsort(needed)
+    needed, rival, v = needed[order], rival[order], v[order]
+    edges = needed[np.diff(needed, prepend=-np.inf) > 0]
     if len(edges) > GRID:
         edges = edges[np.linspace(0, len(edges) - 1, GRID).astype(np.int64)]
     tried = np.concatenate([[edges[0] - 1], (edges[1:] + edges[:-1]) / 2, [edges[-1] + 1]])
-    taken = np.searchsorted(tried, needed, side="left")
+    ends = np.searchsorted(needed, tried, side="right")
+    taken = np.repeat(np.arange(len(tried) + 1), np.diff(ends, prepend=0, append=len(needed)))
     size = len(offsets)
     cell = taken * size + rival
     shape = (len(tried) + 1, size)
-    own = aim[np.arange(len(rival)), rival]
+    own = aim[order, rival]
     said = -np.bincount(cell, v, shape[0] * size).reshape(shape)
     hit = -np.bincount(cell, v * own, shape[0] * size).reshape(shape)
-    said[:, k], hit[:, k] = -said.sum(axis=1), np.bincount(taken, v * aim[:, k], shape[0])
+    said[:, k], hit[:, k] = -said.sum(axis=1), np.bincount(taken, v * aim[order, k], shape[0])
     none = np.bincount(rival, v, size), np.bincount(rival, v * own, size)
     reached = [
         np.asarray(base + np.cumsum(moved[:-1], axis=0), np.float64)

@@ -22,6 +22,7 @@ from kit.stackers import (
     softmax,
     weighted,
 )
+from kit.stackers._curves import Curves, joined, steps
 from kit.types import Pred, Task
 
 REGRESSION = Task("regression")
@@ -88,6 +89,30 @@ def test_rank_mean_ranks_by_the_mean_rank() -> None:
     same = rank_mean.fit(rank_mean.Params(), ctx, monotone, y, np.ones(300))(monotone, ctx).mean[:, 0]
     area = [ctx.metric.score(BINARY, y, Pred(p[:, None]), np.ones(300)) for p in (got, same)]
     assert area[0] == pytest.approx(area[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("n", [300, 5000])
+def test_steps_of_a_distribution_are_those_of_a_plain_count(n: int, even: bool) -> None:
+    rng = np.random.default_rng(n)
+    values = np.concatenate([rng.normal(size=n // 2), rng.integers(0, 5, n - n // 2)]).astype(np.float32)
+    v = (rng.random(n) < 0.8).astype(float) * (2.0 if even else rng.random(n) + 0.1)
+    places, upto = steps(values, v)
+    assert len(upto) == len(places) + 1 <= 1001 and upto[0] == 0 and upto[-1] == pytest.approx(1)
+    middles = (places[1:] + places[:-1]) / 2
+    below = [v[values <= m].sum() / v.sum() for m in middles]
+    assert np.abs(upto[1:-1] - below).max() < (1e-9 if n == 300 else 1.5e-3)
+    assert (places * np.diff(upto)).sum() == pytest.approx((values * v).sum() / v.sum(), rel=1e-6)
+
+
+def test_the_mean_of_inverted_curves_bends_where_one_of_them_does() -> None:
+    rng = np.random.default_rng(0)
+    knots = [(np.sort(rng.normal(size=m)), np.sort(rng.random(m))) for m in (5, 40, 3)]
+    curves = Curves(*joined(knots))
+    at = rng.uniform(-0.2, 1.2, 400)
+    expected = np.mean([np.interp(at, y, x) for x, y in knots], axis=0)
+    assert np.allclose(np.interp(at, *curves.back([0, 1, 2])), expected, atol=1e-12)
+    assert np.array_equal(curves.at(1, at), np.interp(at, *knots[1]))
 
 
 def test_rank_mean_of_one_source_is_that_source() -> None:
