@@ -10,7 +10,7 @@ from kit import registry
 from kit.recipe import Blend, Plug, Recipe
 from kit.types import Floats, Task
 
-STACKER, NAME = "thresholds", "labels"
+STACKER, NAME, CLIMB = "thresholds", "labels", "hill_climb"
 
 MOST_LEVELS = 100
 """Whole numbers of more distinct values than this are no ratings."""
@@ -27,8 +27,17 @@ def decided(recipe: Recipe, task: Task, y: Floats) -> Recipe:
         return recipe
     taken = {m.name for m in recipe.models} | {b.name for b in recipe.blends}
     name = next(n for n in (NAME, *(f"{NAME}{i}" for i in range(2, len(taken) + 3))) if n not in taken)
+    blends = tuple(_by_score(b) for b in recipe.blends)
     plug = Plug("stackers", STACKER, registry.load("stackers", STACKER).Params(), ("metric",))
-    return replace(recipe, blends=(*recipe.blends, Blend(name, plug, (recipe.submit,))), submit=name, added=name)
+    return replace(recipe, blends=(*blends, Blend(name, plug, (recipe.submit,))), submit=name, added=name)
+
+
+def _by_score(blend: Blend) -> Blend:
+    """Return a climb as one by what the thresholds cut; measured on holdouts of six sets, see docs/blending.md."""
+    if blend.plug.use != CLIMB:
+        return blend
+    params = type(blend.plug.params).model_validate({**blend.plug.params.model_dump(), "by": "score"})
+    return replace(blend, plug=replace(blend.plug, params=params))
 
 
 def note(recipe: Recipe) -> tuple[str, str]:

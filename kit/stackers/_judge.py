@@ -46,6 +46,17 @@ def judge_of(ctx: Context, z: Floats32, y: Floats, v: Floats) -> Judge:
     return Plain(flat, ctx, y, v)
 
 
+def score_judge(ctx: Context, z: Floats32, y: Floats, v: Floats) -> Judge | None:
+    """Return the judge of the logloss of probabilities.
+
+    None where squared error is to tell: of a regression, of labels, and of rows that do not sum to one.
+    """
+    if ctx.task.kind == "regression" or bool(((z == 0) | (z == 1)).all()):
+        return None
+    kept = v > 0
+    return _true_class(ctx, z[:, kept], y[kept], v[kept])
+
+
 def _true_class(ctx: Context, z: Floats32, y: Floats, v: Floats) -> TrueClass | None:
     """Return the judge of logloss; None where probabilities do not sum to one, for then the others count too."""
     if ctx.task.kind == "binary":

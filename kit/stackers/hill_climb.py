@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,7 @@ from kit.params import Params as Base
 from kit.params import Tune
 from kit.stackers._climb import Moves, climb_exact, climb_squared
 from kit.stackers._gram import MANY, SQUARED, Grams, Space, Weighted, one_thread, residual_gram, space_of
-from kit.stackers._judge import Judge, judge_of
+from kit.stackers._judge import Judge, judge_of, score_judge
 from kit.types import Floats, Floats32, Ints, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -46,6 +46,10 @@ class Params(Base):
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the sources that one of several bags may use."""
 
+    by: Literal["metric", "score"] = "metric"
+    """What is climbed under a metric of labels: itself, or the logloss (of a regression the squared error) of what the
+    labels are cut from. That is better where thresholds follow. Other metrics are climbed by themselves."""
+
 
 def sums(metric: str) -> Space | None:
     """Return the scale of the sums that `solve` wants, or None where the metric is no squared error."""
@@ -58,13 +62,16 @@ def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
 
 
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
-    """Return weights that are counts / steps; never worse than the best single source on these rows.
+    """Return weights that are counts / steps; by what is climbed never worse than the best source on these rows.
 
     Shape: z (S, n, m); y, v (n,).
     Source: Caruana et al. 2004, Ensemble selection from libraries of models; bags: Caruana et al. 2006.
     """
     gram = residual_gram(ctx.task, z, y, v, space_of(ctx.metric.name))[:-1, :-1]
-    return _weights(params, ctx, gram, None if ctx.metric.name in SQUARED else judge_of(ctx, z, y, v))
+    if ctx.metric.name in SQUARED:
+        return _weights(params, ctx, gram, None)
+    scored = params.by == "score" and ctx.metric.wants == "label"
+    return _weights(params, ctx, gram, score_judge(ctx, z, y, v) if scored else judge_of(ctx, z, y, v))
 
 
 def _weights(params: Params, ctx: Context, gram: Floats, judge: Judge | None) -> Weighted:

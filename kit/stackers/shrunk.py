@@ -48,9 +48,9 @@ class Params(Base):
     weights, to equal ones and to the best source, averaged by how they do on rows left out. Half of the spread between
     fold models is taken off first, for test rows are predicted by their average. Other metrics take the mean of a hill
     climb by the metric itself and of something that errs otherwise. Absolute error: the ridges, of rows weighted by the
-    inverse of their error. Logloss: `logistic` or `softmax`. auc and gini: the best non-negative weights of random
-    sources. Metrics of a distribution (crps, nll) take the best non-negative weights, which keep the standard
-    deviation; those not named here the hill climb alone.
+    inverse of their error. Logloss, by which metrics of labels are blended too: `logistic` or `softmax`. auc and gini:
+    the best non-negative weights of random sources. Metrics of a distribution (crps, nll) take the best non-negative
+    weights, which keep the standard deviation; those not named here the hill climb alone.
     """
 
     l2: Annotated[float | None, Field(gt=0, le=1e6), Tune(1e-6, 1.0, log=True)] = None
@@ -94,14 +94,22 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Comb
         return _fewest(params, ctx, z, y, v)
     if name == "mae":
         return _absolute(params, ctx, z, y, v)
-    if name == "logloss":
-        climbed = hill_climb.fit(hill_climb.Params(), ctx, z, y, v)
-        if ctx.task.kind == "binary":
-            return Halves(climbed, logistic.fit(logistic.Params(), ctx, z, y, v))
-        return Halves(climbed, softmax.fit(softmax.Params(), ctx, z, y, v))
+    if name == "logloss" or ctx.metric.wants == "label":
+        return _likely(ctx, z, y, v)
     if name in RANKS and ctx.task.kind == "binary":
         return _ranked(ctx, z, y, v)
     return hill_climb.fit(hill_climb.Params(), ctx, z, y, v)
+
+
+def _likely(ctx: Context, z: Floats32, y: Floats, v: Floats) -> Combiner:
+    """Return the mean of a climb by logloss and of a fit to it in logarithms; of ratings the averaged ridges."""
+    if ctx.task.kind == "regression":
+        with one_thread():
+            return _drawn(Params(), gathered(ctx, z, y, v), "identity")
+    climbed = hill_climb.fit(hill_climb.Params(by="score"), ctx, z, y, v)
+    if ctx.task.kind == "binary":
+        return Halves(climbed, logistic.fit(logistic.Params(), ctx, z, y, v))
+    return Halves(climbed, softmax.fit(softmax.Params(), ctx, z, y, v))
 
 
 def _fewest(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
@@ -111,7 +119,7 @@ def _fewest(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> 
     if ctx.metric.name == "mae":
         part = _absolute(params, ctx, z[members], y, v)
     else:
-        part = hill_climb.fit(hill_climb.Params(), ctx, z[members], y, v)
+        part = hill_climb.fit(hill_climb.Params(by="score"), ctx, z[members], y, v)
     weights = np.zeros(len(z))
     weights[members] = part.weights
     return Weighted(weights, part.space, {"sources": float(len(members))})

@@ -148,6 +148,21 @@ def test_fast_auc_is_auc() -> None:
         assert auc(p, y.astype(np.uint64)) == pytest.approx(expected, abs=1e-14)
 
 
+@pytest.mark.parametrize(("task", "metric"), [(REGRESSION, "qwk"), (BINARY, "f1"), (MULTI, "f1_macro")])
+def test_labels_may_be_climbed_by_the_score_they_are_cut_from(task: Task, metric: str) -> None:
+    z, y, v = problem(task, 6, 600)
+    y = np.rint(y) if task is REGRESSION else y
+    of_labels, of_scores = context(task, metric, 6), context(task, "rmse" if task is REGRESSION else "logloss", 6)
+    by = hill_climb.Params(by="score")
+    got, expected = (hill_climb.fit(by, ctx, z, y, v).weights for ctx in (of_labels, of_scores))
+    assert np.array_equal(got, expected)
+    assert not np.array_equal(got, hill_climb.fit(hill_climb.Params(), of_labels, z, y, v).weights)
+    default = [shrunk.fit(shrunk.Params(), ctx, z, y, v)(z, ctx).mean for ctx in (of_labels, of_scores)]
+    assert np.allclose(*default, rtol=1e-6)
+    said = (z == z.max(axis=2, keepdims=True) if task is MULTI else np.round(z)).astype(np.float32)
+    assert np.isfinite(hill_climb.fit(by, of_labels, said, y, v).weights).all(), "labels themselves can be blended"
+
+
 def test_hill_climb_prefers_used_sources_in_a_tie() -> None:
     z, y, v = problem(REGRESSION, 3)
     ctx = context(REGRESSION, "rmse", 6)
