@@ -53,7 +53,7 @@ def of_folders(folders: Sequence[Path], store: Store) -> list[Finding]:
             found.append(Finding(str(folder), "file", "error", f"{problem.rule} {problem.got}".strip(), problem.next))
     if not kept:
         return found
-    truth = pool.truth_of(kept[0], store)
+    truth = replace(pool.truth_of(kept[0], store), metric=_metric(kept[0]))
     suspects = []
     for each in kept:
         suspect, said = _suspect(kept[0], each)
@@ -85,10 +85,12 @@ def of_panel(panel: Panel, metric: str, lined: Lineup) -> list[Finding]:
     truth = Truth(panel.task, metric, panel.y, panel.v, panel.group)
     sides = zip(lined.sources, panel.preds(None), panel.sources, lined.rows.folds, strict=True)
     suspects = []
+    # Most have one and the same: 350 copies of a million folds would be 700 MB.
+    ones = {id(fold): None if fold is None else _one(fold) for fold in lined.rows.folds}
     for source, pred, oof, fold in sides:
-        test = np.asarray(oof.test.mean(axis=0), np.float32) if oof.test.shape[1] else None
+        test = oof.test[0] if len(oof.test) == 1 else np.asarray(oof.test.mean(axis=0), np.float32)
         here = source.card.get("use") != "import"
-        suspects.append(Suspect(source.name, pred, None if fold is None else _one(fold), test, here))
+        suspects.append(Suspect(source.name, pred, ones[id(fold)], test if len(test) else None, here))
     own = {s.name for s in suspects if s.made_here}
     found = auditing.findings(truth, suspects)
     return [replace(f, severity="warning") if f.severity == "error" and f.source in own else f for f in found]
@@ -109,6 +111,12 @@ def _beside(ref: Reference, name: str, root: Path) -> list[Path]:
             score = (oofdir.read_card(folder) or {}).get("score")
             ranked.append((float("inf") if score is None else registry.metric(ref.metric).sign * score, folder))
     return [folder for _, folder in sorted(ranked)[:MOST_BESIDE]]
+
+
+def _metric(kept: Kept) -> str:
+    """Return the metric of a result; another of its task for one that is a file of its own, for that is not run."""
+    metric, usual = str(kept.card["metric"]), "logloss" if kept.task.classes else "rmse"
+    return usual if metric.endswith(".py") else metric
 
 
 def _recipe(folder: Path) -> str:

@@ -88,8 +88,8 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 
     `sources`: recipe:model, recipe:model@key, folders of OOFs, patterns. `set`: parameters of the stacker.
     `observer` is handed what the audit found before anything is blended; `anyway`: blend in spite of errors among that.
-    `nested` "full" fits the sources anew without each fold, by their recipes (`trust`: which may run files of their
-    own), and tells what the blend scores then; `progress` is told of these fits.
+    `nested` "full" fits the sources anew without each fold, by their recipes, and tells what the blend scores then;
+    `progress` is told of these fits. `trust`: recipes and the metric may run files of their own.
 
     Raises:
         KitError: a source is missing or damaged, sources do not go together, a name is wrong, the audit found an error.
@@ -99,8 +99,8 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     base = Path(root).resolve()
     store, target = Store(base), base / "oof" / RECIPE / name
     found = lineup.sources(sources, base, skip=target)
-    home = home_of(recipe, [s.card for s in found], store, base)
-    asked = wish(found, home, How(use, set, simple, metric, mixed_folds))
+    home = home_of(recipe, [s.card for s in found], store, base, trust)
+    asked = wish(found, home, How(use, set, simple, metric, mixed_folds, trust))
     ingredients = _ingredients(asked)
     sources_of = nesting.origins(found, base, recipe, trust) if nested == "full" else []
     ingredients |= {"nested": nesting.ingredients(sources_of)} if sources_of else {}

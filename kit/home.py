@@ -62,28 +62,32 @@ def rows_of(home: Home | None, first: Kept) -> tuple[Floats, Ints | None]:
     return v, group
 
 
-def home_of(recipe: str | Path | None, cards: Sequence[Any], store: Store, root: Path) -> Home | None:
+def home_of(
+    recipe: str | Path | None, cards: Sequence[Any], store: Store, root: Path, trust: bool = False
+) -> Home | None:
     """Return the recipe that is named, or the one all cards come from where its file and data are still there.
+
+    `trust`: it may run files of its own.
 
     Raises:
         KitError: the recipe that is named is at fault.
     """
     if recipe is not None:
-        return _opened(Path(recipe), store)
+        return _opened(Path(recipe), store, trust)
     names = {str(card.get("recipe")) for card in cards}
     for name in names if len(names) == 1 else ():
         record = opening.read_record(store.root / "runs" / f"{name}.json")
         paths = [Path(p) for p in (record.get("path"),) if p]
         for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
             try:
-                return _opened(path, store) if path.is_file() else None
+                return _opened(path, store, trust) if path.is_file() else None
             except KitError:
                 return None
     return None
 
 
-def _opened(path: Path, store: Store) -> Home:
-    recipe = datafolder.filled(opening.read_recipe(path))
+def _opened(path: Path, store: Store, trust: bool) -> Home:
+    recipe = datafolder.filled(opening.read_recipe(path, (), trust))
     return Home(recipe.name, recipe.metric, recipe.document.value, facts.gather(recipe, store), store)
 
 

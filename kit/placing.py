@@ -142,7 +142,7 @@ def folds(raw: Raw, ref: Reference, spec: str | Path | None, order: Ints) -> Sta
     if found.fold is None or ref.fold is None:
         return found
     if same_folds(found.fold, ref.fold):
-        return Stated(ref.fold, f"{found.told}: those of the recipe")
+        return found if found.fold is ref.fold else Stated(ref.fold, f"{found.told}: those of the recipe")
     return found
 
 

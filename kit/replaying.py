@@ -38,11 +38,13 @@ class _Missing:
             self.told.append(text)
 
 
-def replay(number: str | int, *, out: str | Path | None = None, root: str | Path = ".") -> dict[str, Any]:
+def replay(
+    number: str | int, *, out: str | Path | None = None, trust: bool = False, root: str | Path = "."
+) -> dict[str, Any]:
     """Rebuild a submission from the OOF folders (current or in history) or the store, and compare it byte for byte.
 
     A csv that is gone is put back. One that was altered is left alone; `out` says where to write what it was. `gone`
-    names what is lacking or changed where it cannot be rebuilt.
+    names what is lacking or changed where it cannot be rebuilt. `trust`: the recipe may run files of its own.
 
     Raises:
         DataError: there is no such submission.
@@ -50,7 +52,7 @@ def replay(number: str | int, *, out: str | Path | None = None, root: str | Path
     base = Path(root).resolve()
     known = entry(str(number), base)
     missing = _Missing()
-    how, made = ("", None) if known.about.get("gone") else _rebuilt(known, base, missing)
+    how, made = ("", None) if known.about.get("gone") else _rebuilt(known, base, trust, missing)
     if known.about.get("gone"):
         missing.add("its JSON is gone: the ledger keeps scores, not what it was made of")
     same = made is not None and hashlib.sha256(made).hexdigest() == known.about.get("sha256")
@@ -99,7 +101,7 @@ def _next(known: Entry) -> str:
     return f"its JSON holds the recipe under `resolved`: kit run makes {recipe} again from the same data"
 
 
-def _rebuilt(known: Entry, root: Path, missing: _Missing) -> tuple[str, bytes | None]:
+def _rebuilt(known: Entry, root: Path, trust: bool, missing: _Missing) -> tuple[str, bytes | None]:
     """Return from what, and the bytes; None where something is lacking, which is told to `missing`."""
     about = known.about
     if "lb" in about:
@@ -113,7 +115,7 @@ def _rebuilt(known: Entry, root: Path, missing: _Missing) -> tuple[str, bytes | 
         # A blend beside no recipe: its ids are written as its test rows stand.
         written: pl.Series | None = found.ids
     else:
-        written = _written(about, store, root, missing)
+        written = _written(about, store, root, trust, missing)
     if found is None or written is None:
         return "", None
     order = _order(written, found.ids, about, missing)
@@ -121,7 +123,9 @@ def _rebuilt(known: Entry, root: Path, missing: _Missing) -> tuple[str, bytes | 
         return found.how, None
     task, layout = task_of({"objective": "squared", **about["task"]}), sample.from_meta(about["layout"])
     try:
-        labels = decided(str(about["metric"]), task, found.mean, found.y)
+        metric = str(about["metric"])
+        # One that is a file of its own runs code; what wants values has no labels anyway.
+        labels = None if metric.endswith(".py") and not trust else decided(metric, task, found.mean, found.y)
     except KitError as error:
         missing.add(f"the metric {about['metric']}: {error.problems[0].rule}")
         return found.how, None
@@ -169,11 +173,11 @@ def _prediction(about: Mapping[str, Any], root: Path, store: Store, missing: _Mi
 # -- how it is written
 
 
-def _written(about: Mapping[str, Any], store: Store, root: Path, missing: _Missing) -> pl.Series | None:
+def _written(about: Mapping[str, Any], store: Store, root: Path, trust: bool, missing: _Missing) -> pl.Series | None:
     """Return the ids as the submission writes them, in its order: from the store, or from the data files again."""
     key = str(about.get("rows"))
     if not store.has(key):
-        _look_again(about, root, store, missing)
+        _look_again(about, root, store, trust, missing)
     if store.has(key):
         return table.series_from_arrow(store.open(key).blob("ids/submit"))
     twin = _twin(about, root)
@@ -188,13 +192,13 @@ def _home(name: str, root: Path) -> Path:
     return next((p for p in places if (p / f"{name}.yaml").is_file()), Path.cwd())
 
 
-def _look_again(about: Mapping[str, Any], root: Path, store: Store, missing: _Missing) -> None:
+def _look_again(about: Mapping[str, Any], root: Path, store: Store, trust: bool, missing: _Missing) -> None:
     """Read the data of the recipe again, where it is still as it was; say what has changed where it is not."""
     if "rows" not in about or "resolved" not in about:
         return
     name, document = about.get("home") or (str(about.get("recipe")), about["resolved"])
     try:
-        recipe = datafolder.filled(reader.read(Document(document, name, {}, ()), _home(name, root), True))
+        recipe = datafolder.filled(reader.read(Document(document, name, {}, ()), _home(name, root), trust))
         found = facts.gather(recipe, store)
     except (KitError, OSError) as error:
         told = error.problems[0] if isinstance(error, KitError) else None

@@ -32,6 +32,7 @@ class How:
     simple: bool = False
     metric: str | None = None
     mixed: bool = False
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def wish(found: Sequence[Source], home: Home | None, how: How) -> Wish:
     Raises:
         KitError: the metric is not known or does not fit, the stacker or its parameters are wrong.
     """
-    name = _metric(how.metric, home, found)
+    name = _metric(how, home, found)
     task = _task(found[0], name)
     stacker = _stacker(how, [s.name for s in found])
     module = registry.load("stackers", stacker.use)
@@ -77,13 +78,16 @@ def wish(found: Sequence[Source], home: Home | None, how: How) -> Wish:
     return Wish(tuple(found), task, name, stacker, home, how.mixed)
 
 
-def _metric(metric: str | None, home: Home | None, found: Sequence[Source]) -> str:
+def _metric(how: How, home: Home | None, found: Sequence[Source]) -> str:
     """Return the metric: the one named, the recipe's, or the one the sources share."""
     told = {str(s.card.get("metric")) for s in found}
-    name = metric or (home.metric if home else None) or (told.pop() if len(told) == 1 else None)
+    name = how.metric or (home.metric if home else None) or (told.pop() if len(told) == 1 else None)
     if name is None:
         got = ", ".join(sorted(told))
         raise DataError("the sources were scored by several metrics", place="SRC", got=got, next="name one: --metric")
+    if name.endswith(".py") and not how.trust:
+        advice = "say --trust (with --recipe, which knows where it lies), or name another: --metric"
+        raise RecipeError("this metric is a file of its own, and using it runs its code", got=name, next=advice)
     registry.load("metrics", name)
     return name
 

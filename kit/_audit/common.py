@@ -79,7 +79,10 @@ def tabulate(truth: Truth, sources: Sequence[Suspect]) -> Table | None:
     """Return the sources side by side, or None where no row has a prediction of every one."""
     if not sources:
         return None
-    seen = np.flatnonzero(np.all([np.isfinite(s.pred).all(axis=1) for s in sources], axis=0))
+    both = np.ones(len(sources[0].pred), np.bool_)
+    for s in sources:
+        both &= np.isfinite(s.pred).all(axis=1)
+    seen = np.flatnonzero(both)
     most = max(1, MOST_CELLS // sources[0].pred.shape[1])
     if len(seen) < 2:
         return None

@@ -270,3 +270,22 @@ def test_other_commands_refuse_what_they_cannot_do(ran, monkeypatch, command, wo
     monkeypatch.chdir(ran.folder)
     (ran.folder / "broken.csv").write_bytes(bytes(range(128, 256)))
     assert word in refused(ran, *command)
+
+
+def test_a_card_makes_nobody_run_a_file(ran, monkeypatch):
+    """Results of others may name a metric that is a file: it is not loaded unless one says --trust."""
+    monkeypatch.chdir(ran.folder)
+    (ran.folder / "evil.py").write_text("from pathlib import Path\nPath('ran').touch()\n", "utf-8")
+    for name in "ab":
+        card(metric="evil.py")(ran.root / "oof" / "r" / name)
+    (ran.folder / "r.yaml").rename(ran.folder / "elsewhere.yaml")
+    assert "file of its own" in refused(ran, "blend", "r:a", "r:b")
+    assert ran.kit("audit", "r:a", "r:b").code == 0
+    about = ran.root / "submissions" / "0001-r.json"
+    changed_ = {**json.loads(about.read_text("utf-8")), "metric": "evil.py"}
+    changed_["resolved"]["metric"] = "./evil.py"
+    about.write_text(json.dumps(changed_), "utf-8")
+    shutil.rmtree(ran.root / ".kit")
+    ran.kit("replay", "1")
+    assert ran.kit("log").code == 0
+    assert not (ran.folder / "ran").exists()
