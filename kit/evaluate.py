@@ -196,9 +196,11 @@ def _alike(task: Task, pred: Pred, bins: Bins) -> Floats:
     assert bins.edges is not None and pred.std is not None
     at = tilt.grid(float(bins.edges[0]), float(bins.edges[-1]))
     mean, std = pred.mean[:, 0].astype(np.float64), pred.std.astype(np.float64)
-    found = tilt.likelihood(mean, std, at, np.full(len(at), 1 / len(at)))
-    first = np.searchsorted(at, bins.edges[:-1])
-    return np.asarray(np.add.reduceat(found, first, axis=1) / np.diff(np.append(first, len(at))))
+    even, first = np.full(len(at), 1 / len(at)), np.searchsorted(at, bins.edges[:-1])
+    found = np.empty((len(mean), len(bins)))
+    for part in tilt.pieces(len(mean)):
+        found[part] = np.add.reduceat(tilt.likelihood(mean[part], std[part], at, even), first, axis=1)
+    return np.asarray(found / np.diff(np.append(first, len(at))))
 
 
 def _sigma(task: Task, pred: Pred, bins: Bins) -> Floats:

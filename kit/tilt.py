@@ -10,6 +10,8 @@ distribution); prior shift: Saerens, Latinne and Decaestecker, Neural Computatio
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from kit.types import Floats
@@ -36,6 +38,11 @@ def grid(low: float, high: float) -> Floats:
     return low + (high - low) * (np.arange(POINTS) + 0.5) / POINTS
 
 
+def pieces(n_rows: int) -> Iterator[slice]:
+    """Return the rows in pieces whose densities take a few MiB."""
+    return (slice(lo, lo + ROWS) for lo in range(0, n_rows, ROWS))
+
+
 def density(at: Floats, edges: Floats, shares: Floats) -> Floats:
     """Return (g,) the shares at the points `at`, of sum one: `shares` (B,) spread evenly between `edges` (B + 1,)."""
     place = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, len(shares) - 1)
@@ -48,15 +55,15 @@ def density(at: Floats, edges: Floats, shares: Floats) -> Floats:
 def likelihood(mean: Floats, std: Floats, at: Floats, base: Floats) -> Floats:
     """Return (n, g) how likely rows are at values `at` (g,) of y, 1 at most, from predictions made for `base` (g,).
 
-    Shape: mean, std (n,) of the predictions; those outside of the range, and wider than it, are drawn in.
+    Shape: mean, std (n,) of the predictions; those outside of the range, and wider than it, are drawn in. A row's
+    likelihood is 8 g bytes: of many rows ask for `pieces`.
     """
     low, step = at[0], at[1] - at[0]
     x, width = (at - low) / (step * POINTS) + 0.5 / POINTS, step * POINTS
     unit = np.clip((mean - low) / width + 0.5 / POINTS, x[0] + 1 / POINTS, x[-1] - 1 / POINTS)
     var = np.clip((std / width) ** 2, (2 / POINTS) ** 2, WIDEST * unit * (1 - unit))
     out = np.empty((len(unit), len(at)))
-    for lo in range(0, len(unit), ROWS):
-        part = slice(lo, lo + ROWS)
+    for part in pieces(len(unit)):
         a, b = _natural(unit[part], var[part], x, np.log(base))
         log = a[:, None] * x + b[:, None] * x**2
         out[part] = np.exp(log - log.max(axis=1, keepdims=True))

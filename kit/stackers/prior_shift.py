@@ -70,11 +70,13 @@ class Shifted:
         std = np.full(len(mean), self.alone)
         if ctx.std is not None:
             std = np.where(np.isnan(ctx.std[0]), std, self.scale * ctx.std[0].astype(np.float64))
-        share = tilt.likelihood(mean, std, self.grid, self.was) * self.to
-        share /= share.sum(axis=1, keepdims=True)
-        moved = (share * self.grid).sum(axis=1)
-        # About the mean and not about 0: the std of a sure row would drown in rounding.
-        var = (share * (self.grid - moved[:, None]) ** 2).sum(axis=1)
+        moved, var = np.empty(len(mean)), np.empty(len(mean))
+        for part in tilt.pieces(len(mean)):
+            share = tilt.likelihood(mean[part], std[part], self.grid, self.was) * self.to
+            share /= share.sum(axis=1, keepdims=True)
+            moved[part] = (share * self.grid).sum(axis=1)
+            # About the mean and not about 0: the std of a sure row would drown in rounding.
+            var[part] = (share * (self.grid - moved[part, None]) ** 2).sum(axis=1)
         least = float(np.ptp(self.grid)) / len(self.grid) or float(np.finfo(np.float32).tiny)
         return Pred(moved[:, None].astype(np.float32), np.maximum(np.sqrt(var), least).astype(np.float32))
 

@@ -136,3 +136,14 @@ def test_a_column_that_says_more_weighs_more() -> None:
     x = np.column_stack([drawn(y), np.random.default_rng(5).normal(size=1000)]).astype(np.float32)
     gain = fitted(design(x, y)).importance()
     assert gain is not None and gain.argmax() == 0 and gain.argmin() == 3
+
+
+def test_many_rows_are_predicted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.random.default_rng(2).uniform(0, 10, 300)
+    model, test = fitted(design(drawn(y), y)), design(drawn(y, 8))
+    whole = model.predict(test)
+    monkeypatch.setattr(inverse, "ROWS", 7)
+    pieces = model.predict(test)
+    np.testing.assert_allclose(pieces.mean, whole.mean, rtol=1e-5)
+    assert whole.std is not None and pieces.std is not None
+    np.testing.assert_allclose(pieces.std, whole.std, rtol=1e-5)
