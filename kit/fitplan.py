@@ -85,7 +85,8 @@ def task_dict(task: Task) -> dict[str, Any]:
 
 def transductive(model: Model, names: Resolver, columns: Mapping[str, str]) -> bool:
     """Return whether test rows' x shape a model: through a feature of table scope or a column computed so."""
-    scopes = [design.scope_of(p.use, p.params) for p in model.features]
+    filled = [p for p in map(names.filled, model.features) if p is not None]
+    scopes = [design.scope_of(p.use, p.params) for p in filled]
     return "table" in scopes or bool(names.of_table & columns.keys())
 
 

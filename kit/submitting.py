@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kit import datafolder, facts, opening, registry, table
-from kit.errors import DataError, nearest, shorten
+from kit.errors import DataError, RecipeError, nearest, shorten
 from kit.facts import Facts
 from kit.logbook import entries
 from kit.sample import Layout
@@ -36,15 +37,17 @@ class Fault:
 
 
 def submit(
-    check: str | Path, *, recipe: str | Path, trust: bool = False, root: str | Path = "."
+    check: str | Path, *, recipe: str | Path | None = None, trust: bool = False, root: str | Path = "."
 ) -> list[dict[str, Any]]:
     """Return every fault of a csv against the sample of a recipe (without one: what `kit run` would write); none: [].
 
+    `recipe`: left out, it is the one recipe in the current folder, or the one there that made the file.
+
     Raises:
-        RecipeError: the recipe is none. DataError: its data is none, or it has no test rows.
+        RecipeError: the recipe is none, or it is not clear which. DataError: its data is none, or it has no test rows.
     """
     base, path = Path(root).resolve(), Path(check)
-    opened = datafolder.filled(opening.read_recipe(recipe, (), trust))
+    opened = datafolder.filled(opening.read_recipe(recipe or _recipe_of(path), (), trust))
     store = Store(base)
     found = facts.gather(opened, store)
     if not found.n_test:
@@ -61,6 +64,20 @@ def submit(
     if known:
         faults.append(Fault("submitted before", "warning", f"the same bytes as {known[0]}"))
     return [asdict(f) for f in faults]
+
+
+def _recipe_of(path: Path) -> Path:
+    """Return the recipe in the current folder that a submission can only belong to."""
+    here = sorted(p for end in ("yaml", "yml") for p in Path().glob(f"*.{end}") if ".tuned." not in p.name)
+    try:
+        made_by = json.loads(path.with_suffix(".json").read_text("utf-8")).get("recipe")
+    except (OSError, ValueError, AttributeError):
+        made_by = None
+    fit = [p for p in here if made_by in (None, p.stem)] or here
+    if len(fit) != 1:
+        rule = "it is not clear which recipe's sample decides"
+        raise RecipeError(rule, got=[str(p) for p in fit] or "no recipe in this folder", next="--recipe FILE")
+    return fit[0]
 
 
 def _faults(frame: pl.DataFrame, found: Facts, rows: Stored, metric: str) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -77,7 +78,15 @@ def _show(made: Blend) -> None:
     for line in [*_worth(card["nested"]), *_refitted(card), *(f"note: {note}" for note in card["notes"])]:
         out.print(line, soft_wrap=True)
     out.print(f"oof: {made.oof}", soft_wrap=True)
-    out.print(f"submission: {made.submission}" if made.submission else "no submission: no test rows", soft_wrap=True)
+    out.print(_submission(made), soft_wrap=True)
+
+
+def _submission(made: Blend) -> str:
+    """Return where the submission lies; the same bytes keep the number they had."""
+    if made.submission is None:
+        return "no submission: no test rows"
+    own = Path(made.submission).stem.partition("-")[2] == made.name
+    return f"submission: {made.submission}" + ("" if own else f" (of the same bytes as {made.name})")
 
 
 def _worth(worth: dict[str, Any]) -> list[str]:

@@ -11,12 +11,12 @@ from kit.commands._shared import DEBUG, JSON, ROOT, TRUST, guarded
 
 @click.command("submit")
 @click.option("--check", required=True, metavar="FILE", help="The csv to look at.")
-@click.option("--recipe", required=True, help="Recipe whose sample decides.")
+@click.option("--recipe", help="Recipe whose sample decides. Left out: the one in the current folder.")
 @TRUST
 @ROOT
 @JSON
 @DEBUG
-def command(check: str, recipe: str, trust: bool, root: str, as_json: bool, debug: bool) -> None:
+def command(check: str, recipe: str | None, trust: bool, root: str, as_json: bool, debug: bool) -> None:
     """List every fault of a submission against the sample. Errors end with 2; nothing is uploaded."""
 
     def work() -> int:

@@ -177,6 +177,7 @@ def test_a_recipe_without_features_reads_dates_and_texts_and_learns_texts_once(t
     assert [name for name in stages if name.startswith("column")] == ["column pair", "column tfidf(about)"]
     toy.run("--keep-models")
     card = json.loads((toy.root / "oof/r/a/card.json").read_text("utf-8"))
+    assert card["transductive"]
     read = {column for column in json.dumps(card).split('"') if "(" in column}
     assert any(column.startswith("chars(about)") for column in read)
     assert any(column.startswith("tfidf(about)[") for column in read), read
@@ -197,3 +198,9 @@ def test_a_model_with_made_up_rows_learns_texts_in_the_fold(toy) -> None:
     toy.write(augment + PLAIN.split("models:", maxsplit=1)[0] + "models:\n" + made)
     assert not [s for s in toy.plan() if s["name"].startswith("column tfidf")]
     toy.run()
+
+
+def test_features_that_find_no_column_of_their_kind_leave_no_mark(toy) -> None:
+    toy.write(PLAIN.replace("columns:\n  pair: {use: reduce, columns: [x1, x2, x3], size: 2}\n", ""))
+    toy.run("--only", "a")
+    assert not json.loads((toy.root / "oof/r/a/card.json").read_text("utf-8"))["transductive"]

@@ -301,3 +301,18 @@ def test_a_blend_beside_no_recipe_is_rebuilt_too(toy):
     again = toy.kit("replay", "1", "--json", root=toy.folder / "alone")
     assert (again.code, again.json["file"]) == (0, "restored")
     assert path.read_bytes() == csv
+
+
+def test_the_recipe_is_found_where_it_can_only_be_one(toy, good, monkeypatch):
+    good.write_csv(toy.folder / "try.csv")
+    monkeypatch.chdir(toy.folder)
+    (toy.folder / "r.tuned.yaml").write_text("models: {}\n")
+    shown = toy.kit("submit", "--check", "try.csv")
+    assert (shown.code, "nothing found" in shown.out) == (0, True)
+    (toy.folder / "s.yaml").write_text((toy.folder / "r.yaml").read_text())
+    unclear = toy.kit("submit", "--check", "try.csv")
+    assert unclear.code == 2 and "r.yaml" in unclear.err and "--recipe FILE" in unclear.err
+    (toy.folder / "try.json").write_text('{"recipe": "r"}')
+    assert toy.kit("submit", "--check", "try.csv").code == 0
+    monkeypatch.chdir(toy.root)
+    assert "no recipe in this folder" in toy.kit("submit", "--check", str(toy.folder / "none.csv")).err
