@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kit._audit import alone, pairs, scored
-from kit._audit.common import Finding, Suspect, share, tabulate
+from kit._audit.common import Finding, Severity, Suspect, share, tabulate
 from kit.paired import Truth
 
-__all__ = ["Finding", "Suspect", "findings"]
+__all__ = ["ORDER", "Finding", "Suspect", "findings"]
+
+ORDER: tuple[Severity, ...] = ("error", "warning", "note", "unknown")
+"""The worst first."""
 
 
 def findings(truth: Truth, sources: Sequence[Suspect]) -> tuple[Finding, ...]:
@@ -25,5 +28,4 @@ def findings(truth: Truth, sources: Sequence[Suspect]) -> tuple[Finding, ...]:
         found += copies
         found += scored.look(truth, table, single)
     found += share(sources)
-    order = ("error", "warning", "note", "unknown")
-    return tuple(sorted(found, key=lambda f: order.index(f.severity)))
+    return tuple(sorted(found, key=lambda f: ORDER.index(f.severity)))

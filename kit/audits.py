@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import archive, auditing, oofdir, pool, registry
+from kit import archive, auditing, lineup, oofdir, pool, registry
 from kit.archive import Kept
 from kit.auditing import Finding, Suspect
 from kit.errors import DataError, KitError, Problem
@@ -30,20 +30,25 @@ def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[s
     """Return what is to be said about OOFs, worst first: source, check, severity, reason, next.
 
     `sources`: recipe:model, a recipe, or folders; all results where none is named. Sources are compared with those of
-    the same recipe only.
+    the same recipe only. Blends of results that are looked at are looked at by themselves unless they are named: that
+    they are combinations of these is no news.
 
     Raises:
         DataError: there is no such result.
     """
     base = Path(root).resolve()
+    folders, named = _folders(sources, base)
+    sound = [p for p in folders if _is_readable(p)]
+    alone = {*sound} - {*lineup.without_blends(sound, named)}
     groups: dict[str, list[Path]] = {}
-    for folder in _folders(sources, base):
+    for folder in folders:
         groups.setdefault(_recipe(folder), []).append(folder)
-    return [asdict(f) for folders in groups.values() for f in of_folders(folders, Store(base))]
+    found = [f for together in groups.values() for f in of_folders(together, alone, Store(base))]
+    return [asdict(f) for f in sorted(found, key=lambda f: auditing.ORDER.index(f.severity))]
 
 
-def of_folders(folders: Sequence[Path], store: Store) -> list[Finding]:
-    """Return the findings about OOF folders that are to be used together."""
+def of_folders(folders: Sequence[Path], alone: Set[Path], store: Store) -> list[Finding]:
+    """Return the findings about OOF folders that are to be used together, but for those `alone`."""
     kept, found = [], []
     for folder in folders:
         try:
@@ -58,7 +63,10 @@ def of_folders(folders: Sequence[Path], store: Store) -> list[Finding]:
     for each in kept:
         suspect, said = _suspect(kept[0], each)
         found += said
-        suspects += [suspect] if suspect is not None else []
+        if suspect is not None and each.folder in alone:
+            found += auditing.findings(truth, [suspect])
+        elif suspect is not None:
+            suspects.append(suspect)
     return [*found, *auditing.findings(truth, suspects)]
 
 
@@ -120,21 +128,26 @@ def _metric(kept: Kept) -> str:
 
 
 def _recipe(folder: Path) -> str:
-    try:
-        return str(archive.read_card(folder)["recipe"])
-    except DataError:
-        return folder.parent.name
+    return str(archive.read_card(folder)["recipe"]) if _is_readable(folder) else folder.parent.name
 
 
-def _folders(sources: Sequence[str], root: Path) -> list[Path]:
+def _folders(sources: Sequence[str], root: Path) -> tuple[list[Path], set[Path]]:
+    """Return the folders that are meant, and those of them that are named one by one."""
     every = list(archive.folders(root))
-    if not sources:
-        return every
-    found: list[Path] = []
+    named: list[Path] = []
+    found = [] if sources else every
     for source in sources:
         of_recipe = [p for p in every if p.parent.name == source]
-        found += of_recipe or [archive.find(source, root)]
-    return list(dict.fromkeys(found))
+        named += [] if of_recipe else [archive.find(source, root)]
+        found = [*found, *(of_recipe or named[-1:])]
+    return list(dict.fromkeys(found)), {*named}
+
+
+def _is_readable(folder: Path) -> bool:
+    try:
+        return bool(archive.read_card(folder))
+    except DataError:
+        return False
 
 
 def _suspect(first: Kept, other: Kept) -> tuple[Suspect | None, list[Finding]]:

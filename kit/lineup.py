@@ -69,7 +69,7 @@ def sources(refs: Sequence[str], root: Path, skip: Path | None = None) -> list[S
             raise DataError("no result goes by this name", place="SRC", got=ref, next=advice)
         found |= dict.fromkeys(p.resolve() for p in folders)
     left = [p for p in found if skip is None or p != skip.resolve()]
-    left = _without_blends(left, {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)})
+    left = without_blends(left, {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)})
     if not left:
         advice = "name results as recipe:model, as a folder or as a pattern; kit ls lists them"
         raise DataError("a blend needs a source", place="SRC", got="none", next=advice)
@@ -94,7 +94,7 @@ def _is_plain(ref: str) -> bool:
     return not any(c in ref for c in "*?[") and (":" in ref or (Path(ref) / "card.json").is_file())
 
 
-def _without_blends(folders: Sequence[Path], named: Set[Path]) -> list[Path]:
+def without_blends(folders: Sequence[Path], named: Set[Path]) -> list[Path]:
     """Return the folders less those blends that only a pattern has found, beside all their sources.
 
     A blend's OOF is made with other weights in each fold, its test predictions with one set: beside its own sources it

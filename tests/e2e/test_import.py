@@ -414,6 +414,8 @@ def test_the_command_imports_and_audits(toy, mate):
     assert {("r:mate", "provenance"), ("r:mate", "other_folds")} <= {(f["source"], f["check"]) for f in found}
     assert all(set(f) == {"source", "check", "severity", "reason", "next"} for f in found)
     assert toy.kit("audit", "r:a", "r:b").out == "nothing found\n"
+    assert "r:mix" not in toy.kit("audit", "r").out
+    assert "r:mix: combination" in toy.kit("audit", "r:a", "r:b", "r:mix").out
     path = toy.root / "oof" / "r" / "a" / "oof.parquet"
     pl.read_parquet(path).with_columns(pred=pl.lit(1.0, pl.Float32)).write_parquet(path)
     done = toy.kit("audit", "r")
