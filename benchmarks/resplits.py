@@ -1,7 +1,7 @@
 """Whether the default blend, its interval and its verdicts hold on rows that nobody has seen.
 
 python benchmarks/pools.py                                   # the pools, once
-python benchmarks/resplits.py [--from 9] [--to 23] [--out benchmarks/resplits.csv]
+python benchmarks/resplits.py [--from 0] [--to 20] [--out benchmarks/resplits.csv]
 
 For each pool: regret of best, mean, hill_climb, nnls, ridge and shrunk on the test part to the best of {best,
 hill_climb, nnls, ridge}; coverage and Winkler score of the 90 % interval beside that of the plain OOF score; and 6
@@ -20,14 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from kit import registry
-from kit.crossfit import BlendSpec, blended, fitted, tests_of
+from kit.crossfit import BlendSpec, applied, blended, fitted, tests_of
 from kit.design import Use
 from kit.estimate import NORMAL, estimate
 from kit.members import members
 from kit.oof import Oof, average
 from kit.paired import Truth, spread
 from kit.panel import Panel
-from kit.standings import trial, truth_of
+from kit.standings import Trial, trial, truth_of
 from kit.types import Pred, Task
 
 POOLS = Path(__file__).resolve().parents[1] / "build" / "pools"
@@ -101,8 +101,10 @@ def additions(side: Panel, metric: str, y: np.ndarray, group: np.ndarray | None,
     for source in order[n_base : n_base + ADDED]:
         part = side.of(np.append(base, source))
         spec = spec_of("shrunk", metric, part)
-        last = [len(part) - 1]
-        verdict = members(spec, part, truth_of(part, metric), trial(spec, part), last)[0].verdict
+        full = fitted(spec, part)
+        plain = applied(spec, full, part, None, part.rows(None)).mean
+        own = Trial("shrunk", plain, plain, full)  # a verdict does not look at nested predictions
+        verdict = members(spec, part, truth_of(part, metric), own, [len(part) - 1])[0].verdict
         found = spread(there, [before, tested(spec, part)])
         gain, se = sign * (found.scores[0] - found.scores[1]), found.of_difference(0, 1)
         counts["adds"] += verdict == "adds"

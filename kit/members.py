@@ -16,10 +16,11 @@ from kit.crossfit import BlendSpec, applied, fitted
 from kit.paired import Spread, Truth, spread
 from kit.panel import Panel
 from kit.stackers._gram import Weighted, lift
+from kit.stackers._gram import cut as trimmed
 from kit.standings import Trial, number
 from kit.types import Floats, Floats32, Ints
 
-ADDS, HURTS = 0.8, -2.0
+ADDS, HURTS = 0.6, -2.0
 """Standard errors above which a source adds, below which it hurts. A gain is measured with weights fitted on all
 rows, with the source and without, so that it is about half an error too high. See docs/blending.md for how often they
 hold."""
@@ -117,14 +118,14 @@ def _at_once(panel: Panel, rows: Ints, cut: list[tuple[Ints, Any]]) -> list[tupl
     for i, (left, combiner) in enumerate(cut):
         weights[i, left] = combiner.weights
         centres[i, left] = combiner.weights if combiner.centre is None else combiner.centre
-    space, z = cut[0][1].space, panel.preds(None)
+    space, limits, z = cut[0][1].space, cut[0][1].limits, panel.preds(None)
     n_out = panel.task.n_out
     made = np.empty((len(cut), len(rows), n_out), np.float32)
     size = max(1, BLOCK // (len(panel) * n_out))
     bounded = any(combiner.centre is not None for _, combiner in cut)
     for a in range(0, len(rows), size):
         at = rows[a : a + size]
-        lifted = np.stack([lift(one[at], space).ravel() for one in z])
+        lifted = np.stack([trimmed(lift(one[at], space), limits).ravel() for one in z])
         total = (weights @ lifted).reshape(-1, len(at), n_out)
         middle = (centres @ lifted).reshape(total.shape) if bounded else total
         for i, (_, combiner) in enumerate(cut):

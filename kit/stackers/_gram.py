@@ -66,9 +66,6 @@ def lift(z: NDArray[np.floating], space: Space) -> Floats:
     return np.log1p(np.maximum(wide, 0)) if space == "log1p" else wide
 
 
-# -- sums
-
-
 @dataclass(frozen=True)
 class Grams:
     """Sums over the rows of each part: all that squared loss depends on, whatever the number of rows.
@@ -77,6 +74,7 @@ class Grams:
         sums: (P, S + 1, S + 1) float64, the Gram matrix of the S residuals z_s - y and, last, of y, under v.
         weight: (P,) float64, the sum of v.  fold: (P,) int64, the fold a part belongs to.
         spread: (S, S) float64, the mean over test rows of the covariance between fold models, or None = not known.
+        ends: (P, 2) float64, the least and the largest y of a part of a regression, on the scale of the sums.
 
     Residuals, not predictions, because y'y - 2 p'y + p'p cancels: blends differ in the fifth digit. All outputs are
     pooled. Parts are added up, never taken off: a difference would carry the rounding of what was taken.
@@ -86,6 +84,7 @@ class Grams:
     weight: Floats
     fold: Ints
     spread: Floats | None = None
+    ends: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -111,13 +110,21 @@ class Grams:
 
     def at(self, parts: Bools) -> Grams:
         """Return the sums of some parts."""
-        return Grams(self.sums[parts], self.weight[parts], self.fold[parts], self.spread)
+        ends = None if self.ends is None else self.ends[parts]
+        return Grams(self.sums[parts], self.weight[parts], self.fold[parts], self.spread, ends)
 
     def of(self, sources: Ints) -> Grams:
         """Return the sums of some sources."""
         kept = np.append(sources, self.n_sources)
         spread = None if self.spread is None else self.spread[np.ix_(sources, sources)]
-        return Grams(self.sums[:, kept[:, None], kept], self.weight, self.fold, spread)
+        return Grams(self.sums[:, kept[:, None], kept], self.weight, self.fold, spread, self.ends)
+
+    def limits(self) -> tuple[float, float] | None:
+        """Return the range of y, a twentieth wider at both ends, of all parts; None of classes."""
+        if self.ends is None:
+            return None
+        low, high = float(self.ends[:, 0].min()), float(self.ends[:, 1].max())
+        return low - (high - low) / 20, high + (high - low) / 20
 
     def residuals(self, times: Floats | None = None) -> Floats:
         """Return (S, S), the mean Gram of the residuals, brought nearer to that of test rows: less half of the spread.
@@ -195,11 +202,14 @@ def gather(scored: Scored, z: Sources, space: Space = "identity") -> Grams:
     """
     rows, folds = scored.parts()
     with one_thread():
-        sums = np.stack([_sum(scored, z, part, space) for part in rows])
-    return Grams(sums, np.array([scored.v[part].sum() for part in rows]), folds)
+        sums = np.stack([summed(scored, z, part, space) for part in rows])
+    ends = None
+    if scored.task.kind == "regression":
+        ends = np.array([[y.min(), y.max()] for y in (lift(scored.y[part], space) for part in rows)])
+    return Grams(sums, np.array([scored.v[part].sum() for part in rows]), folds, ends=ends)
 
 
-def _sum(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
+def summed(scored: Scored, z: Sources, rows: Ints, space: Space) -> Floats:
     """Return (S + 1, S + 1), the sum over some rows."""
     n_sources, m = len(z), z[0].shape[1]
     size = max(1, CHUNK // ((n_sources + 1) * m))
@@ -228,35 +238,23 @@ def _together(rows: Ints) -> Ints | slice:
     return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
 
 
-def residual_gram(task: Task, z: Sources, y: Floats, v: Floats, space: Space = "identity") -> Floats:
-    """Return (S + 1, S + 1) float64, the mean over all rows, as `Grams.mean` returns it."""
-    scored = Scored(task, y, v, np.zeros(len(y), np.int64))
-    with one_thread():
-        total = _sum(scored, z, np.flatnonzero(v > 0), space)
-    return np.asarray(total / v.sum(), np.float64)
-
-
-def gathered(ctx: Context, z: Sources, y: Floats, v: Floats) -> Grams:
-    """Return the sums of the rows a stacker was handed, in parts of the folds they come from, if it knows them."""
-    fold = np.arange(len(y)) % 5 if ctx.fold is None else ctx.fold
-    return gather(Scored(ctx.task, y, v, fold, ctx.group), z, space_of(ctx.metric.name))
-
-
-# -- combinations
-
-
 def blend(weights: Floats, z: Sources, space: Space = "identity") -> Floats:
     """Return (n, m) float64, sum_s w_s z_s, row by row: a row's result does not hang on the rows beside it."""
     total = _total(weights, z, space)
     return np.expm1(total) if space == "log1p" else total
 
 
-def _total(weights: Floats, z: Sources, space: Space) -> Floats:
+def _total(weights: Floats, z: Sources, space: Space, limits: tuple[float, float] | None = None) -> Floats:
     total = np.zeros(z[0].shape)
     for s, weight in enumerate(weights):
         if weight:
-            total += weight * lift(z[s], space)
+            total += weight * cut(lift(z[s], space), limits)
     return total
+
+
+def cut(lifted: Floats, limits: tuple[float, float] | None) -> Floats:
+    """Return predictions cut to `limits`, where there are some."""
+    return lifted if limits is None else np.clip(lifted, *limits)
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,7 @@ class Weighted:
     """A weighted combination of sources, averaged in `space`; `weights` (S,) float64.
 
     `chosen`: parameters that were left open and what they were set to. `centre` (S,): weights from whose combination
-    of a row this one may be no further than `reach`, in `space`.
+    of a row this one may be no further than `reach`; `limits`: what sources are cut to before; both in `space`.
     """
 
     weights: Floats
@@ -272,14 +270,15 @@ class Weighted:
     chosen: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
     centre: Floats | None = None
     reach: float = np.inf
+    limits: tuple[float, float] | None = None
 
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return the combination of z (S, n, m), with std where every source has one and the weights are a mean.
 
         The variance is the mean of the variances, as if the errors of the sources were wholly shared: a safe bound.
         """
-        total = _total(self.weights, z, self.space)
-        middle = total if self.centre is None else _total(self.centre, z, self.space)
+        total = _total(self.weights, z, self.space, self.limits)
+        middle = total if self.centre is None else _total(self.centre, z, self.space, self.limits)
         mean = self.finish(total, middle, ctx.task).astype(np.float32)
         is_mean = self.space == "identity" and bool((self.weights >= 0).all()) and abs(self.weights.sum() - 1) < 1e-6
         if ctx.std is None or not is_mean or np.isnan(ctx.std).any():

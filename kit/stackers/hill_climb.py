@@ -11,7 +11,8 @@ from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
 from kit.stackers._climb import Moves, climb_exact, climb_squared
-from kit.stackers._gram import MANY, SQUARED, Grams, Space, Weighted, one_thread, residual_gram, space_of
+from kit.stackers._gram import MANY, SQUARED, Grams, Space, Weighted, one_thread, space_of
+from kit.stackers._handed import residual_gram
 from kit.stackers._judge import Judge, judge_of, score_judge
 from kit.types import Floats, Floats32, Ints, PredKind, TaskKind
 

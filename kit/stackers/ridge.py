@@ -12,7 +12,8 @@ from kit.contracts import Context
 from kit.errors import FitError
 from kit.params import Params as Base
 from kit.params import Tune
-from kit.stackers._gram import MANY, Grams, Space, Weighted, gathered, one_thread, space_of
+from kit.stackers._gram import MANY, Grams, Space, Weighted, one_thread, space_of
+from kit.stackers._handed import gathered
 from kit.stackers._simplex import unit_ridge
 from kit.types import Floats, Floats32, PredKind, TaskKind
 

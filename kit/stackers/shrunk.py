@@ -13,8 +13,9 @@ from kit.params import Tune
 from kit.stackers import hill_climb, logistic, softmax
 from kit.stackers._averaged import STRENGTHS, averaged
 from kit.stackers._climb import picks_squared
-from kit.stackers._gram import MANY, OF_DISTRIBUTION, SQUARED, Grams, Space, Weighted, gathered, one_thread
+from kit.stackers._gram import MANY, OF_DISTRIBUTION, SQUARED, Grams, Space, Weighted, one_thread
 from kit.stackers._halves import Halves
+from kit.stackers._handed import gathered
 from kit.stackers._simplex import simplex
 from kit.types import Floats, Floats32, Ints, PredKind, TaskKind
 
@@ -46,7 +47,8 @@ class Params(Base):
 
     Squared error (rmse, rmsle, r2, brier): ridges of sum one, of many strengths, drawn to the best non-negative
     weights, to equal ones and to the best source, averaged by how they do on rows left out. Half of the spread between
-    fold models is taken off first, for test rows are predicted by their average. Other metrics take the mean of a hill
+    fold models is taken off first, for test rows are predicted by their average, and sources are cut to the range of
+    the target. Other metrics take the mean of a hill
     climb by the metric itself and of something that errs otherwise. Absolute error: the ridges, of rows weighted by the
     inverse of their error. Logloss, by which metrics of labels are blended too: `logistic` or `softmax`. auc and gini:
     the best non-negative weights of random sources. Metrics of a distribution (crps, nll) take the best non-negative
@@ -171,7 +173,7 @@ def _drawn(params: Params, grams: Grams, space: Space) -> Weighted:
     strengths = STRENGTHS if params.l2 is None else np.array([params.l2])
     made = averaged(grams, strengths, params.shares)
     chosen = {"shares": tuple(float(share) for share in made.shares)} if params.l2 is None else {}
-    return Weighted(made.weights, space, chosen, made.centre, made.reach)
+    return Weighted(made.weights, space, chosen, made.centre, made.reach, grams.limits())
 
 
 def _absolute(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weighted:
@@ -184,7 +186,7 @@ def _absolute(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -
     with one_thread():
         for _ in range(PASSES):
             drawn = _drawn(params, gathered(ctx, z, y, weight), "identity")
-            made = Weighted(drawn.weights, "identity", drawn.chosen)
+            made = Weighted(drawn.weights, "identity", drawn.chosen, limits=drawn.limits)
             error = np.abs(made(z, ctx).mean[:, 0] - y)
             loss = float((v * error).sum())
             if loss < lowest:
@@ -193,4 +195,4 @@ def _absolute(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -
     if params.simple:
         return best
     climbed = hill_climb.fit(hill_climb.Params(swaps=True, negative=True), ctx, z, y, v)
-    return Weighted((best.weights + climbed.weights) / 2, "identity", best.chosen)
+    return Weighted((best.weights + climbed.weights) / 2, "identity", best.chosen, limits=best.limits)
