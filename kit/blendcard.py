@@ -12,6 +12,7 @@ import numpy as np
 
 from kit import archive, home, oofdir, registry, sample, scores, submission
 from kit.canon import FORMAT, fingerprint, key_of
+from kit.errors import writing
 from kit.folding import dump
 from kit.oof import Oof
 from kit.oofdir import Content
@@ -56,7 +57,7 @@ def publish(made: Made) -> dict[str, Any]:
             "code": fingerprint(Path(__file__)),
         }
     )
-    with submission.lock(made.store):
+    with writing(str(made.folder)), submission.lock(made.store):
         old = oofdir.read_card(made.folder)
         if old is not None and old.get("mark") == mark and oofdir.complete(made.folder):
             _remember(made)
@@ -66,9 +67,9 @@ def publish(made: Made) -> dict[str, Any]:
         oof = made.oof()
         card = _card(made, oof, v, mark)
         test_ids = first.test_ids if oof.test.shape[1] else None
-        temp = made.store.temporary()
-        oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group), card)
-        oofdir.replace(made.folder, temp, old)
+        with made.store.scratch() as temp:
+            oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group), card)
+            oofdir.replace(made.folder, temp, old)
     _remember(made)
     return card
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kit import audits, incoming, oofdir, placing, reference, registry, scores
 from kit.canon import FORMAT, key_of
-from kit.errors import DataError
+from kit.errors import DataError, writing
 from kit.incoming import Incoming, Raw
 from kit.oof import Oof, partition
 from kit.placing import Stated
@@ -196,15 +196,15 @@ def _digest(fold: NDArray[np.int16]) -> str:
 
 def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, Any]) -> None:
     """Write the folder; what it replaces moves to history, but never a result that kit made."""
-    with lock(store):
+    with writing(str(target)), lock(store):
         old = oofdir.read_card(target)
         if old is not None and old.get("use") != "import":
             raise DataError("a result of this name was made by kit", got=target.name, next="choose another --name")
-        temp = store.temporary()
-        oofdir.write(temp, content, card)
-        if not card["folds_known"]:
-            _forget(temp)
-        oofdir.replace(target, temp, old)
+        with store.scratch() as temp:
+            oofdir.write(temp, content, card)
+            if not card["folds_known"]:
+                _forget(temp)
+            oofdir.replace(target, temp, old)
 
 
 def _forget(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kit import archive, boards, ledger, paired, pool, table
-from kit.errors import DataError, KitError
+from kit.errors import DataError, KitError, writing
 from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
 from kit.types import Floats
@@ -109,7 +109,7 @@ def lb_add(
     foreign = path.suffix == ".csv" and path.is_file() and path.resolve().parent != base / "submissions"
     known = _take_in(path, base) if foreign else entry(str(number), base)
     if known.scores.get(board) != value:
-        with lock(Store(base)):
+        with writing(str(base / "submissions")), lock(Store(base)):
             _begin(base)
             ledger.append(base / "submissions", ledger.Line(known.number, "score", board, text, note=note))
     return _shown(entry(str(known.number), base))

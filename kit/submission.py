@@ -59,7 +59,7 @@ def place(store: Store, root: Path, name: str, csv: bytes, about: Mapping[str, A
 def put_back(store: Store, root: Path, number: int, csv: bytes) -> Path:
     """Write the csv of a submission whose JSON is there and whose csv is gone; return its path."""
     folder = root / "submissions"
-    with lock(store):
+    with writing(str(folder)), lock(store):
         about = next(p for p in sorted(folder.glob("*.json")) if NUMBERED.match(p.name) and number_of(p.name) == number)
         _place(about.with_suffix(".csv"), csv, store)
     return about.with_suffix(".csv")

@@ -289,3 +289,21 @@ def test_a_card_makes_nobody_run_a_file(ran, monkeypatch):
     ran.kit("replay", "1")
     assert ran.kit("log").code == 0
     assert not (ran.folder / "ran").exists()
+
+
+def test_a_full_disk_leaves_nothing_half_written(ran, monkeypatch):
+    """What cannot be written whole is not written: no folder, no rest of one, and the former result stays."""
+    from kit import oofdir
+
+    def full(frame: pl.DataFrame, path: Path) -> None:
+        if path.name == "folds.parquet":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(b"half")
+
+    take = ("import", str(ran.folder / "o.csv"), "--name", "mate", "--recipe", str(ran.folder / "r.yaml"))
+    monkeypatch.setattr(oofdir, "parquet", full)
+    for command in (take, ("blend", "r:a", "r:b", "--name", "ab")):
+        assert "could not be written\n  got:     No space left" in refused(ran, *command)
+    monkeypatch.undo()
+    assert not list((ran.root / ".kit").rglob("half")) and not list((ran.root / ".kit" / "tmp").glob("*"))
+    assert ran.kit(*take).code == 0
