@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +77,20 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     return card
 
 
-def _test(raw: Raw, ref: Reference) -> tuple[Raw, Floats32]:
-    """Return the test predictions as they came, and (t, m) in the order of the test rows."""
+@dataclass(frozen=True)
+class _Tested:
+    """Test predictions as they came, and pred (t, m) and std (t,), if there is one, in the order of the test rows."""
+
+    raw: Raw
+    pred: Floats32
+    std: Floats32 | None
+
+
+def _test(raw: Raw, ref: Reference) -> _Tested:
     if ref.test_ids is None and ref.recipe != reference.ALONE:
         raise DataError("the recipe has no test rows", got=raw.name, next="leave out --test")
-    return raw, _single(raw.pred[placing.test_rows(raw, ref)])
+    rows = placing.test_rows(raw, ref)
+    return _Tested(raw, _single(raw.pred[rows]), None if raw.std is None else _single(raw.std[rows]))
 
 
 def _single(pred: Floats) -> Floats32:
@@ -90,19 +99,19 @@ def _single(pred: Floats) -> Floats32:
         return pred.astype(np.float32)
 
 
-def _test_ids(ref: Reference, tested: tuple[Raw, Floats32] | None) -> pl.Series | None:
+def _test_ids(ref: Reference, tested: _Tested | None) -> pl.Series | None:
     """Return the ids of the test rows; numbers where nobody knows any."""
     import polars as pl
 
     if tested is None or ref.test_ids is not None:
         return None if tested is None else ref.test_ids
-    return pl.Series(ref.id_name, np.arange(len(tested[1])))
+    return pl.Series(ref.id_name, np.arange(len(tested.pred)))
 
 
 # -- the result
 
 
-def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: tuple[Raw, Floats32] | None) -> Oof:
+def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: _Tested | None) -> Oof:
     """Return the OOF. Rows without a prediction must be rows that were never held."""
     pred = np.stack([_single(raw.pred[rows]) for rows in order])
     fold = known.fold if known.fold is not None else np.zeros(pred.shape[:2], np.int16)
@@ -125,16 +134,33 @@ def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: tuple[Raw
         advice = "make those predictions; rows that were never held have fold -1"
         raise DataError("predictions must be there and finite", place=raw.name, got=got, next=advice)
     m = pred.shape[2]
-    test = np.empty((1, 0, m), np.float32) if tested is None else tested[1][None]
+    test = np.empty((1, 0, m), np.float32) if tested is None else tested.pred[None]
     if not np.isfinite(test).all():
         got = f"{int((~np.isfinite(test)).any(axis=2).sum())} rows"
-        raise DataError("test predictions must be there and finite", place=tested[0].name if tested else "", got=got)
+        raise DataError("test predictions must be there and finite", place=tested.raw.name if tested else "", got=got)
     pred[fold < 0] = np.nan
-    kind = "value" if ref.task.kind == "regression" else "proba"
-    return Oof(fold, ref.y, pred, test, kind=kind)  # type: ignore[arg-type]
+    std, test_std = _stds(raw, fold, order, tested)
+    return Oof(fold, ref.y, pred, test, std, test_std, "value" if ref.task.kind == "regression" else "proba")
 
 
-def _origin(raw: Raw, tested: tuple[Raw, Floats32] | None, matched: str, known: Stated) -> dict[str, Any]:
+def _stds(
+    raw: Raw, fold: NDArray[np.int16], order: Ints, tested: _Tested | None
+) -> tuple[Floats32, Floats32] | tuple[None, None]:
+    """Return std (R, n) and test_std (1, t) where both files have one, of one output."""
+    if raw.std is None or raw.pred.shape[1] > 1 or (tested is not None and tested.std is None):
+        return None, None
+    std = np.stack([_single(raw.std[rows]) for rows in order])
+    test = np.empty(0, np.float32) if tested is None or tested.std is None else tested.std
+    for name, values in ((raw.name, std[fold >= 0]), (tested.raw.name if tested else "", test)):
+        wrong = ~(np.isfinite(values) & (values > 0))
+        if wrong.any():
+            got = f"{int(wrong.sum())} rows"
+            raise DataError("a standard deviation is a number above 0", place=f"{name}: column std", got=got)
+    std[fold < 0] = np.nan
+    return std, test[None]
+
+
+def _origin(raw: Raw, tested: _Tested | None, matched: str, known: Stated) -> dict[str, Any]:
     """Return where it came from, for the card. Paths are not kept: they mean nothing elsewhere."""
 
     def told(each: Raw) -> dict[str, str]:
@@ -142,7 +168,7 @@ def _origin(raw: Raw, tested: tuple[Raw, Floats32] | None, matched: str, known: 
 
     return {
         "oof": told(raw),
-        "test": None if tested is None else told(tested[0]),
+        "test": None if tested is None else told(tested.raw),
         "rows": matched,
         "folds": known.told,
         "columns": "in sorted class order, as nothing names them"

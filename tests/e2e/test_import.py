@@ -141,6 +141,18 @@ def test_predictions_under_the_name_of_the_target_are_no_target(toy, mate):
     np.testing.assert_allclose(toy.oof("mate")["pred"], mate.pred, rtol=1e-6)
 
 
+def test_standard_deviations_come_along_where_both_files_have_them(toy, mate):
+    oof, tests = mate.oof.with_columns(std=pl.lit(0.5)), mate.tests.with_columns(std=pl.lit(0.25))
+    mate.take(oof, tests)
+    assert toy.oof("mate")["std"].to_list() == [0.5] * 120
+    assert toy.oof("mate", "test")["std"].to_list() == [0.25] * 40
+    mate.take(oof, mate.tests, name="half")
+    assert "std" not in toy.oof("half").columns
+    for frame, other in ((oof.with_columns(std=pl.lit(0.0)), tests), (oof, tests.with_columns(std=pl.lit(-1.0)))):
+        with pytest.raises(DataError, match="above 0"):
+            mate.take(frame, other, name="wrong")
+
+
 def test_a_folder_of_kit_comes_in_whole(toy, mate):
     toy.run()
     shutil.copytree(toy.root / "oof" / "r" / "a", toy.folder / "theirs")
