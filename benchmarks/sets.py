@@ -90,7 +90,7 @@ def read(name: str, limit: int, folds: int, seed: int = 0) -> Real:
     data = {"train": "train.csv", "id": meta["id_column"], "target": meta["target"], "drop": [*TEXTS.get(name, ())]}
     data |= {"groups": group} if group else {}
     recipe = {"name": "bench", "data": data, "metric": meta["metric"], "split": {"use": use, "folds": folds}}
-    recipe |= {"seed": seed, "models": {"m": "lightgbm"}}
+    recipe |= {"seed": seed, "features": {"base": ["numeric", "category"]}, "models": {"m": "lightgbm"}}
     with tempfile.TemporaryDirectory() as temp:
         frame.to_csv(Path(temp) / "train.csv", index=False)
         (Path(temp) / "bench.yaml").write_text(yaml.safe_dump(recipe), "utf-8")
