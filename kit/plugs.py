@@ -20,6 +20,9 @@ CALL = re.compile(r"([a-z]\w*)\(([a-z0-9][a-z0-9_-]*)\)\Z")
 """`log_residual(lgbm)`: a target transform of a source."""
 
 
+DEFAULT_STACKER = "shrunk"
+"""What blends where nothing is said: the best on held parts of ten sets, for 2 sources as for 45 (docs/blending.md)."""
+
 DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
     **{"numeric": {}, "category": {}, "dates": {}, "text_stats": {}},
     "tfidf": {"no_terms": "zero"},

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from kit import chains, registry, search
 from kit.errors import RecipeError
 from kit.levels import circle
-from kit.plugs import Plugs
+from kit.plugs import DEFAULT_STACKER, Plugs
 from kit.recipe import Average, Blend, DataSection, EvaluateSection, Model, Plug, Recipe, StopSection, SubmitSection
 from kit.strictyaml import Document
 from kit.types import TaskKind
@@ -232,7 +232,7 @@ class _Reader(Plugs):
         models = list(self._section("models"))
         found = self.map("blend")
         if not found and len(models) > 1 and "blend" not in self.document.value:
-            found = {"blend": {"use": "hill_climb"}}
+            found = {"blend": {"use": DEFAULT_STACKER}}
         known = list(models)
         blends: list[Blend] = []
         for name, entry in found.items():

@@ -17,10 +17,8 @@ from kit.lineup import Source
 from kit.mistakes import mistakes
 from kit.opening import Sets
 from kit.params import ColumnName, Params
+from kit.plugs import DEFAULT_STACKER
 from kit.types import Objective, Task
-
-DEFAULT = "shrunk"
-"""The stacker where none is named."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,12 @@ def _task(source: Source, metric: str) -> Task:
 
 def _stacker(how: How, names: Sequence[str]) -> Use:
     """Return the stacker with its params checked."""
-    use = how.use or DEFAULT
+    use = how.use or DEFAULT_STACKER
     cls = registry.load("stackers", use).Params
     given = _given(how.set)
     if how.simple:
         if "simple" not in cls.model_fields:
-            advice = f"leave --use out, or name {DEFAULT}"
+            advice = f"leave --use out, or name {DEFAULT_STACKER}"
             raise RecipeError(f"{use} has no simple form", place="--simple", next=advice)
         given["simple"] = True
     known = cls.known_names()

@@ -87,7 +87,7 @@ def test_thresholds_stand_over_the_blend_that_is_added_and_find_a_free_name(toy)
     assert toy.card("labels2")["sources"] == ["blend"]
     assert toy.card("blend")["params"]["by"] == "score", "what thresholds cut is climbed by the score they cut"
     recipe(toy, "accuracy", models=two)
-    assert list(toy.run().json["blends"]) == ["blend"] and toy.card("blend")["params"]["by"] == "metric"
+    assert list(toy.run().json["blends"]) == ["blend"] and toy.card("blend")["use"] == "shrunk"
 
 
 def test_ratings_are_trained_as_a_regression_and_written_as_the_sample_writes_them(toy):

@@ -49,7 +49,7 @@ def test_what_a_short_recipe_means(read):
 def test_several_models_are_blended_unless_the_recipe_says_no(read):
     two = BASE + "  b: {use: xgboost}\n"
     recipe = read(two)
-    assert [(b.name, b.plug.use, b.sources) for b in recipe.blends] == [("blend", "hill_climb", ("a", "b"))]
+    assert [(b.name, b.plug.use, b.sources) for b in recipe.blends] == [("blend", "shrunk", ("a", "b"))]
     assert recipe.submit == "blend"
     none = read(two + "blend: {}\n")
     assert none.blends == ()
