@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kit import archive, home, oofdir, registry, sample, scores, submission
-from kit.canon import FORMAT, fingerprint, key_of
+from kit.canon import FORMAT, code_file, fingerprint, key_of
 from kit.errors import writing
 from kit.folding import dump
 from kit.oof import Oof
@@ -115,7 +115,7 @@ def _submission_ingredients(made: Made) -> dict[str, Any]:
         "layout": None if facts is None else facts.sample.as_dict(),
         "ids": None if facts is None else facts.submitted,
         "target": wish.sources[0].card.get("target"),
-        "code": [fingerprint(Path(str(m.__file__))) for m in (sample, home)],
+        "code": [code_file(m) for m in (sample, home)],
     }
 
 

@@ -24,7 +24,7 @@ from kit import (
 )
 from kit.auditing import Finding
 from kit.blendcard import RECIPE, Made
-from kit.canon import fingerprint, key_of
+from kit.canon import code_file, key_of
 from kit.crossfit import BlendSpec, blended
 from kit.design import Use
 from kit.engine import Observer
@@ -140,7 +140,7 @@ def _ingredients(asked: Wish) -> dict[str, Any]:
         "metric_code": registry.code_of("metrics", asked.metric),
         "rows": asked.home.rows_digest if asked.home else None,
         "mixed": asked.mixed,
-        "code": [fingerprint(Path(str(m.__file__))) for m in code],
+        "code": [code_file(m) for m in code],
         "libs": registry.versions((*module.LIBS, "numpy", "scipy")),
     }
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -67,6 +68,11 @@ def fingerprint(path: Path) -> str:
     """
     own = not path.resolve().is_relative_to(_ROOT)
     return _code_digest(path) if own else _kit_digest(path)
+
+
+def code_file(module: ModuleType) -> str:
+    """Return the fingerprint of one of kit's own modules."""
+    return fingerprint(Path(str(module.__file__)))
 
 
 @cache

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from kit import folding, labels, loading, registry, roles, sample, table
-from kit.canon import fingerprint, key_of
+from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
 from kit.types import Array, Column, Floats, Task
@@ -112,7 +111,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
     data = recipe.data
     return {
         "verb": "rows",
-        "code": [fingerprint(Path(str(m.__file__))) for m in (sample, labels, roles)],
+        "code": [code_file(m) for m in (sample, labels, roles)],
         "table": table_key,
         "sample": loading.digest("sample", data.sample, recipe, ("data", "sample")) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],

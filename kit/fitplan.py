@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from kit import design, fold, importance, registry, scored
-from kit.canon import fingerprint
+from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
 from kit.folding import dump
@@ -71,11 +70,6 @@ def _wanted(recipe: Recipe, v_key: str | None) -> dict[str, Any] | None:
 def own_file(kind: str, use: str) -> dict[str, str]:
     """Return what stands for a user's own plug-in in keys -> its path; empty for one of kit's."""
     return {registry.keyed(kind, use): use} if use.endswith(".py") else {}
-
-
-def code_file(module: Any) -> str:
-    """Return the fingerprint of one of kit's own modules."""
-    return fingerprint(Path(str(module.__file__)))
 
 
 def task_dict(task: Task) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit import amounts, csvbytes, csvfile, datafolder, dates, extra, forms, infer, jsonfile, kinds, table, wishes
-from kit.canon import digest_file, fingerprint
+from kit.canon import code_file, digest_file
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
 from kit.infer import Roles
@@ -74,7 +74,7 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
         source["holdout"] = [data.holdout, recipe.seed]
     return {
         "verb": "table",
-        "code": [fingerprint(Path(str(m.__file__))) for m in CODE],
+        "code": [code_file(m) for m in CODE],
         "data": source,
         "nulls": data.nulls,
         "encoding": data.encoding,

@@ -17,7 +17,7 @@ import numpy as np
 
 from kit import crossfit, devices, folding, narrowed, opening, planning, registry, table
 from kit.archive import positions
-from kit.canon import fingerprint
+from kit.canon import code_file, fingerprint
 from kit.crossfit import BlendSpec, blended
 from kit.engine import Clock, Observer, execute, states
 from kit.errors import DataError, FitError
@@ -136,7 +136,7 @@ def _why_not(opened: Opened | str, source: Source) -> str:
 
 def ingredients(found: Sequence[Origin]) -> dict[str, Any]:
     """Return what shapes the score beside what shapes the blend."""
-    code = [fingerprint(Path(str(m.__file__))) for m in (narrowed, planning, crossfit)]
+    code = [code_file(m) for m in (narrowed, planning, crossfit)]
     keys = [[o.opened.plan.oofs[name] for name in o.names] for o in found]
     return {"sources": keys, "code": [*code, fingerprint(Path(__file__))]}
 

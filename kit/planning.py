@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kit import crossfit, evaluate, oof, panel, registry, sample
-from kit.canon import key_of
+from kit.canon import code_file, key_of
 from kit.design import scope_of
 from kit.errors import RecipeError
 from kit.facts import Facts
-from kit.fitplan import code_file, ingredients, own_file, task_dict, transductive
+from kit.fitplan import ingredients, own_file, task_dict, transductive
 from kit.folding import dump
 from kit.recipe import STARRED, Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver

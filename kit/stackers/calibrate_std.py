@@ -9,6 +9,7 @@ import numpy as np
 
 from kit.contracts import Context
 from kit.params import Params as Base
+from kit.stackers._std import factor, given
 from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -55,26 +56,18 @@ class CalibrateStd:
         return Pred(z[0], np.maximum(std, self.floor).astype(np.float32))
 
 
-def given(ctx: Context, n: int, alone: float, floor: float) -> Floats:
-    """Return (n,) the std that the source gives, `alone` where it gives none."""
-    if ctx.std is None:
-        return np.full(n, alone)
-    std = ctx.std[0].astype(np.float64)
-    return np.maximum(np.where(np.isnan(std), alone, std), floor)
-
-
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> CalibrateStd:
     """Return the recalibration of most likelihood under normal errors.
 
     Shape: z (1, n, 1); y, v (n,).
-    Source: Laves et al., MIDL 2020, Well-calibrated regression uncertainty (the scale, in closed form).
     """
     share = v / v.sum()
-    square = (z[0, :, 0].astype(np.float64) - y) ** 2
+    error = z[0, :, 0].astype(np.float64) - y
+    square = error**2
     rms = float(np.sqrt((share * square).sum()))
     floor = max(FLOOR * rms, float(np.finfo(np.float32).tiny))
     std = given(ctx, len(y), max(rms, floor), floor)
-    shift = 0.5 * float(np.log(max((share * square / std**2).sum(), FLOOR**2)))
+    shift = float(np.log(max(factor(error, std, v), FLOOR)))
     if params.curve == "scale" or len(np.unique(std)) == 1:
         return CalibrateStd(1.0, shift, max(rms, floor), floor)
     slope, shift = _affine(share, square, np.log(std), shift)

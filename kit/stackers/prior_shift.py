@@ -13,6 +13,7 @@ from kit._mlp.params import Density
 from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
+from kit.stackers._std import factor, given
 from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -24,6 +25,8 @@ RETURNS: PredKind | None = "value"
 
 LEAST_ROWS = 20
 """Bins with fewer rows are joined with a neighbour."""
+
+TINY = float(np.finfo(np.float32).tiny)
 
 LEAST, MOST = 0.5, 2.0
 """Bounds of the factor that makes a std true: beyond them few rare rows speak, not the std."""
@@ -67,9 +70,8 @@ class Shifted:
     def __call__(self, z: Floats32, ctx: Context) -> Pred:
         """Return mean and std of the source z (1, n, 1) under the other distribution."""
         mean = z[0, :, 0].astype(np.float64)
-        std = np.full(len(mean), self.alone)
-        if ctx.std is not None:
-            std = np.where(np.isnan(ctx.std[0]), std, self.scale * ctx.std[0].astype(np.float64))
+        # What stands in for a missing std is true as it is: only given ones are to be scaled.
+        std = given(ctx, len(mean), self.alone / self.scale, TINY) * self.scale
         moved, var = np.empty(len(mean)), np.empty(len(mean))
         for part in tilt.pieces(len(mean)):
             share = tilt.likelihood(mean[part], std[part], self.grid, self.was) * self.to
@@ -77,7 +79,7 @@ class Shifted:
             moved[part] = (share * self.grid).sum(axis=1)
             # About the mean and not about 0: the std of a sure row would drown in rounding.
             var[part] = (share * (self.grid - moved[part, None]) ** 2).sum(axis=1)
-        least = float(np.ptp(self.grid)) / len(self.grid) or float(np.finfo(np.float32).tiny)
+        least = float(np.ptp(self.grid)) / len(self.grid) or TINY
         return Pred(moved[:, None].astype(np.float32), np.maximum(np.sqrt(var), least).astype(np.float32))
 
 
@@ -113,8 +115,8 @@ def _scale(params: Params, ctx: Context, error: Floats, weight: Floats) -> float
     """Return the factor with which (error / std)^2 is one on average, within bounds."""
     if not params.true_std or ctx.std is None or np.isnan(ctx.std[0]).any():
         return 1.0
-    z = error / np.maximum(ctx.std[0], np.finfo(np.float32).tiny)
-    return float(np.clip(np.sqrt((weight * z**2).sum() / weight.sum()), LEAST, MOST))
+    std = given(ctx, len(error), 1.0, TINY)
+    return float(np.clip(factor(error, std, weight), LEAST, MOST))
 
 
 def _edges(y: Floats, low: float, high: float, bins: int) -> Floats:
