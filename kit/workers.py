@@ -101,12 +101,19 @@ def settle(threads: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies: a killed run leaves no worker that goes on computing."""
+    """Ask the kernel to end this process when its parent dies: a killed run leaves no worker that goes on computing.
+
+    A parent that died before it could be asked, while this process was still importing, is found by its number.
+    """
     import ctypes
+    import multiprocessing
     import signal
 
     pr_set_pdeathsig = 1
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid != os.getppid():
+        os._exit(1)
 
 
 def _work(line: str, root: str, threads: int) -> None:

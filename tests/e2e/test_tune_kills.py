@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from conftest import Toy, finish
 
@@ -66,6 +67,11 @@ def finished_folds(toy: Toy) -> int:
         return 0
 
 
+def stored(toy: Toy) -> int:
+    """Return how many results lie in the store: quick to tell, however long the journal has become."""
+    return sum(1 for _ in (toy.root / ".kit").rglob("manifest.json"))
+
+
 def check(toy: Toy, found: dict[str, Any], trials: int) -> None:
     """Every trial ended and is accounted for, the best is the journal's, no fold was trained twice, none is repeated."""
     ended = study(toy).get_trials()
@@ -101,13 +107,17 @@ def test_a_killed_worker_loses_its_fit_in_flight_only(toy: Toy) -> None:
 
 @pytest.mark.slow
 def test_twenty_kills_of_workers_and_of_the_command_itself(toy: Toy) -> None:
-    toy.write(RECIPE.replace("n_estimators: 400, patience: 400", "n_estimators: 1500, patience: 1500"))
     rng = np.random.default_rng(0)
-    trials = 150
+    x = rng.normal(size=(6000, 8))
+    train = pl.DataFrame({f"x{j}": x[:, j] for j in range(8)}).with_columns(id=pl.int_range(6000), y=pl.col("x1"))
+    train.with_columns(y=pl.col("y") + pl.Series(rng.normal(size=6000))).write_csv(toy.folder / "train.csv")
+    train.drop("y").head(10).write_csv(toy.folder / "test.csv")
+    toy.write(RECIPE)  # on so many rows a fit takes a second or so, and the study lasts as long as the kills
+    trials = 60
     process, kills = spawn(toy, trials), 0
     while kills < 20 and process.poll() is None:
-        before, until = finished_folds(toy), time.monotonic() + 60
-        while not workers(process.pid) or (kills % 3 == 0 and finished_folds(toy) <= before):
+        before, until = stored(toy), time.monotonic() + 60
+        while not workers(process.pid) or (kills % 3 == 0 and stored(toy) <= before):
             time.sleep(0.1)
             if time.monotonic() > until or process.poll() is not None:
                 break
