@@ -107,10 +107,10 @@ class _Compiler:
         if of_table:
             self.names.of_table.add(alias)
 
-    def _computed(self, name: str, filled: Plug) -> tuple[str, bool]:
+    def _computed(self, name: str, filled: Plug, *, feature: bool = False) -> tuple[str, bool]:
         """Return the stage of a computed column, and whether it is learnt over train and test."""
         module, needs = registry.load("features", filled.use), Needs()
-        spec = self.names.resolved(filled, needs)
+        spec = self.names.resolved(filled, needs, feature=feature)
         made = {"verb": "column", "feature": spec, "seed": self.recipe.seed, "task": task_dict(self.facts.task)}
         columns = self.names.computed(needs)
         made |= {"x": self.names.content(needs), "columns": columns, "libs": registry.versions((*module.LIBS, "numpy"))}
@@ -130,7 +130,7 @@ class _Compiler:
             filled = self.names.filled(plug) if hasattr(module, "once") and module.once(plug.params) else None
             if filled is not None and not self.names.known_once(filled):
                 name = f"{plug.use}({', '.join(getattr(filled.params, 'columns', ()))})"
-                key, of_table = self._computed(name, filled)
+                key, of_table = self._computed(name, filled, feature=True)
                 self.names.add_once(name, filled, key, of_table)
 
     def _given(self) -> None:

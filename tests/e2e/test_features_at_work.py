@@ -204,3 +204,13 @@ def test_features_that_find_no_column_of_their_kind_leave_no_mark(toy) -> None:
     toy.write(PLAIN.replace("columns:\n  pair: {use: reduce, columns: [x1, x2, x3], size: 2}\n", ""))
     toy.run("--only", "a")
     assert not json.loads((toy.root / "oof/r/a/card.json").read_text("utf-8"))["transductive"]
+
+
+def test_what_is_computed_once_is_a_feature_all_the_same(toy) -> None:
+    """A column with a role is refused, as in any feature."""
+    wide(1, 120).write_csv(toy.folder / "train.csv")
+    recipe = PLAIN.replace("target: y}", "target: y, groups: about}").replace("test: test.csv, ", "")
+    toy.write(recipe + "features:\n  base: [numeric, {use: tfidf, columns: [about], min_df: 1, size: 2}]\n")
+    done = toy.kit("check", str(toy.folder / "r.yaml"))
+    assert done.code == 2
+    assert "the groups column cannot be used here" in done.err
