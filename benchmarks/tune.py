@@ -8,7 +8,7 @@ Columns: kit = `kit tune` as it is, rounds chosen on stop rows (up to --rounds) 
 searched as the usual objective does, without stop rows, so that a complete trial is the same work; plain = kit without
 the known good starts; none, wilcoxon, median = plain with another pruner (--full).
 
-    python benchmarks/tune.py --out benchmarks/tune.csv             ratios of time and row-rounds to reach the score
+    python benchmarks/tune.py --out benchmarks/tune.csv     cases that stand in the file are left as they are
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ BOOSTERS = ("lightgbm", "xgboost", "catboost")
 ARMS = ("usual", "kit", "same", "plain")
 EXTRA = ("none", "wilcoxon", "median")
 FOLDS = 5
-SCORING = {"rmse": "neg_root_mean_squared_error", "auc": "roc_auc"}
+SCORING = {
+    **{"rmse": "neg_root_mean_squared_error", "mae": "neg_mean_absolute_error"},
+    **{"auc": "roc_auc", "logloss": "neg_log_loss"},
+}
+ABSOLUTE = {"lightgbm": "regression_l1", "xgboost": "reg:absoluteerror", "catboost": "MAE"}
 NATIVE = {
     "lightgbm": {
         **{"leaves": "num_leaves", "min_leaf": "min_child_samples", "subsample": "subsample"},
@@ -96,6 +100,7 @@ class Curve:
 class Case:
     """A set cut down to some rows, with its folds in a column."""
 
+    name: str
     folder: Path
     meta: dict[str, Any]
     frame: pl.DataFrame
@@ -116,7 +121,7 @@ def case_of(name: str, rows: int, seed: int, root: Path) -> Case:
     folder = root / f"{name}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     frame.write_csv(folder / "train.csv")
-    return Case(folder, meta, frame, seed)
+    return Case(name, folder, meta, frame, seed)
 
 
 # -- the usual objective
@@ -160,6 +165,8 @@ class Usual:
 
     def _model(self, params: dict[str, Any]) -> Any:
         named = {NATIVE[self.use].get(k, k): v for k, v in params.items()}
+        if self.case.meta["metric"] == "mae":
+            named["loss_function" if self.use == "catboost" else "objective"] = ABSOLUTE[self.use]
         regression = self.case.meta["task"] == "regression"
         if self.use == "lightgbm":
             import lightgbm as lgb
@@ -230,7 +237,7 @@ class Kit:
 def one(name: str, use: str, seed: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a line per arm for one set, booster and seed."""
     case = case_of(name, args.rows, seed, Path(args.root))
-    arms = (*ARMS, *(EXTRA if seed in args.full else ()))
+    arms = tuple(dict.fromkeys(("usual", "kit", *args.arms, *(EXTRA if seed in args.full else ()))))
     workers: dict[str, Any] = {arm: Kit(case, use, args.rounds, arm, args.trials) for arm in arms if arm != "usual"}
     workers["usual"] = Usual(case, use, workers["kit"].dimensions, args.rounds)
     curves = {arm: Curve() for arm in arms}
@@ -275,16 +282,27 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--full", type=int, nargs="*", default=[0], help="Seeds for which all pruners are measured.")
+    parser.add_argument("--arms", nargs="*", default=list(ARMS), help="Beside usual and kit, which are always there.")
     parser.add_argument("--boosters", nargs="*", default=list(BOOSTERS))
     args = parser.parse_args()
-    lines: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = _read(Path(args.out))
+    done = {(line["set"], line["booster"], int(line["seed"])) for line in lines}
     for seed in args.seeds:
         for name in SETS:
             for use in args.boosters:
-                lines += one(name, use, seed, args)
-                _write(Path(args.out), lines)
+                if (name, use, seed) not in done:
+                    lines += one(name, use, seed, args)
+                    _write(Path(args.out), lines)
     _medians(lines, lambda line: line["ratio_first"], "to reach the usual objective's best, against when it did")
     _medians(lines, lambda line: line["ratio_50"], "to reach the usual objective's best, against its 50 trials")
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of cases that were measured before: a long run goes on where it ended."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _write(path: Path, lines: list[dict[str, Any]]) -> None:
