@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 STYLE = """
 body{font:15px system-ui,sans-serif;margin:2em auto;max-width:1100px;color:#222}
-td,th{text-align:left;padding:2px 14px 2px 0}
+td,th{text-align:left;vertical-align:top;padding:2px 14px 2px 0}
+.plot{overflow-x:auto}
 """
 
 
@@ -24,15 +25,21 @@ def write(path: Path, study: Study, title: str, facts: Mapping[str, Any]) -> boo
         import plotly  # noqa: F401
     except ImportError:
         return False
-    rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
+    rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(_shown(v))}</td></tr>" for k, v in facts.items())
     head = f"<h1>{html.escape(title)}</h1><table>{rows}</table>"
-    parts = "".join(f"<h2>{html.escape(name)}</h2>{figure}" for name, figure in _figures(study))
+    parts = "".join(f"<h2>{html.escape(name)}</h2><div class='plot'>{figure}</div>" for name, figure in _figures(study))
     text = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
     text += f"<style>{STYLE}</style><body>{head}{parts}</body></html>"
     temp = path.with_name(f".{path.name}.part")
     temp.write_text(text, "utf-8")
     os.replace(temp, path)
     return True
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items()) or "the defaults"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _figures(study: Study) -> Sequence[tuple[str, str]]:

@@ -486,6 +486,9 @@ def test_more_seeds_and_a_page_without_network(tuned: Toy) -> None:
     assert "Plotly.newPlot" in page
     assert "<script src=" not in page
     assert "<link" not in page
+    head = page.partition("<body>")[2].partition("<h2>")[0]
+    assert "<td>complete 6, pruned 0, failed 0</td>" in head
+    assert "{" not in head
 
 
 # -- survival
