@@ -78,12 +78,16 @@ def refs(value: Any, kind: type[_Ref]) -> list[str]:
 
 @dataclass(frozen=True)
 class Tune:
-    """The search range of a parameter, written beside it: `Annotated[float, Tune(0.01, 0.3, log=True)]`."""
+    """The search range of a parameter, written beside it: `Annotated[float, Tune(0.01, 0.3, log=True)]`.
+
+    `categories`: it says how categories are treated, so there is nothing to search where the model reads none.
+    """
 
     low: float = 0.0
     high: float = 0.0
     log: bool = False
     choices: tuple[Scalar, ...] = ()
+    categories: bool = False
 
 
 class Params(BaseModel):

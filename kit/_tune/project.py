@@ -85,7 +85,7 @@ class Project:
         Raises:
             RecipeError: nothing is.
         """
-        found = space(self.model, self.section)
+        found = space(self.model, self.section, categories=self._categories())
         if not found:
             raise RecipeError(
                 "nothing of this model is left to search",
@@ -94,6 +94,15 @@ class Project:
                 next="take a param out of the recipe, or give ranges under tune.models",
             )
         return found
+
+    def _categories(self) -> bool:
+        """Return whether the model may be handed categories; a feature of one's own says nothing of it, so it may."""
+        stage = self.fits()[0]
+        files = stage.local["files"]
+        features = stage.ingredients["design"]["features"]
+        used = [feature["use"] for feature in features if feature["params"].get("columns") != []]
+        own = any(use in files for use in used)
+        return own or any(getattr(registry.load("features", use), "CATEGORIES", False) for use in used)
 
     def fits(self) -> list[Stage]:
         """Return the stages of a trial in order: curves, then fold by fold the fit of the first seed."""

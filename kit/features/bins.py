@@ -19,6 +19,7 @@ LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "table"
 KINDS: tuple[str, ...] = ("numeric",)
 ACCEPTS: tuple[str, ...] = ("numeric", "date")
+CATEGORIES = True
 
 Output = Literal["category", "number"]
 

@@ -20,6 +20,7 @@ LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("category",)
 ACCEPTS: tuple[str, ...] = ("category", "text", "key")
+CATEGORIES = True
 
 MAX_LEVELS = 2**24
 """float32 holds whole numbers exactly up to here."""

@@ -19,6 +19,7 @@ LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "table"
 KINDS: tuple[str, ...] = ("category",)
 ACCEPTS: tuple[str, ...] = (*CODED, "numeric", "date")
+CATEGORIES = True
 
 
 class Params(base.Params):

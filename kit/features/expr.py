@@ -24,6 +24,7 @@ LIBS: tuple[str, ...] = ("polars",)
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
 ACCEPTS: tuple[str, ...] = ("numeric", "date", *CODED)
+CATEGORIES = True
 
 
 class Params(base.Params):

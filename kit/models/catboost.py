@@ -93,11 +93,11 @@ class Params(boosting.BoosterParams):
     """Noise in the score of splits."""
     leaf_steps: Annotated[int, Field(ge=1), Tune(1, 20, log=True)] = 1
     """Newton steps per leaf value; an absolute loss has none to make, the gaussian objective makes one."""
-    onehot: Annotated[int, Field(ge=0), Tune(8, 100, log=True)] = 15
+    onehot: Annotated[int, Field(ge=0), Tune(8, 100, log=True, categories=True)] = 15
     """A column with at most this many categories is one-hot encoded."""
-    model_size: Annotated[float, Field(ge=0), Tune(0.1, 1.5, log=True)] = 0.5
+    model_size: Annotated[float, Field(ge=0), Tune(0.1, 1.5, log=True, categories=True)] = 0.5
     """Penalty on statistics of columns with many categories."""
-    ctr_complexity: Annotated[int | None, Field(ge=1), Tune(2, 5)] = None
+    ctr_complexity: Annotated[int | None, Field(ge=1), Tune(2, 5, categories=True)] = None
     """Most categories combined into one. None: the library's choice, 4."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 254
     """Most borders per column."""

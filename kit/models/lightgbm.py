@@ -112,13 +112,13 @@ class Params(boosting.BoosterParams):
     """L2 penalty on leaf values."""
     extra_trees: Annotated[bool, Tune(choices=(False, True))] = False
     """Try one random threshold per column and node instead of all."""
-    min_category: Annotated[int, Field(ge=1), Tune(2, 100, log=True)] = 100
+    min_category: Annotated[int, Field(ge=1), Tune(2, 100, log=True, categories=True)] = 100
     """Fewest rows of a category for it to be split off by its target statistic."""
-    cat_l2: Annotated[float, Field(ge=0), Tune(0.005, 2.0, log=True)] = 10.0
+    cat_l2: Annotated[float, Field(ge=0), Tune(0.005, 2.0, log=True, categories=True)] = 10.0
     """L2 penalty in splits of categories."""
-    cat_smooth: Annotated[float, Field(ge=0), Tune(0.001, 100.0, log=True)] = 10.0
+    cat_smooth: Annotated[float, Field(ge=0), Tune(0.001, 100.0, log=True, categories=True)] = 10.0
     """Smoothing of the target statistic of rare categories."""
-    onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True)] = 4
+    onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True, categories=True)] = 4
     """A column with at most this many categories is split one against the rest."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 255
     """Most histogram bins per column."""

@@ -110,7 +110,7 @@ class Params(boosting.BoosterParams):
     """L1 penalty on leaf values."""
     l2: Annotated[float, Field(ge=0), Tune(1e-4, 5.0, log=True)] = 1.0
     """L2 penalty on leaf values."""
-    onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True)] = 4
+    onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True, categories=True)] = 4
     """A column with fewer categories is split one against the rest."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 256
     """Most histogram bins per column."""

@@ -101,6 +101,7 @@ def check_call(feature: Use, w: World) -> None:
     learnt = learn(feature, w)
     whole = learnt(held)
     assert bits(whole) == bits(learnt(held)), "a second call differs"
+    assert getattr(worlds.module_of(feature), "CATEGORIES", False) or not whole.categories, "CATEGORIES is not said"
     assert bits(learnt(learning)) == bits(learnt(learning.blind())), "a call reads y"
     for index in (np.array([4]), np.arange(10, 30), np.arange(len(held))[::-1].copy()):
         part = learnt(held.take(index))

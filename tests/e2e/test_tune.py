@@ -332,6 +332,18 @@ tune:
     assert toy_params(tuned)["subsample"] == 0.9
 
 
+def test_how_categories_are_treated_is_searched_where_a_model_reads_some(tuned: Toy) -> None:
+    def searched(features: str, section: str = "") -> set[str]:
+        tuned.edit(("base: [numeric, category]", f"base: {features}"), text=RECIPE + section)
+        return {d.name for d in project(tuned).dimensions}
+
+    treated = {"min_category", "cat_l2", "cat_smooth", "onehot"}
+    assert treated <= searched("category")
+    assert searched("numeric") == searched("category") - treated
+    asked = "tune: {models: {a: {ranges: {onehot: [2, 9]}}}}\n"
+    assert searched("numeric", asked) & treated == {"onehot"}
+
+
 def test_the_params_of_an_estimator_can_be_searched(tuned: Toy) -> None:
     model = "{use: sklearn, features: base, params: {estimator: Ridge, params: {solver: cholesky}}}"
     ranges = "ranges: {params.alpha: {low: 0.001, high: 1000, log: true}}"
