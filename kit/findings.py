@@ -13,6 +13,7 @@ from kit.canon import stream
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.recipe import Recipe
+from kit.spelling import spelt
 from kit.store import Store
 from kit.types import Array, Ints
 from kit.wording import listed, plural
@@ -113,9 +114,12 @@ def _roles(looked: _Looked) -> Iterator[Finding]:
                 "note", names[0] if len(names) == 1 else "", f"no model reads the {kind} {_columns_of(names)}", advice
             )
     for name in (name for name in idle if looked.header[name].kind == "key"):
-        advice = f"data.id: {name} if it names the rows; else kinds: {{{name}: numeric}}"
+        # Codes such as A-0017 would all be missing as numbers.
+        other = "numeric" if meta["header"][name]["form"]["family"] == "numbers" else "category"
+        what = f"kinds: {{{spelt(name)}: {other}}}"
+        advice = f"data.id: {spelt(name)} if it names the rows; else {what}"
         if data.id is not None:
-            advice = f"name it in a feature to use it, or say what it is: kinds: {{{name}: numeric}}"
+            advice = f"name it in a feature to use it, or say what it is: {what}"
         yield Finding("note", name, "is different in every row, a key: bare feature names leave it out", advice)
 
 
@@ -163,7 +167,7 @@ def _columns(looked: _Looked) -> Iterator[Finding]:
         here, there = stratum[: len(looked.train)], stratum[len(looked.train) :]
         told = signals.telling(here, looked.targets, looked.fold)
         if told >= GIVES_AWAY:
-            advice = f"if it is not known when predicting: data: {{drop: [{name}]}}"
+            advice = f"if it is not known when predicting: data: {{drop: [{spelt(name)}]}}"
             yield Finding("warning", name, f"gives the target away: alone it explains {told:.0%} of it", advice)
         if looked.t and column.kind not in ("text", "key"):
             yield from _apart(name, x, here, there, coded, looked)
@@ -173,14 +177,14 @@ def _spread(name: str, x: Array, coded: bool) -> Iterator[Finding]:
     """Yield that a column (n,) is constant, or nearly."""
     empty = x < 0 if coded else np.isnan(x)
     if empty.all():
-        yield Finding("note", name, "holds no value in train", f"data: {{drop: [{name}]}}")
+        yield Finding("note", name, "holds no value in train", f"data: {{drop: [{spelt(name)}]}}")
         return
     values, counts = np.unique(x[:: max(1, len(x) // 1000)], return_counts=True)
     usual = values[np.argmax(counts)]
     share = float(empty.mean()) if np.isnan(usual) else float((x == usual).mean())
     if share >= CONSTANT:
         what = "is constant" if share == 1 else f"has one value in {share:.2%} of the training rows"
-        yield Finding("note", name, what, f"data: {{drop: [{name}]}} saves time")
+        yield Finding("note", name, what, f"data: {{drop: [{spelt(name)}]}} saves time")
 
 
 def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _Looked) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import numpy as np
 from kit import devices, forms, kinds, wishes
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
+from kit.spelling import spelt
 from kit.types import Array, Column
 from kit.wishes import Wish
 
@@ -158,7 +159,7 @@ def _column(train: pl.Series, test: pl.Series | None, n_test: int, name: str, ro
     wish = roles.kinds.get(name)
     found = _stack(train, test, wishes.order_of(wish))
     other = "numeric" if isinstance(found.values, Coded) else "category"
-    notes = [Note(name, found.note, f"if that is wrong: kinds: {{{name}: {other}}}")] if found.note else []
+    notes = [Note(name, found.note, f"if that is wrong: kinds: {{{spelt(name)}: {other}}}")] if found.note else []
     if wish is not None:
         found = wishes.grant(found, _both(train, test), wish, name)
         notes = [Note(name, found.note)] if found.note else []
@@ -284,4 +285,5 @@ def _remark(found: Found, column: Column, name: str) -> list[Note]:
         return [Note(name, "holds no value")]
     if not isinstance(found.values, Coded) or column.kind == "key" or len(found.values.levels) < 10:
         return []
-    return [Note(name, what, next.replace("<column>", name)) for what, next in wishes.nearly(found.values.levels)]
+    near = wishes.nearly(found.values.levels)
+    return [Note(name, what, next.replace("<column>", spelt(name))) for what, next in near]

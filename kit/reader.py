@@ -138,10 +138,11 @@ class _Reader(Plugs):
     def _split(self, value: Any, data: DataSection) -> tuple[Plug | None, int, DataSection]:
         value = {"use": value} if isinstance(value, str) else value
         if not isinstance(value, Mapping):
-            known = registry.names("splits")
-            self.add("split must be a splitter's name or a mapping", ("split",), got=value, allowed=known)
+            self.add("split must be a splitter's name or a mapping", ("split",), value, registry.names("splits"))
             return None, 1, data
         roles = {role: value[role] for role in ("groups", "time") if role in value}
+        if "use" not in value and len(roles) < 2:
+            value = {"use": {"groups": "group", "time": "time"}.get("".join(roles), "kfold"), **value}
         repeats = self.count(value.get("repeats", 1), ("split", "repeats"))
         rest = {k: v for k, v in value.items() if k not in ("groups", "time", "repeats")}
         for role, column in roles.items():

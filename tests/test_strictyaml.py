@@ -5,6 +5,7 @@ from math import inf
 import pytest
 
 from kit.errors import RecipeError
+from kit.spelling import spelt
 from kit.strictyaml import Document, apply_sets, load, parse_scalar_or_flow
 
 
@@ -214,3 +215,13 @@ def test_apply_sets_reports_all_bad_arguments_at_once(read):
         apply_sets(document, [*bad, "a.c=2"])
     assert [p.place for p in caught.value.problems] == [f"--set {argument}" for argument in bad]
     assert apply_sets(document, []).value == document.value
+
+
+@pytest.mark.parametrize(
+    "name", ["Age", "Unnamed: 0", "a, b", "7", "null", "# n", "lieu: où?", 'say "x"', "a]", " b", "", "\t"]
+)
+def test_a_spelt_name_reads_back_between_brackets(name):
+    assert parse_scalar_or_flow(f"{{drop: [{spelt(name)}], kinds: {{{spelt(name)}: numeric}}}}") == {
+        "drop": [name],
+        "kinds": {name: "numeric"},
+    }

@@ -86,16 +86,17 @@ def test_columns_that_say_nothing(tmp_path):
 
 def test_keys_and_columns_no_model_reads(tmp_path):
     extra = {
-        "row_id": pl.int_range(pl.len()) + 10,
+        "row: id": pl.int_range(pl.len()) + 10,
         "day": pl.lit("2021-01-05"),
         "hash": pl.int_range(pl.len()).map_elements(lambda i: f"h{i:04d}", pl.String),
     }
-    test = clean(1, T).drop("y").with_columns(extra["day"], row_id=pl.int_range(pl.len()) + 10 + N, hash=extra["hash"])
+    row_id = (pl.int_range(pl.len()) + 10 + N).alias("row: id")
+    test = clean(1, T).drop("y").with_columns(extra["day"], row_id, hash=extra["hash"])
     train = clean().with_columns(**extra).with_columns(hash=pl.col("hash") + "a")
     found = findings(tmp_path, train, test.rename({"literal": "day"}))
-    assert [f["next"] for f in found if f["column"] == "row_id"] == [
-        "data.id: row_id if it names the rows; else kinds: {row_id: numeric}"
-    ]
+    advice = {f["column"]: f["next"] for f in found}
+    assert advice["row: id"] == 'data.id: "row: id" if it names the rows; else kinds: {"row: id": numeric}'
+    assert advice["hash"] == "data.id: hash if it names the rows; else kinds: {hash: category}"
     assert of(found, "hash") == [("note", "is different in every row, a key: bare feature names leave it out")]
     assert ("note", "no model reads the date column day") in of(found, "day")
 

@@ -302,3 +302,17 @@ def test_a_short_form_can_be_set_below(read):
 
 def test_a_bare_plug_in_that_cannot_do_without_parameters(read):
     assert rules(read, BASE.replace("lightgbm", "{use: lightgbm, augment: jitter}")) == [("4", "columns must be given")]
+
+
+@pytest.mark.parametrize(
+    ("split", "use", "folds"),
+    [
+        ("{folds: 3}", "kfold", 3),
+        ("{groups: g, folds: 4}", "group", 4),
+        ("{time: t}", "time", 5),
+        ("kfold", "kfold", 5),
+    ],
+)
+def test_a_split_without_use_follows_from_its_columns(read, split, use, folds):
+    made = read(BASE + f"split: {split}\n").split
+    assert (made.use, made.params.folds) == (use, folds)
