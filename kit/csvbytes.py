@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ Bytes = NDArray[np.uint8]
 _CHUNK = 1 << 26
 _CACHED = 1 << 18
 """Bytes that stay in the processor's cache while they are looked at several times."""
+_BACK = 1 << 12
 
 
 def buffer(data: Path | bytes) -> Bytes:
@@ -25,8 +26,8 @@ def buffer(data: Path | bytes) -> Bytes:
 
 
 def parts(data: Bytes) -> Iterator[Bytes]:
-    """Yield the bytes in pieces that are copied without harm."""
-    return (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
+    """Yield the bytes in pieces that are looked at in the cache."""
+    return (data[at : at + _CACHED] for at in range(0, len(data), _CACHED))
 
 
 def has(data: Bytes, sign: str) -> bool:
@@ -42,24 +43,46 @@ def count(data: Bytes, sign: str) -> int:
 def columns_with_zeros(data: Bytes, separator: str, width: int) -> set[int]:
     """Return the numbers of the columns in which a field may begin with a zero before a digit."""
     found: set[int] = set()
-    quoted, sign = has(data, '"'), ord(separator)
-    before = 0  # separators between the last line end and the part
     for at in range(0, len(data), _CACHED):
-        part = data[at : at + _CACHED + 2]
-        zeros = (part[1:-1] == ord("0")) & (part[2:] - np.uint8(ord("0")) < 10)
-        zeros &= (part[:-2] == sign) | (part[:-2] == ord("\n")) | (part[:-2] == ord('"'))
-        hits, inner = np.flatnonzero(zeros), part[:_CACHED]
-        if len(hits) and quoted:
+        hits = _padded(data[at : at + _CACHED + 2], (separator, "\n", '"'))
+        if len(hits) and not found and has(data, '"'):
             return set(range(width))  # a separator may be text: every column is a suspect
-        ends = np.flatnonzero(inner == ord("\n"))
         if len(hits):
-            signs = np.concatenate([np.full(before, -1), np.flatnonzero(inner == sign)])
-            last = np.concatenate([[-2], ends])[np.searchsorted(ends, hits, side="right")]
+            start = _line_start(data, at)
+            part, hits = data[start : at + _CACHED], hits + (at - start)
+            signs, ends = np.flatnonzero(part == ord(separator)), np.flatnonzero(part == ord("\n"))
+            last = np.concatenate([[-1], ends])[np.searchsorted(ends, hits, side="right")]
             counts = np.searchsorted(signs, hits, side="right") - np.searchsorted(signs, last, side="right")
-            found.update(np.unique(counts).tolist())
-        rest = inner[int(ends[-1]) + 1 if len(ends) else 0 :]
-        before = int(np.count_nonzero(rest == sign)) + (0 if len(ends) else before)
+            found.update(counts.tolist())
     return found
+
+
+def _padded(part: Bytes, marks: Sequence[str]) -> Ints:
+    """Return where a mark stands before a zero and a digit.
+
+    Two bytes are compared at a time, once from the even and once from the odd ones: half the work.
+    """
+    pairs = [p[: len(p) // 2 * 2].view("<u2") for p in (part, part[1:].copy())]
+    zeros = [(p & 0xF0FF) == 0x3030 for p in pairs]  # 0 before one of 0-9 and :;<=>?
+    found = []
+    for k, after in ((0, zeros[1]), (1, zeros[0][1:])):
+        mine = pairs[k][: len(after)]
+        hits = mine == ord(marks[0]) + (ord("0") << 8)
+        for mark in marks[1:]:
+            hits |= mine == ord(mark) + (ord("0") << 8)
+        hits &= after[: len(mine)]
+        found.append(2 * np.flatnonzero(hits) + k if hits.any() else np.empty(0, np.int64))
+    places = np.concatenate(found)
+    return places[part[places + 2] - np.uint8(ord("0")) < 10]
+
+
+def _line_start(data: Bytes, at: int) -> int:
+    """Return where the line of a place begins."""
+    for start in range(at - _BACK, -_BACK, -_BACK):
+        ends = np.flatnonzero(data[max(start, 0) : max(start + _BACK, 0)] == ord("\n"))
+        if len(ends):
+            return max(start, 0) + int(ends[-1]) + 1
+    return 0
 
 
 def records(data: Bytes, separator: str) -> Iterator[tuple[Ints, Ints, Ints]]:

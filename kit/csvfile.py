@@ -26,6 +26,8 @@ SEPARATORS = (",", ";", "\t", "|")
 
 _GUESS_BYTES = 1 << 15
 _GUESS_PIECES = 16
+_GUESS_SHARE = 1000
+"""A piece is at most this part of the file: a small one is read in the time that looking at all pieces would take."""
 _RETRIES = 4
 
 
@@ -42,7 +44,7 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     names = _header(path, data, separator)
     types, known = _guess(data, separator, words, len(names))
     # Polars compares every field with every word: half as much work again, so only where there are words.
-    taken = words if known else [""]
+    taken = words if known else []
     for _ in range(_RETRIES):
         try:
             frame = _frame(path, data, separator, taken, types)
@@ -93,23 +95,29 @@ def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int)
     size = len(data) if isinstance(data, bytes) else data.stat().st_size
     with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as raw:
         pieces = [raw.read(_GUESS_BYTES).rpartition(b"\n")[0] or b""]
+        length = min(_GUESS_BYTES // 4, size // _GUESS_SHARE)
         for at in np.linspace(_GUESS_BYTES, size, _GUESS_PIECES, endpoint=False).astype(int):
             if size > 8 * _GUESS_BYTES:
                 raw.seek(int(at))
-                pieces.append(raw.read(_GUESS_BYTES // 4).partition(b"\n")[2].rpartition(b"\n")[0])
+                pieces.append(raw.read(length).partition(b"\n")[2].rpartition(b"\n")[0])
     for taken in (pieces, pieces[:1]):
         try:
             sample = b"\n".join(p for p in taken if p)
-            found = pl.read_csv(sample, separator=separator, null_values=list(words), infer_schema_length=None)
+            found = pl.read_csv(sample, separator=separator, null_values=list(words), infer_schema=False)
         except pl.exceptions.PolarsError:
             continue
-        field = "|".join(re.escape(w) for w in words if w)
-        known = re.search(
-            rf'(?:^|["{re.escape(separator)}])(?:{field})(?:["{re.escape(separator)}\r]|$)'.encode(), sample, re.M
-        )
-        types = [dtype if dtype in (pl.Int64, pl.Float64) else pl.String for dtype in found.dtypes]
-        return (types if len(types) == width else [pl.String] * width), known is not None
+        found.columns = [str(i) for i in range(found.width)]
+        numbers = {s.name: s.dtype for s in as_numbers(found.get_columns())}
+        types = [numbers.get(name, pl.String) for name in found.columns]
+        return (types if len(types) == width else [pl.String] * width), _has_word(sample, separator, words)
     return [pl.String] * width, True
+
+
+def _has_word(sample: bytes, separator: str, words: Sequence[str]) -> bool:
+    """Return whether a field is one of the words."""
+    seen = [re.escape(w).encode() for w in words if w and w.encode() in sample]
+    mark = re.escape(separator).encode()
+    return bool(seen and re.search(rb'(?:^|["%b])(?:%b)(?:["%b\r]|$)' % (mark, b"|".join(seen), mark), sample, re.M))
 
 
 def _without(
@@ -137,7 +145,7 @@ def _frame(
 
     names = _header(path, data, separator)
     frame = pl.read_csv(
-        data, separator=separator, null_values=list(words), infer_schema=False, schema_overrides=types or {}
+        data, separator=separator, null_values=list(words) or None, infer_schema=False, schema_overrides=types or {}
     )
     if frame.width != len(names):
         raise _csv_error(path, data, separator, len(names))

@@ -31,6 +31,8 @@ SHAPES = {
 """Name -> pattern. In a/b/y it must be told from the values which of a and b is the day."""
 
 ORDERS = ("dmy", "mdy")
+_BEGINNING = r"^(?:\d|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
+"""How every date of SHAPES begins."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _UNITS = ((1e11, 86_400.0), (1e14, 86.4e6), (1e17, 86.4e9), (float("inf"), 86.4e12))
 """Numbers below the first are seconds since 1970, then milli-, micro- and nanoseconds; how many make a day."""
@@ -56,12 +58,19 @@ def find(levels: pl.Series, order: str = "") -> Dates | None:
     Dates(shape='a/b/y', order='dmy', doubt='')
     """
     head = levels.head(100)
+    if not begin(head).all():
+        return None
     likely = [name for name, pattern in SHAPES.items() if len(head) and re.match(pattern, head[0])]
     shape = next((name for name in likely if head.str.contains(SHAPES[name]).all()), None)
     if shape is None:
         return None
     made = _ordered(levels, shape, order) if shape.startswith("a") else Dates(shape)
     return made if made is not None and not read(levels, made).null_count() else None
+
+
+def begin(levels: pl.Series) -> pl.Series:
+    """Return whether strings begin as dates do; the patterns of SHAPES take much longer to ask."""
+    return levels.str.contains(_BEGINNING)
 
 
 def read(levels: pl.Series, dates: Dates) -> pl.Series:

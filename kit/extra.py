@@ -11,7 +11,8 @@ import numpy as np
 from kit import forms
 from kit.errors import DataError, nearest
 from kit.forms import Coded
-from kit.infer import Table, array_of, narrow, vector
+from kit.asarray import array_of, narrow, vector
+from kit.infer import Table
 from kit.types import Array, Bools, Column, Floats
 
 if TYPE_CHECKING:

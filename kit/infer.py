@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kit import devices, forms, kinds, wishes
+from kit.asarray import LOOK, Arrays, array_of, numeric, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
 from kit.spelling import spelt
@@ -18,10 +20,6 @@ from kit.wishes import Wish
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-MANY_CELLS = 1_000_000
-"""Tables of more cells are worked on by several threads."""
 
 
 MANY_CELLS = 1_000_000
@@ -50,7 +48,8 @@ class Table:
     Shape:
         x: name -> (n_train + n_test,) float64 or float32 (numeric; float32 only where that is exact), float64 days
             since 1970-01-01 (date), int32 codes into `Column.levels`, -1 = missing (category, text, key), or
-            (n_train + n_test, d) float32 (vector). Missing numbers are NaN.
+            (n_train + n_test, d) float32 (vector). Missing numbers are NaN. A column becomes an array when it is
+            asked for, each time anew: the arrays of a large table need not all be there at once.
         forms: how the values of each column of x are written, to read more of them.
         missing_in_test: columns of x that the test data lack; their test part is missing.
         only_in_test: columns that the train data lack; they are not in x.
@@ -81,10 +80,10 @@ class Roles:
 
 
 class _Made(NamedTuple):
-    """A finished column, or None for both where kit has no use for it."""
+    """A finished column and what makes its array, or None for both where kit has no use for it."""
 
     column: Column | None
-    x: Array | None
+    x: Callable[[], Array] | None
     form: Form
     notes: tuple[Note, ...]
 
@@ -104,8 +103,11 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
         return _column(train[name], _maybe(test, name), n_test, name, roles)
 
     # Conversions leave the interpreter for numpy and polars: threads share the work where there is much of it.
-    with ThreadPoolExecutor(devices.cores() if len(train) * len(names) > MANY_CELLS else 1) as pool:
-        made = dict(zip(names, pool.map(make, names), strict=True))
+    if len(train) * len(names) > MANY_CELLS:
+        with ThreadPoolExecutor(devices.cores()) as pool:
+            made = dict(zip(names, pool.map(make, names), strict=True))
+    else:
+        made = {name: make(name) for name in names}
     used = {name: m for name, m in made.items() if m.column is not None and m.x is not None}
     notes = tuple(note for m in made.values() for note in m.notes)
     in_test = set() if test is None else set(test.columns)
@@ -114,7 +116,7 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
         n_train=len(train),
         n_test=n_test,
         header={name: m.column for name, m in used.items() if m.column is not None},
-        x={name: m.x for name, m in used.items() if m.x is not None},
+        x=Arrays({name: m.x for name, m in used.items() if m.x is not None}),
         forms={name: m.form for name, m in used.items()},
         kept=kept,
         missing_in_test=missing,
@@ -132,19 +134,6 @@ def column_values(frame: pl.DataFrame, name: str) -> pl.Series:
     if name not in frame.columns:
         raise DataError("there is no such column", got=name, allowed=frame.columns, next=nearest(name, frame.columns))
     return frame[name]
-
-
-def array_of(values: pl.Series | Coded, family: str) -> Array:
-    """Return numbers or dates as floats (NaN = missing), the rest as int32 codes (-1 = missing)."""
-    import polars as pl
-
-    if isinstance(values, Coded):
-        return values.codes
-    if family == "true/false":
-        return values.cast(pl.Int32).fill_null(-1).to_numpy()
-    if not values.null_count() and (values.dtype.is_integer() or values.dtype == pl.Float64):
-        return values.to_numpy()
-    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _maybe(frame: pl.DataFrame | None, name: str) -> pl.Series | None:
@@ -229,54 +218,31 @@ def _switches(left: Found, right: Found) -> Found | None:
     return Found(pl.concat(parts), Form("true/false"), "0 and 1 in one file, true and false in the other: read as one")
 
 
-def _finish(found: Found, wish: Wish | None, *, key: bool) -> tuple[Column, Array, tuple[str, str]] | None:
-    """Return the header entry, the array, and what was found out on the way with the advice; None without a use."""
+def _finish(
+    found: Found, wish: Wish | None, *, key: bool
+) -> tuple[Column, Callable[[], Array], tuple[str, str]] | None:
+    """Return the header entry, what makes the array, and what was found out with the advice; None without a use."""
     family, values = found.form.family, found.values
     if isinstance(values, Coded):
         kind = kinds.of_text(values, wish, key=key)
-        return Column(kind, tuple(values.levels.to_list())), values.codes, ("", "")
+        return Column(kind, tuple(values.levels.to_list())), partial(array_of, values, family), ("", "")
+    as_array = partial(array_of, values, family)
     if family == "true/false":
-        return Column("category", ("false", "true")), array_of(values, family), ("", "")
+        return Column("category", ("false", "true")), as_array, ("", "")
     if family == "lists":
         made = vector(values)
-        return None if made is None else (*made, ("", ""))
+        return None if made is None else (made[0], partial(np.asarray, made[1]), ("", ""))
     if family not in ("numbers", "nothing", "dates"):
         return None
-    x = array_of(values, family)
     if family == "dates":
-        return Column("date"), x, ("", "")
-    if key and kinds.is_number_key(x):
+        return Column("date"), as_array, ("", "")
+    may_be_key = key and kinds.may_number_rows(array_of(values.head(LOOK), family))
+    if may_be_key and kinds.is_number_key(as_array()):
         coded = forms.code(forms.as_text(values))
-        return Column("key", tuple(coded.levels.to_list())), coded.codes, ("", "")
-    infinite = np.isinf(x) if x.dtype.kind == "f" else np.zeros(0, np.bool_)
-    if not infinite.any():
-        return Column("numeric"), narrow(x), ("", "")
-    told = f"{int(infinite.sum())} infinite values are read as missing"
-    return Column("numeric"), narrow(np.where(infinite, np.nan, x)), (told, "")
-
-
-def narrow(values: Array) -> Array:
-    """Return float32 where no value changes by it, else float64: half the memory for counts and codes."""
-    with np.errstate(over="ignore"):
-        small = values.astype(np.float32)
-    if values.dtype.kind != "f":
-        exact = not len(values) or max(abs(int(values.min())), abs(int(values.max()))) <= 2**24
-        return small if exact or np.array_equal(small.astype(np.float64), values) else values.astype(np.float64)
-    return small if np.array_equal(small, values, equal_nan=True) else values
-
-
-def vector(series: pl.Series) -> tuple[Column, Array] | None:
-    """Return lists of d numbers as (n, d) float32, NaN where the list is missing, or None if they are not that."""
-    import polars as pl
-
-    lists = series.cast(pl.List(series.dtype.inner)) if isinstance(series.dtype, pl.Array) else series
-    flat = lists.drop_nulls().explode()
-    lengths = lists.list.len().drop_nulls().unique()
-    if not flat.dtype.is_numeric() or len(lengths) != 1 or not lengths[0]:
-        return None
-    out = np.full((len(lists), lengths[0]), np.nan, np.float32)
-    out[lists.is_not_null().to_numpy()] = flat.cast(pl.Float32).fill_null(np.nan).to_numpy().reshape(-1, lengths[0])
-    return Column("vector", width=lengths[0]), out
+        return Column("key", tuple(coded.levels.to_list())), partial(array_of, coded, "text"), ("", "")
+    infinite = values.is_infinite().sum() if values.dtype.is_float() else 0
+    told = f"{infinite} infinite values are read as missing" if infinite else ""
+    return Column("numeric"), partial(numeric, values, family, bool(infinite)), (told, "")
 
 
 def _remark(found: Found, column: Column, name: str) -> list[Note]:

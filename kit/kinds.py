@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from kit.asarray import LOOK
 from kit.forms import Coded
 from kit.types import Array
 from kit.wishes import Wish
@@ -54,14 +55,17 @@ def _is_text_key(coded: Coded) -> bool:
     return bool(plain) and float(levels.str.contains(r"\d").mean()) >= 0.9  # type: ignore[arg-type]
 
 
-def is_number_key(x: Array) -> bool:
-    """Return whether numbers number the rows: whole, all different, and close together."""
-    if len(x) < KEY_ROWS:
-        return False
-    head = x[:1000]  # most columns are told by a look
+def may_number_rows(head: Array) -> bool:
+    """Return whether the first numbers may be a key's: whole and all different. Most columns are told by this look."""
     if head.dtype.kind == "f" and (not np.isfinite(head).all() or (head % 1 != 0).any()):
         return False
-    if len(np.unique(head)) < len(head):
+    ordered = np.sort(head)  # np.unique loads numpy.ma first, longer than a small table takes
+    return not (ordered[1:] == ordered[:-1]).any()
+
+
+def is_number_key(x: Array) -> bool:
+    """Return whether numbers number the rows: whole, all different, and close together."""
+    if len(x) < KEY_ROWS or not may_number_rows(x[:LOOK]):
         return False
     low, high = x.min(), x.max()
     if not (np.isfinite(low) and np.isfinite(high)):

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import amounts, csvbytes, csvfile, datafolder, dates, extra, forms, infer, jsonfile, kinds, table, wishes
+from kit import amounts, asarray, csvbytes, csvfile, datafolder, dates, extra, forms, infer, jsonfile, kinds, table, wishes
 from kit.canon import code_file, digest_file
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
 from kit.infer import Roles
 from kit.recipe import ExtraSection, Recipe
-from kit.store import Store
+from kit.store import Later, Store
 from kit.types import Array
 from kit.wording import At, placed
 
 if TYPE_CHECKING:
     import polars as pl
 
-CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, kinds, wishes, forms, dates, amounts)
+CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, asarray, kinds, wishes, forms, dates, amounts)
 """Modules that shape a table."""
 
 
@@ -100,7 +101,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> 
     except DataError as error:
         raise placed(error, recipe.document, ("data", "kinds")) from error
     del train, test
-    files: dict[str, Array | bytes] = {}
+    files: dict[str, Array | bytes | Later] = {}
     for name, (train_part, test_part) in built.kept.items():
         files[f"train/{name}"] = table.series_to_arrow(train_part)
         if test_part is not None:
@@ -112,10 +113,15 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> 
         files["extra/weight"] = added.weight
         files |= {f"extra/target/{i}": table.series_to_arrow(s) for i, s in enumerate(added.targets)}
     for name, column in built.header.items():
-        files[f"x/{name}"] = built.x[name]
+        files[f"x/{name}"] = Later(partial(built.x.__getitem__, name), _size(built))
         if column.levels:
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
     store.commit(key, files, _meta(built, recipe, about), made)
+
+
+def _size(built: infer.Table) -> int:
+    """Return about how many bytes a column takes."""
+    return 8 * (built.n_train + built.n_test)
 
 
 def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from kit import table
 from kit.oof import average
 from kit.store import Store, Stored
-from kit.types import Array, Column, Rows
+from kit.types import Array, Column, Gather, Rows
 
 
 class _Levels(Sequence[str]):
@@ -89,16 +89,16 @@ def load(
     x = _Columns(stored, names, columns)
     levelled = any("x" not in c for c in columns.values())  # no model was asked about learn-only rows
     extra = facts.array("extra_row") if "extra_row" in facts and not levelled else np.empty(0, np.int64)
-    everything = Rows(np.arange(n + t + stored.meta["n_extra"]), x, _header(stored, names, columns))
-    train = everything.take(np.concatenate([np.arange(n), extra]))
+    header = _header(stored, names, columns)
+    row, test_row = np.concatenate([np.arange(n), extra]), np.arange(n, n + t)
 
     def of_both(name: str) -> Any:
         return np.concatenate([facts.array(name), facts.array(f"extra_{name}")]) if len(extra) else facts.array(name)
 
     optional: dict[str, Any] = {k: of_both(k) if k in facts else None for k in ("group", "time")}
     v = np.concatenate([facts.array("v"), np.zeros(len(extra))])
-    train = Rows(train.row, train.x, train.header, of_both("y"), of_both("w"), v, **optional)
-    return train, everything.take(np.arange(n, n + t))
+    train = Rows(row, Gather(x, row), header, of_both("y"), of_both("w"), v, **optional)
+    return train, Rows(test_row, Gather(x, test_row), header)
 
 
 class _Joined(Mapping[str, Array]):

@@ -10,12 +10,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,13 @@ MANY_BYTES = 1 << 24
 
 STALE_SECONDS = 86_400
 """Age after which a temporary folder is taken for the rest of a killed process."""
+
+
+class Later(NamedTuple):
+    """An array that is made when it is written, and about how many bytes it will have."""
+
+    make: Callable[[], Array]
+    nbytes: int
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ class Store:
     def commit(
         self,
         key: str,
-        files: Mapping[str, Array | bytes],
+        files: Mapping[str, Array | bytes | Later],
         meta: Mapping[str, Any],
         ingredients: Mapping[str, Any],
         folder: Path | None = None,
@@ -167,10 +175,7 @@ class Store:
     def _read(self, key: str) -> Stored | None:
         folder = self._path(key)
         try:
-            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-            digest = manifest.pop("digest")
-            if hashlib.sha256(canonical(manifest).encode()).hexdigest() != digest:
-                raise ValueError("the manifest was altered")
+            manifest = _sound((folder / "manifest.json").read_text("utf-8"))
             sizes = [(folder / f["file"]).stat().st_size == f["size"] for f in manifest["files"].values()]
             if manifest["format"] != FORMAT or not all(sizes):
                 raise ValueError("a file was cut")
@@ -207,16 +212,28 @@ class Store:
         shutil.rmtree(grave, ignore_errors=True)
 
 
-def _write_all(temp: Path, files: Mapping[str, Array | bytes]) -> dict[str, dict[str, Any]]:
+@lru_cache(maxsize=64)  # one command opens the same table and rows again and again
+def _sound(text: str) -> Mapping[str, Any]:
+    """Return the manifest that a text holds, which was not altered."""
+    manifest: dict[str, Any] = json.loads(text)
+    digest = manifest.pop("digest")
+    if hashlib.sha256(canonical(manifest).encode()).hexdigest() != digest:
+        raise ValueError("the manifest was altered")
+    return manifest
+
+
+def _write_all(temp: Path, files: Mapping[str, Array | bytes | Later]) -> dict[str, dict[str, Any]]:
     """Write the files and return their entries; many bytes by several threads, as disk and hash leave Python."""
-    size = sum(len(v) if isinstance(v, bytes) else v.nbytes for v in files.values())
-    with ThreadPoolExecutor(devices.cores() if size > MANY_BYTES else 1) as pool:
-        entries = pool.map(lambda item: _write(temp, *item), enumerate(files.values()))
-        return dict(zip(files, entries, strict=True))
+    numbered = enumerate(files.values())
+    if sum(len(v) if isinstance(v, bytes) else v.nbytes for v in files.values()) <= MANY_BYTES:
+        return dict(zip(files, [_write(temp, *item) for item in numbered], strict=True))
+    with ThreadPoolExecutor(devices.cores()) as pool:
+        return dict(zip(files, pool.map(lambda item: _write(temp, *item), numbered), strict=True))
 
 
-def _write(temp: Path, number: int, value: Array | bytes) -> dict[str, Any]:
+def _write(temp: Path, number: int, value: Array | bytes | Later) -> dict[str, Any]:
     """Write an array in numpy's format, or bytes, and return its entry; hashed on the way, as it is in memory."""
+    value = value.make() if isinstance(value, Later) else value
     name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
     digest, size = hashlib.sha256(), 0
     with (temp / name).open("wb") as file:

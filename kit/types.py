@@ -129,7 +129,7 @@ class Rows:
             if len(getattr(self, name)) == 0 and n:
                 object.__setattr__(self, name, np.ones(n))
         if len(self.parents) == 0 and n:
-            object.__setattr__(self, "parents", np.full((n, 2), NO_PARENT))
+            object.__setattr__(self, "parents", np.broadcast_to(np.int64(NO_PARENT), (n, 2)))
         for name in ("y", "w", "v", "group", "time"):
             value = getattr(self, name)
             require(value is None or value.shape == (n,), f"{name} must have shape ({n},)")

@@ -107,6 +107,8 @@ def _lost(coded: Coded, form: Form, name: str, kind: str) -> Found:
 def _no_dates(levels: pl.Series) -> pl.Series:
     """Return the strings that are no dates where most are, else nothing."""
     sample = levels.sample(min(len(levels), 200), seed=0)
+    if dates.begin(sample).sum() < len(sample) * 0.9:
+        return levels.clear()
     best = max(dates.SHAPES, key=lambda s: dates.read(sample, dates.Dates(s, "dmy" if s[0] == "a" else "")).count())
     order = "dmy" if best[0] == "a" else ""
     if dates.read(sample, dates.Dates(best, order)).count() < len(sample) * 0.9:
