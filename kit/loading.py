@@ -8,7 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import amounts, asarray, csvbytes, csvfile, datafolder, dates, extra, forms, infer, jsonfile, kinds, table, wishes
+from kit import (
+    amounts,
+    asarray,
+    csvbytes,
+    csvfile,
+    datafolder,
+    dates,
+    extra,
+    forms,
+    infer,
+    jsonfile,
+    kinds,
+    table,
+    wishes,
+)
 from kit.canon import code_file, digest_file
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add

@@ -82,8 +82,9 @@ def _pack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, Params):
         return {_TAG: "params", "class": registry.reference(type(value)), "is": value.model_dump(mode="json")}
     if is_dataclass(value) and not isinstance(value, type):
-        # What learning rows are worth for themselves is of no use to new ones.
+        # What learning rows, and rows made of them, are worth is of no use to new ones.
         plain = replace(value, own=None) if isinstance(getattr(value, "own", None), Block) else value
+        plain = replace(plain, apart=None) if hasattr(plain, "apart") else plain
         parts = {f.name: _pack(getattr(plain, f.name), arrays) for f in fields(plain) if f.init}
         return {_TAG: "data", "class": registry.reference(type(value)), "is": parts}
     raise TypeError(f"{type(value).__name__} cannot be saved without pickle: {value!r:.80}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +15,7 @@ from kit.features._columns import CODED, check_columns, check_together, sets_of
 from kit.features._inner import inner_folds
 from kit.features._keys import Keys
 from kit.params import ColumnName, Tune
-from kit.types import Block, Column, Floats, Floats32, Ints, Rows, Task, require
+from kit.types import NO_PARENT, Array, Block, Column, Floats, Floats32, Ints, Rows, Task, require
 
 LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "fold"
@@ -39,25 +40,70 @@ class Params(base.Params):
     """How many rows of average weight the overall mean counts for. 0 = the plain mean of the level."""
 
     folds: Annotated[int, Field(ge=2, le=100)] = 5
-    """Inner folds: a learning row's own value comes from those that do not hold it or its group."""
+    """Inner folds: a learning row's own value comes from those that do not hold it or its group, a synthetic row's from
+    those that hold none of its parents; with 2 folds and a parent in each it is missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learners:
+    """The learning rows by inner fold, for tables that leave some of them out.
+
+    Shape: row (n,) numbers; fold (n,); groups: per set of columns (n,) int32; target (n, m); w (n,).
+    """
+
+    row: Ints
+    fold: Ints
+    groups: tuple[Array, ...]
+    target: Floats
+    w: Floats
+    smoothing: float
+
+    def tables(self, sizes: Sequence[int], without: Ints) -> list[Floats32]:
+        """Return the table of each set of columns by the rows that are in none of the folds `without`."""
+        # Summed anew instead of total minus fold: the rounding of a difference would carry the y left out.
+        rest = ~np.isin(self.fold, without)
+        target, w = self.target[rest], self.w[rest]
+        return [_table(g[rest], size, target, w, self.smoothing) for g, size in zip(self.groups, sizes, strict=True)]
+
+    def folds_of(self, rows: Ints) -> Ints:
+        """Return the inner fold of each of these row numbers, -1 for one that was not learnt from."""
+        order = np.argsort(self.row, kind="stable")
+        place = order[np.minimum(np.searchsorted(self.row, rows, sorter=order), len(order) - 1)]
+        return np.where(self.row[place] == rows, self.fold[place], -1)
 
 
 @dataclass(frozen=True, eq=False)
 class TargetMean:
-    """Groups, and one table for each set of columns, (size + 1, m) float32; its last row is for what was never met."""
+    """Groups, and one table for each set of columns, (size + 1, m) float32; its last row is for what was never met.
+
+    `apart`: for rows made of learning rows, which would else be told their parents' y.
+    """
 
     keys: tuple[Keys, ...]
     names: tuple[str, ...]
     tables: tuple[Floats32, ...]
     own: Block | None = None
+    apart: Learners | None = None
 
     def __call__(self, rows: Rows) -> Block:
-        """Return the means, (n, sets * m) float32 in Fortran order."""
-        m = self.tables[0].shape[1] if self.tables else 0
-        x: Floats32 = np.empty((len(rows), len(self.names)), np.float32, order="F")
-        for j, (key, table) in enumerate(zip(self.keys, self.tables, strict=True)):
-            x[:, j * m : (j + 1) * m] = table[key(rows)]
+        """Return the means, (n, sets * m) float32 in Fortran order; of a synthetic row without its parents' folds."""
+        groups = [key(rows) for key in self.keys]
+        x = self._filled(len(rows), self.tables, groups)
+        if self.apart is None or not (rows.parents != NO_PARENT).any():
+            return Block(self.names, x)
+        folds = np.sort(self.apart.folds_of(rows.parents), axis=1)
+        for pair in np.unique(folds[folds[:, 1] >= 0], axis=0):
+            made = np.flatnonzero((folds == pair).all(axis=1))
+            tables = self.apart.tables([key.size for key in self.keys], pair)
+            x[made] = self._filled(len(made), tables, [group[made] for group in groups])
         return Block(self.names, x)
+
+    def _filled(self, n: int, tables: Sequence[Floats32], groups: Sequence[Array]) -> Floats32:
+        m = tables[0].shape[1] if tables else 0
+        x: Floats32 = np.empty((n, len(self.names)), np.float32, order="F")
+        for j, (table, group) in enumerate(zip(tables, groups, strict=True)):
+            x[:, j * m : (j + 1) * m] = table[group]
+        return x
 
 
 def ready(params: Params, header: dict[str, Column]) -> Params:
@@ -81,19 +127,17 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> T
     require(rows.y is not None, "target_mean learns from y")
     found = [Keys.learn(columns, rows) for columns in sets_of(params.columns, params.together)]
     target = _target(task, np.asarray(rows.y))
-    tables = tuple(_table(group, key.size, target, rows.w, params.smoothing) for key, group in found)
     fold = inner_folds("target_mean", params.folds, rows, rng)
-    m = target.shape[1]
-    own: Floats32 = np.empty((len(rows), m * len(found)), np.float32, order="F")
+    groups = tuple(group.astype(np.int32) for _, group in found)
+    learners = Learners(rows.row, fold, groups, target, rows.w, params.smoothing)
+    keys, sizes = tuple(key for key, _ in found), [key.size for key, _ in found]
+    names = tuple(name for key in keys for name in _names(task, key.label))
+    learnt = TargetMean(keys, names, tuple(learners.tables(sizes, np.array([-1]))), apart=learners)
+    own: Floats32 = np.empty((len(rows), len(names)), np.float32, order="F")
     for k in range(params.folds):
-        # Summed anew instead of total minus fold: the rounding of a difference would carry the row's own y.
-        rest, held = fold != k, fold == k
-        rest_target, rest_w = target[rest], rows.w[rest]
-        for j, (key, group) in enumerate(found):
-            table = _table(group[rest], key.size, rest_target, rest_w, params.smoothing)
-            own[held, j * m : (j + 1) * m] = table[group[held]]
-    names = tuple(name for key, _ in found for name in _names(task, key.label))
-    return TargetMean(tuple(key for key, _ in found), names, tables, Block(names, own))
+        held = np.flatnonzero(fold == k)
+        own[held] = learnt._filled(len(held), learners.tables(sizes, np.array([k])), [g[held] for g in groups])
+    return replace(learnt, own=Block(names, own))
 
 
 def _target(task: Task, y: Floats) -> Floats:
@@ -109,7 +153,7 @@ def _names(task: Task, label: str) -> list[str]:
     return [f"mean({label}|{name})" for name in task.classes]
 
 
-def _table(group: Ints, size: int, target: Floats, w: Floats, smoothing: float) -> Floats32:
+def _table(group: Array, size: int, target: Floats, w: Floats, smoothing: float) -> Floats32:
     """Return (size + 1, m) float32: (sum of w y + s * mean) / (sum of w + s) per group, s = smoothing * average w.
 
     A group without weight gets the overall mean, as does the last row; without any weight at all everything is NaN.

@@ -14,6 +14,7 @@ import worlds
 from worlds import World
 
 from kit import registry
+from kit.augment._common import Made, synthesise
 from kit.canon import stream
 from kit.contracts import Learnt
 from kit.design import Designs, Use, build
@@ -128,6 +129,22 @@ def check_own(feature: Use, w: World) -> None:
         assert block.x[i].tobytes() == after.x[i].tobytes(), "a learning row's feature knows its own y"
 
 
+def check_parents(feature: Use, w: World) -> None:
+    """A row made of learning rows is told nothing of their y, nor of their groups'."""
+    learning, _ = worlds.parts(w, K)
+    donor = np.arange(len(learning))[::-1].copy()
+    for second in (None, donor):
+        made = Made(np.arange(len(learning)), second, (), {}, np.asarray(learning.y))
+        copies = synthesise(learning, made, 1.0).blind()
+        block = learn(feature, w, learning)(copies)
+        for i in (0, 7, 31):
+            mine = [i] if second is None else [i, donor[i]]
+            near = np.isin(np.arange(len(learning)), mine)
+            near = near if learning.group is None else np.isin(learning.group, learning.group[mine])
+            after = learn(feature, w, worlds.spoilt(learning, near))(copies)
+            assert block.x[i].tobytes() == after.x[i].tobytes(), "a synthetic row knows its parents' y"
+
+
 def check_noise(feature: Use, w: World) -> None:
     """Where y is noise, a learning row's own block says nothing of it: not even by what was taken off its group."""
     assert w.train.y is not None
@@ -235,6 +252,14 @@ def test_a_row_does_not_learn_from_itself(name: str, objective: str, given: dict
     check_own(use(name, given), worlds.world(objective, groups=groups))
 
 
+@fold_case
+@pytest.mark.parametrize("groups", [False, True])
+def test_a_synthetic_row_does_not_learn_from_its_parents(
+    name: str, objective: str, given: dict[str, Any], groups: bool
+) -> None:
+    check_parents(use(name, given), worlds.world(objective, groups=groups))
+
+
 @pytest.mark.parametrize("name", [name for name in FEATURES if modules(name).SCOPE == "fold"])
 def test_noise_teaches_nothing(name: str) -> None:
     column = "e" if "category" in modules(name).ACCEPTS else "q"
@@ -312,6 +337,8 @@ def test_a_target_mean_that_is_not_cross_fitted_is_caught() -> None:
     check_blind(feature, worlds.world("squared"))
     with pytest.raises(AssertionError, match="knows its own y"):
         check_own(feature, worlds.world("squared"))
+    with pytest.raises(AssertionError, match="knows its parents' y"):
+        check_parents(feature, worlds.world("squared"))
 
 
 def test_a_target_mean_that_leaves_one_out_is_caught() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kit.errors import DataError, RecipeError
 from kit.features import category, lookup, numeric, similarity, target_mean, vector
 from kit.params import Params
-from kit.types import Block, Column, Rows, Task
+from kit.types import NO_PARENT, Block, Column, Rows, Task
 
 REGRESSION = Task("regression")
 N = 60
@@ -246,6 +246,22 @@ def test_own_target_mean_never_contains_the_y_of_its_row_or_group(group: bool) -
         after = own_block(replace(rows, y=np.where(mates, 1e6, rows.y))).x
         np.testing.assert_array_equal(after[mates], before[mates])
         assert (after[~mates] != before[~mates]).any()
+
+
+def test_target_mean_of_a_synthetic_row_is_that_of_the_folds_without_its_parents() -> None:
+    rows = replace(make_rows(), w=np.ones(N))
+    params = target_mean.Params(columns=("colour",), smoothing=0, folds=4)
+    learnt = learn(target_mean, params, rows)
+    fold = learnt.apart.fold
+    first, second = np.arange(N), np.roll(np.arange(N), 5)
+    alone = np.column_stack([rows.row, np.full(N, NO_PARENT)])
+    made = replace(rows, row=-1 - np.arange(N), y=None)
+    np.testing.assert_array_equal(learnt(replace(made, parents=alone)).x, learnt.own.x)
+    both = learnt(replace(made, parents=rows.row[np.column_stack([first, second])])).x[:, 0]
+    for i in range(N):
+        rest = (fold != fold[i]) & (fold != fold[second[i]])
+        same = rest & (rows.x["colour"] == rows.x["colour"][i])
+        np.testing.assert_allclose(both[i], rows.y[same if same.any() else rest].mean(), rtol=1e-6)
 
 
 def test_own_target_mean_covers_every_row_and_follows_the_generator() -> None:
