@@ -25,31 +25,42 @@ def buffer(data: Path | bytes) -> Bytes:
     return np.memmap(data, np.uint8, "r") if data.stat().st_size else np.empty(0, np.uint8)
 
 
-def parts(data: Bytes) -> Iterator[Bytes]:
-    """Yield the bytes in pieces that are looked at in the cache."""
-    return (data[at : at + _CACHED] for at in range(0, len(data), _CACHED))
+def pieces(data: Path | bytes | Bytes, more: int = 0) -> Iterator[Bytes]:
+    """Yield the bytes in pieces that stay in the cache, each with `more` bytes of the next one.
+
+    A file is read, not mapped: what is mapped counts as memory of the process once it was looked at.
+    """
+    if not isinstance(data, Path):
+        whole = np.frombuffer(data, np.uint8)
+        yield from (whole[at : at + _CACHED + more] for at in range(0, len(whole), _CACHED))
+        return
+    with data.open("rb", buffering=0) as file:
+        for at in range(0, data.stat().st_size, _CACHED):
+            file.seek(at)
+            yield np.frombuffer(file.read(_CACHED + more), np.uint8)
 
 
-def has(data: Bytes, sign: str) -> bool:
+def has(data: Path | bytes | Bytes, sign: str) -> bool:
     """Return whether a sign stands anywhere."""
-    return any((part == ord(sign)).any() for part in parts(data))
+    return any((part == ord(sign)).any() for part in pieces(data))
 
 
-def count(data: Bytes, sign: str) -> int:
+def count(data: Path | bytes | Bytes, sign: str) -> int:
     """Return how often a sign stands."""
-    return sum(int(np.count_nonzero(part == ord(sign))) for part in parts(data))
+    return sum(int(np.count_nonzero(part == ord(sign))) for part in pieces(data))
 
 
-def columns_with_zeros(data: Bytes, separator: str, width: int) -> set[int]:
+def columns_with_zeros(data: Path | bytes, separator: str, width: int) -> set[int]:
     """Return the numbers of the columns in which a field may begin with a zero before a digit."""
     found: set[int] = set()
-    for at in range(0, len(data), _CACHED):
-        hits = _padded(data[at : at + _CACHED + 2], (separator, "\n", '"'))
+    mapped = buffer(data)
+    for number, piece in enumerate(pieces(data, 2)):
+        hits, at = _padded(piece, (separator, "\n", '"')), number * _CACHED
         if len(hits) and not found and has(data, '"'):
             return set(range(width))  # a separator may be text: every column is a suspect
         if len(hits):
-            start = _line_start(data, at)
-            part, hits = data[start : at + _CACHED], hits + (at - start)
+            start = _line_start(mapped, at)
+            part, hits = np.concatenate([mapped[start:at], piece[:_CACHED]]), hits + (at - start)
             signs, ends = np.flatnonzero(part == ord(separator)), np.flatnonzero(part == ord("\n"))
             last = np.concatenate([[-1], ends])[np.searchsorted(ends, hits, side="right")]
             counts = np.searchsorted(signs, hits, side="right") - np.searchsorted(signs, last, side="right")

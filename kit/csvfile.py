@@ -164,7 +164,7 @@ def _padded(
     import polars as pl
 
     whole = {i for i, dtype in enumerate(frame.dtypes) if dtype == pl.Int64}
-    found = whole & columns_with_zeros(buffer(data), separator, frame.width) if whole else set()
+    found = whole & columns_with_zeros(data, separator, frame.width) if whole else set()
     if not found:
         return []
     text = _frame(path, data, separator, words, None)
@@ -225,9 +225,9 @@ def _ragged(path: Path, data: Bytes, start: int, fields: int, width: int) -> Dat
 
 def _without_blank_lines(path: Path, source: Path | bytes, separator: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame without the rows that polars makes of blank lines; refuse lines that it filled up."""
-    data = buffer(source)
-    if not has(data, '"') and count(data, separator) == (len(frame) + 1) * (frame.width - 1):
+    if not has(source, '"') and count(source, separator) == (len(frame) + 1) * (frame.width - 1):
         return frame
+    data = buffer(source)
     blank: list[Array] = []
     for first, fields, size in records(data, separator):
         for i in np.flatnonzero((fields < frame.width) & (size > 0))[:1]:

@@ -87,7 +87,7 @@ def _check(recipe: Recipe, facts: Stored) -> None:
 def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table_key: str, rows_key: str) -> Stored:
     column = getattr(recipe.split.params, "column", None)
     loaded, _ = rows.load(store, table_key, rows_key, {}, [str(column)] if column else [])
-    train = loaded.take(np.arange(made["n"]))
+    train = loaded if len(loaded) == made["n"] else loaded.take(np.arange(made["n"]))
     assigned = []
     for repeat in range(recipe.repeats):
         rng = stream(recipe.seed, "split", repeat)
