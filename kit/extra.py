@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit import forms
+from kit.asarray import array_of, narrow, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded
-from kit.asarray import array_of, narrow, vector
 from kit.infer import Table
 from kit.types import Array, Bools, Column, Floats
 

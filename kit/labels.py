@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit import forms, registry
-from kit.errors import DataError, RecipeError, nearest
 from kit.asarray import array_of
+from kit.errors import DataError, RecipeError, nearest
 from kit.recipe import Recipe
 from kit.types import Floats, Label, Objective, Task
 from kit.wording import column_of, placed, plural, rows_of

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from kit.canon import fingerprint
 from kit.errors import RecipeError, nearest
 from kit.judging import Metric
@@ -173,7 +175,9 @@ def versions(libs: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for name in libs:
         try:
-            found[name] = ".".join(metadata.version(name).split(".")[:2])
+            # numpy is loaded anyway, and to ask metadata anything loads a parser of e-mails first.
+            version = np.__version__ if name == "numpy" else metadata.version(name)
+            found[name] = ".".join(version.split(".")[:2])
         except metadata.PackageNotFoundError:
             raise RecipeError(f"the package {name} is not installed", got=name, next=f"pip install {name}") from None
     return found
