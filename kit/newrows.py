@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import forms, infer, table
+from kit import asarray, forms, table
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form
 from kit.types import Array, Column, Rows
@@ -52,10 +52,10 @@ def _column(
     if kind == "vector":
         return _vector(values, spec, name)
     if kind in ("numeric", "date"):
-        x = infer.array_of(values, family).astype(spec["dtype"])
+        x = asarray.array_of(values, family).astype(spec["dtype"])
         return Column(kind), np.where(np.isinf(x), np.nan, x).astype(spec["dtype"]), 0
     if family == "true/false":
-        return Column(kind, known), infer.array_of(values, family), 0
+        return Column(kind, known), asarray.array_of(values, family), 0
     coded = values if isinstance(values, Coded) else forms.code(forms.as_text(values))
     place = {level: i for i, level in enumerate(known)}
     found = coded.levels.to_list()
@@ -68,7 +68,7 @@ def _column(
 def _vector(values: Any, spec: Mapping[str, Any], name: str) -> tuple[Column, Array, int]:
     if values.null_count() == len(values):
         return Column("vector", width=spec["width"]), np.full((len(values), spec["width"]), np.nan, np.float32), 0
-    made = infer.vector(values)
+    made = asarray.vector(values)
     if made is None or made[0].width != spec["width"]:
         got = "lists of other things" if made is None else f"{made[0].width} numbers each"
         raise DataError("the lists have another form than in training", place=name, got=got, allowed=spec["width"])

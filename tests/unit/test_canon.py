@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from kit import canon
 from kit.canon import canonical, digest_file, fingerprint, key_of, stream
 from kit.params import ColumnName
 
@@ -86,3 +87,27 @@ def test_streams_are_named():
     assert again.integers(2**60) == draws[("fit", 0, 1)]
     # The number of a stream never changes: it is part of every stored result.
     assert stream(7, "split", 0).integers(2**60) == 666184283690044265
+
+
+def test_a_kept_fingerprint_is_that_of_the_code(tmp_path, monkeypatch):
+    module = tmp_path / "module.py"
+    for name in ("canon.py", "module.py"):
+        (tmp_path / name).write_text("A = 1\n")
+    monkeypatch.setattr(canon, "_ROOT", tmp_path)
+    monkeypatch.setattr(canon, "__file__", str(tmp_path / "canon.py"))
+
+    def anew() -> str:
+        for cached in (canon._kit_digest, canon._source_digest, canon._read_kit):
+            cached.cache_clear()
+        return fingerprint(module)
+
+    first = anew()
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    assert anew() == first == canon._code_digest(module)
+    kept.write_text(kept.read_text().replace(first, "kept"))
+    assert anew() == "kept"
+    for damaged in ("", "[]", '["x", 1]', '["x", {"gone.py": ""}]'):
+        kept.write_text(damaged)
+        assert anew() == first
+    module.write_text("A = 2\n")
+    assert anew() == canon._code_digest(module) != first
