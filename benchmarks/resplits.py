@@ -22,6 +22,7 @@ import numpy as np
 from kit import registry
 from kit.crossfit import BlendSpec, applied, blended, fitted, tests_of
 from kit.design import Use
+from kit.difficulty import signs
 from kit.estimate import NORMAL, estimate
 from kit.members import members
 from kit.oof import Oof, average
@@ -78,7 +79,8 @@ def interval(side: Panel, metric: str, y: np.ndarray) -> dict[str, float]:
     spec = spec_of("shrunk", metric, side)
     made = blended(spec, side)
     own, truth = trial(spec, side, made), truth_of(side, metric)
-    worth = estimate(truth, own.nested, own.plain, made.oof.test)
+    known = signs(side, made.full, own.plain, made.oof.test, metric)
+    worth = estimate(truth, own.nested, own.plain, made.oof.test, known, int(side.fold.max()) + 1)
     real = registry.metric(metric).score(side.task, y, Pred(made.oof.test_mean().mean), np.ones(len(y)))
     half = NORMAL * np.sqrt(spread(truth, [own.plain]).covariance[0, 0] * (1 + len(own.plain) / len(y)))
     ends = {"kit": (worth.low, worth.high), "plain": (worth.plain - half, worth.plain + half)}

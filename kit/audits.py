@@ -48,26 +48,30 @@ def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[s
 
 
 def of_folders(folders: Sequence[Path], alone: Set[Path], store: Store) -> list[Finding]:
-    """Return the findings about OOF folders that are to be used together, but for those `alone`."""
-    kept, found = [], []
+    """Return the findings about OOF folders that are to be used together, but for those `alone`.
+
+    They are read one after the other, and no more is kept of one than is compared: 350 of a million rows are many.
+    """
+    first: Kept | None = None
+    suspects: list[Suspect] = []
+    found: list[Finding] = []
     for folder in folders:
         try:
-            kept.append(archive.read(folder))
+            each = archive.read(folder)
         except DataError as error:
             problem = error.problems[0]
             found.append(Finding(str(folder), "file", "error", f"{problem.rule} {problem.got}".strip(), problem.next))
-    if not kept:
-        return found
-    truth = replace(pool.truth_of(kept[0], store), metric=_metric(kept[0]))
-    suspects = []
-    for each in kept:
-        suspect, said = _suspect(kept[0], each)
+            continue
+        if first is None:
+            first = each
+            truth = replace(pool.truth_of(first, store), metric=_metric(first))
+        suspect, said = _suspect(first, each, suspects)
         found += said
-        if suspect is not None and each.folder in alone:
+        if suspect is not None and folder in alone:
             found += auditing.findings(truth, [suspect])
         elif suspect is not None:
             suspects.append(suspect)
-    return [*found, *auditing.findings(truth, suspects)]
+    return found if first is None else [*found, *auditing.findings(truth, suspects)]
 
 
 def of_new(ref: Reference, name: str, made: Oof, fold: NDArray[np.int16] | None, root: Path) -> list[Finding]:
@@ -150,14 +154,17 @@ def _is_readable(folder: Path) -> bool:
         return False
 
 
-def _suspect(first: Kept, other: Kept) -> tuple[Suspect | None, list[Finding]]:
-    """Return a result in the rows of the first one, or what keeps it from that."""
+def _suspect(first: Kept, other: Kept, before: Sequence[Suspect]) -> tuple[Suspect | None, list[Finding]]:
+    """Return a result in the rows of the first one, or what keeps it from that; it shares its folds with those before
+    it that have the same."""
     try:
         order = pool.order_of(first, other)
     except DataError as error:
         problem = error.problems[0]
         return None, [Finding(other.name, "rows", "error", f"{problem.rule}: {problem.got}", problem.next)]
     fold = None if other.fold is None else _one(other.fold[:, order])
+    if fold is not None:
+        fold = next((s.fold for s in before[:1] if s.fold is not None and np.array_equal(s.fold, fold)), fold)
     here = other.card.get("use") != "import"
     test, said = other.test, []
     if test is not None and first.test_ids is not None and other.test_ids is not None:

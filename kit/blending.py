@@ -13,6 +13,7 @@ from kit import (
     averaging,
     blendcard,
     crossfit,
+    difficulty,
     estimate,
     lineup,
     matching,
@@ -125,7 +126,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 def _ingredients(asked: Wish) -> dict[str, Any]:
     """Return what shapes a blend."""
     module = registry.load("stackers", asked.stacker.use)
-    code = (audits, crossfit, panel, matching, averaging, estimate, members, standings)
+    code = (audits, crossfit, panel, matching, averaging, difficulty, estimate, members, standings)
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
     return {
         "verb": "blend-oofs",
@@ -173,7 +174,8 @@ def _make(
     own = standings.trial(spec, side, made)
     trials = [own, *(standings.trial(other, side) for other in _others(spec, asked.uses, side))]
     lines = standings.standings(trials, truth)
-    worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test)
+    known = difficulty.signs(side, made.full, own.plain, made.oof.test, asked.metric)
+    worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test, known, int(side.fold.max()) + 1)
     told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
     notes = [*lined.notes, *([told] if told else []), *(["sources of different folds"] if lined.rows.mixed else [])]
     about: dict[str, Any] = {

@@ -10,7 +10,8 @@ import numpy as np
 
 from kit import averaging, registry
 from kit.contracts import Combiner
-from kit.paired import Truth, spread
+from kit.difficulty import Signs, adjusted
+from kit.paired import Truth, jackknife
 from kit.panel import Panel
 from kit.stackers._gram import Space, Weighted, lift
 from kit.stackers._halves import Halves
@@ -25,19 +26,15 @@ LEVEL, NORMAL = 0.9, 1.6448536269514722
 """Coverage of the interval and the normal quantile for it."""
 
 
-TOWARDS_PLAIN = 0.3
-"""How far on the way from the nested to the plain score the expected one lies. Nested weights are fitted on fewer rows
-and on other fold models than those that predict the test rows; see docs/blending.md for what it gained."""
-
-
 @dataclass(frozen=True)
 class Estimate:
     """What a blend is worth.
 
     `score`: nested, given the OOFs: weights, choices and thresholds were made without the fold that is scored, the
     sources as they are. `plain`: on the rows the weights were fitted on. `averaging`: what test rows gain because the
-    average of fold models predicts them, None = not known. `expected`, `low`, `high`: the score on the test rows and
-    the interval it lies in with probability `level`; None without test rows. `se`: standard error of the nested score.
+    average of fold models predicts them, None = not known. `rows`: what is added to the score because these test rows
+    look harder or easier than the training rows. `expected`, `low`, `high`: the score on the test rows and the
+    interval it lies in with probability `level`; None without test rows. `se`: standard error of the nested score.
     `overfitted`: in words, where stacking is seen to overfit.
     """
 
@@ -45,6 +42,7 @@ class Estimate:
     plain: float | None
     se: float | None
     averaging: float | None
+    rows: float | None
     expected: float | None
     low: float | None
     high: float | None
@@ -57,27 +55,48 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(truth: Truth, nested: Floats32, plain: Floats32, layers: Floats32) -> Estimate:
+def towards_plain(n_folds: int) -> float:
+    """Return how far on the way from the nested to the plain score the one on new rows lies.
+
+    Weights fitted on n rows are worse than the best ones by c / n on new rows, and look better by as much on their own.
+    Nested ones are fitted on n (K - 1) / K rows, so that they are worse by c / n K / (K - 1).
+
+    >>> towards_plain(5)
+    0.1111111111111111
+    """
+    return 1 / (2 * n_folds - 1) if n_folds > 1 else 0.0
+
+
+def estimate(
+    truth: Truth, nested: Floats32, plain: Floats32, layers: Floats32, known: Signs | None = None, n_folds: int = 5
+) -> Estimate:
     """Return the estimate of nested and plain predictions (n, m); layers (K, t, m) are the blend's for test.
 
-    Expected is a score between the nested and the plain one, averaging added. The interval adds up the error of the OOF
-    score, which is taken midway between that of both, and the sampling of the test rows, as if they were drawn like the
-    training rows, groups whole.
+    Expected is a score between the nested and the plain one, averaging added, and what the signs `known` tell of the
+    test rows. The interval adds up the error of that score and the sampling of the test rows, as if they were drawn
+    like the training rows, groups whole; what the signs explain is no part of either.
     """
     metric = registry.metric(truth.metric)
-    found = spread(truth, [nested, plain])
-    (score, seen), (se, se_seen) = found.scores, np.sqrt(np.diag(found.covariance))
-    n_test = layers.shape[1]
+    found = jackknife(truth, [nested, plain])
+    score, seen = found.scores
+    se, n_test = float(np.sqrt(found.spread().covariance[0, 0])), layers.shape[1]
     gained = averaging.gain(truth, nested, layers) if len(layers) > 1 and n_test else None
     gained = gained if gained is not None and np.isfinite(gained) else None
-    known = number(score), number(seen), number(se), gained
+    told = number(score), number(seen), number(se), gained
     if not n_test or not np.isfinite(score):
-        return Estimate(*known, None, None, None)
+        return Estimate(*told, None, None, None, None)
     if not np.isfinite(seen):
-        seen, se_seen = score, se
-    expected = score - TOWARDS_PLAIN * (score - seen) - metric.sign * (gained or 0.0)
-    half = _student(found.dof) * np.sqrt(se * se_seen) * np.sqrt(1 + len(nested) / n_test)
-    return Estimate(*known, number(expected), number(expected - half), number(expected + half))
+        found = jackknife(truth, [nested, nested])
+    share = towards_plain(n_folds)
+    mix = np.array([1 - share, share])
+    fit = adjusted(found, mix, known, truth.v, 2 if truth.metric in averaging.SQUARES else 1)
+    mixed = float(mix @ found.scores)
+    expected = mixed - metric.sign * (gained or 0.0) + fit.shift
+    # Where rows are harder their errors are not only larger but vary as much more.
+    grown = (mixed + fit.shift) / mixed if metric.sign > 0 and mixed > 0 else 1.0
+    half = _student(fit.dof) * np.sqrt(fit.se**2 * (1 + grown**2 * len(nested) / n_test) + fit.error**2)
+    ends = number(expected), number(expected - half), number(expected + half)
+    return Estimate(*told, number(fit.shift) if known else None, *ends)
 
 
 def _student(dof: int) -> float:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import audits, incoming, oofdir, placing, reference, registry, scores
+from kit import audits, foldspec, incoming, oofdir, placing, reference, registry, scores
 from kit.canon import FORMAT, key_of
 from kit.errors import DataError, writing
-from kit.incoming import Incoming, Raw
-from kit.oof import Oof, partition
-from kit.placing import Stated
+from kit.incoming import Incoming, Raw, Wanted
+from kit.oof import Oof, partition, renumbered, same_folds
+from kit.placing import CLOSE, Stated
 from kit.reference import Reference
 from kit.store import Store
 from kit.submission import lock
@@ -63,10 +63,11 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
         raise DataError(f"{name} is a model or blend of the recipe", got=name, next="choose another name")
     wanted = ref.wanted(id, tuple(columns))
     raw = incoming.read(oof, wanted)
-    tested = None if test is None else _test(incoming.read(test, wanted, "test"), ref)
+    tested = None if test is None else _test(test, wanted, ref)
     order, matched = placing.train_rows(raw, ref)
     placing.same_target(raw, ref, order)
     known = placing.folds(raw, ref, folds, order)
+    tested = tested and tested.in_order_of(raw, known, order)
     made = _oof(raw, ref, known, order, tested)
     card = _card(ref, name, made, known, _origin(raw, tested, matched, known))
     found = audits.of_new(ref, name, made, known.fold, base)
@@ -79,18 +80,49 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
 
 @dataclass(frozen=True)
 class _Tested:
-    """Test predictions as they came, and pred (t, m) and std (t,), if there is one, in the order of the test rows."""
+    """Test predictions as they came, in the order of the test rows: pred (K, t, m) and std (K, t), if there is one.
+
+    `layers`: the file of the fold models' own, where there is one; `told`: in words, what is known of them.
+    """
 
     raw: Raw
     pred: Floats32
     std: Floats32 | None
+    layers: Raw | None = None
+    told: str = "the averages alone"
+
+    def in_order_of(self, raw: Raw, known: Stated, order: Ints) -> _Tested:
+        """Return the same with fold models in the order of the folds `known`, which the file may number otherwise."""
+        if len(self.pred) == 1 or known.fold is None or raw.fold is None or raw.fold.null_count():
+            return self
+        values = foldspec.whole(raw.fold, raw.name)
+        own = np.stack([values[rows] for rows in order])
+        if not same_folds(own, known.fold):
+            return self
+        std = None if self.std is None else renumbered(self.std[:, :, None], own, known.fold)[:, :, 0]
+        return replace(self, pred=renumbered(self.pred, own, known.fold), std=std)
 
 
-def _test(raw: Raw, ref: Reference) -> _Tested:
+def _test(source: Incoming, wanted: Wanted, ref: Reference) -> _Tested:
+    raw = incoming.read(source, wanted, "test")
     if ref.test_ids is None and ref.recipe != reference.ALONE:
         raise DataError("the recipe has no test rows", got=raw.name, next="leave out --test")
-    rows = placing.test_rows(raw, ref)
-    return _Tested(raw, _single(raw.pred[rows]), None if raw.std is None else _single(raw.std[rows]))
+    each = incoming.read(source, wanted, "test_folds") if incoming.has_layers(source) else raw
+    rows = placing.test_layers(each, ref)
+    layers = None if rows is None else _tested(each, rows, each, f"of each of {len(rows)} fold models")
+    if layers is not None and each is raw:
+        return layers
+    single = _tested(raw, placing.test_rows(raw, ref)[None], None, "the averages alone")
+    if layers is None:
+        return single
+    gap = np.abs(layers.pred.mean(axis=0, dtype=np.float64) - single.pred[0]).max(initial=0.0)
+    if not gap <= CLOSE * max(float(np.abs(single.pred).max(initial=0.0)), 1e-300):
+        return replace(single, told="the averages alone: those of the fold models do not average to them")
+    return replace(layers, raw=raw)
+
+
+def _tested(raw: Raw, rows: Ints, layers: Raw | None, told: str) -> _Tested:
+    return _Tested(raw, _single(raw.pred[rows]), None if raw.std is None else _single(raw.std[rows]), layers, told)
 
 
 def _single(pred: Floats) -> Floats32:
@@ -105,7 +137,7 @@ def _test_ids(ref: Reference, tested: _Tested | None) -> pl.Series | None:
 
     if tested is None or ref.test_ids is not None:
         return None if tested is None else ref.test_ids
-    return pl.Series(ref.id_name, np.arange(len(tested.pred)))
+    return pl.Series(ref.id_name, np.arange(tested.pred.shape[1]))
 
 
 # -- the result
@@ -134,9 +166,9 @@ def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: _Tested |
         advice = "make those predictions; rows that were never held have fold -1"
         raise DataError("predictions must be there and finite", place=raw.name, got=got, next=advice)
     m = pred.shape[2]
-    test = np.empty((1, 0, m), np.float32) if tested is None else tested.pred[None]
+    test = np.empty((1, 0, m), np.float32) if tested is None else tested.pred
     if not np.isfinite(test).all():
-        got = f"{int((~np.isfinite(test)).any(axis=2).sum())} rows"
+        got = f"{int((~np.isfinite(test)).any(axis=(0, 2)).sum())} rows"
         raise DataError("test predictions must be there and finite", place=tested.raw.name if tested else "", got=got)
     pred[fold < 0] = np.nan
     std, test_std = _stds(raw, fold, order, tested)
@@ -146,18 +178,18 @@ def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: _Tested |
 def _stds(
     raw: Raw, fold: NDArray[np.int16], order: Ints, tested: _Tested | None
 ) -> tuple[Floats32, Floats32] | tuple[None, None]:
-    """Return std (R, n) and test_std (1, t) where both files have one, of one output."""
+    """Return std (R, n) and test_std (K, t) where both files have one, of one output."""
     if raw.std is None or raw.pred.shape[1] > 1 or (tested is not None and tested.std is None):
         return None, None
     std = np.stack([_single(raw.std[rows]) for rows in order])
-    test = np.empty(0, np.float32) if tested is None or tested.std is None else tested.std
+    test = np.empty((1, 0), np.float32) if tested is None or tested.std is None else tested.std
     for name, values in ((raw.name, std[fold >= 0]), (tested.raw.name if tested else "", test)):
         wrong = ~(np.isfinite(values) & (values > 0))
         if wrong.any():
             got = f"{int(wrong.sum())} rows"
             raise DataError("a standard deviation is a number above 0", place=f"{name}: column std", got=got)
     std[fold < 0] = np.nan
-    return std, test[None]
+    return std, test
 
 
 def _origin(raw: Raw, tested: _Tested | None, matched: str, known: Stated) -> dict[str, Any]:
@@ -169,6 +201,8 @@ def _origin(raw: Raw, tested: _Tested | None, matched: str, known: Stated) -> di
     return {
         "oof": told(raw),
         "test": None if tested is None else told(tested.raw),
+        "test_folds": None if tested is None or tested.layers is None else told(tested.layers),
+        "layers": "" if tested is None else tested.told,
         "rows": matched,
         "folds": known.told,
         "columns": "in sorted class order, as nothing names them"
@@ -178,7 +212,8 @@ def _origin(raw: Raw, tested: _Tested | None, matched: str, known: Stated) -> di
 
 
 def _card(ref: Reference, name: str, made: Oof, known: Stated, origin: dict[str, Any]) -> dict[str, Any]:
-    digest = {"verb": "import", "origin": [origin["oof"]["sha256"], origin["test"] and origin["test"]["sha256"]]}
+    files = [origin[part] and origin[part]["sha256"] for part in ("oof", "test", "test_folds")]
+    digest = {"verb": "import", "origin": files if files[2] else files[:2]}
     fold = None if known.fold is None else _digest(known.fold)
     rows = {"rows": ref.rows_key, "folds": fold, "matched": origin["rows"]}
     ours = known.fold is not None and known.fold is ref.fold

@@ -61,7 +61,7 @@ class Raw:
 
 
 def read(source: Incoming, wanted: Wanted, part: str = "oof") -> Raw:
-    """Return what a file, folder, array or frame holds; `part`: "oof" or "test".
+    """Return what a file, folder, array or frame holds; `part`: "oof", "test" or "test_folds".
 
     Raises:
         DataError: it cannot be read, or which column is what cannot be told.
@@ -87,6 +87,13 @@ def frame_of(source: Incoming, part: str) -> pl.DataFrame | None:
         path = _in_folder(Path(source), part)
         return None if path.suffix == ".npy" else table.read(path)
     return _to_polars(source)
+
+
+def has_layers(source: Incoming) -> bool:
+    """Return whether a folder keeps what each fold model predicts for test beside the average, as kit's own do."""
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return False
+    return any((Path(source) / f"test_folds.{suffix}").is_file() for suffix in ("parquet", "csv"))
 
 
 def _in_folder(path: Path, part: str) -> Path:
@@ -141,7 +148,7 @@ def _of_frame(frame: pl.DataFrame, wanted: Wanted, name: str, digest: str, part:
     )
     ids = _ids(frame, wanted, name)
     taken = {ids} if ids else set()
-    fold = first(frame, FOLD) if part == "oof" else None
+    fold = first(frame, FOLD)
     repeat, std = (n if n in frame.columns else None for n in ("repeat", "std"))
     taken |= {c for c in (fold, repeat, std, *INDEX) if c}
     free = [c for c in frame.columns if c not in taken]

@@ -69,6 +69,20 @@ def same_folds(a: NDArray[np.int16], b: NDArray[np.int16]) -> bool:
     )
 
 
+def renumbered(layers: Floats32, own: NDArray[np.int16], wanted: NDArray[np.int16]) -> Floats32:
+    """Return the fold models' predictions (K, t, m) in the order of the folds `wanted` (R, n), where they came in that
+    of folds `own`, which cut the rows alike; as they are where they are not one for each fold.
+    """
+    if np.array_equal(own, wanted):
+        return layers
+    size = int(own.max()) + 1
+    if own.shape != wanted.shape or len(layers) != len(own) * size:
+        return layers
+    first = [[np.argmax(fold == k) for k in range(int(fold.max()) + 1)] for fold in wanted]
+    at = [r * size + int(own[r, row]) for r, rows in enumerate(first) for row in rows]
+    return layers[at] if sorted(at) == list(range(len(layers))) else layers
+
+
 def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False, space: str = "mean") -> Pred:
     """Return the average of predictions stacked on the first axis; mean (s, n, m), std (s, n) or None.
 

@@ -58,13 +58,40 @@ class Spread:
         return float(np.sqrt(max(0.0, c[i, i] + c[j, j] - 2 * c[i, j])))
 
 
+@dataclass(frozen=True)
+class Jackknife:
+    """Scores (S,) on all rows, and (S, B) with one block of rows left out.
+
+    `rows` (r,): those looked at, a `share` of all; `block` (r,): the block of each.
+    """
+
+    scores: Floats
+    left_out: Floats
+    rows: Ints
+    block: Ints
+    share: float
+
+    def spread(self) -> Spread:
+        """Return the scores with their covariance."""
+        n_blocks = self.left_out.shape[1]
+        centred = self.left_out - self.left_out.mean(axis=1, keepdims=True)
+        covariance = (n_blocks - 1) / n_blocks * centred @ centred.T * self.share
+        return Spread(self.scores, covariance, n_blocks - 1)
+
+
 def spread(truth: Truth, preds: Sequence[Floats32]) -> Spread:
     """Return the scores of predictions (n, m) of the same rows and the covariance of those scores.
 
+    Source: Kott 2001, The delete-a-group jackknife: cov = (B - 1) / B sum_b (s_b - s)(s_b - s)'.
+    """
+    return jackknife(truth, preds).spread()
+
+
+def jackknife(truth: Truth, preds: Sequence[Floats32]) -> Jackknife:
+    """Return the scores of predictions (n, m) of the same rows, on all and with each block left out.
+
     The blocks are random rows, or whole groups where the truth has groups, and the same for all predictions, so that
     differences are paired.
-
-    Source: Kott 2001, The delete-a-group jackknife: cov = (B - 1) / B sum_b (s_b - s)(s_b - s)'.
     """
     n = len(truth.y)
     rng = stream(0, "jackknife")
@@ -78,6 +105,4 @@ def spread(truth: Truth, preds: Sequence[Floats32]) -> Spread:
     for s, pred in enumerate(preds):
         seen = pred[rows]
         left_out[s] = [some.score(seen, np.flatnonzero(block != b)) for b in range(n_blocks)]
-    centred = left_out - left_out.mean(axis=1, keepdims=True)
-    covariance = (n_blocks - 1) / n_blocks * centred @ centred.T * (len(rows) / n)
-    return Spread(np.array([truth.score(p) for p in preds]), covariance, n_blocks - 1)
+    return Jackknife(np.array([truth.score(p) for p in preds]), left_out, rows, block, len(rows) / n)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from kit.oof import Oof
-from kit.stackers._gram import Grams, Scored, Space, gather, lift
+from kit.stackers._gram import Grams, Space, lift
+from kit.stackers._sums import Scored, gather
 from kit.types import Floats, Floats32, Ints, Task
 
 

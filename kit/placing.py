@@ -136,6 +136,21 @@ def test_rows(raw: Raw, ref: Reference) -> Ints:
     return _by_id(ids, np.arange(rows), raw.name, ref.test_ids, "test")
 
 
+def test_layers(raw: Raw, ref: Reference) -> Ints | None:
+    """Return (K, t) the row of the file for each fold model and test row; None where each row stands in it once.
+
+    Raises:
+        DataError: a fold model lacks a test row, or predicts others.
+    """
+    if raw.ids is None or raw.fold is None or not raw.ids.is_duplicated().any():
+        return None
+    fold = foldspec.whole(raw.fold, raw.name)
+    ids, _ = _as_ids(raw.ids, ref)
+    wanted = ids.unique(maintain_order=True) if ref.test_ids is None else ref.test_ids
+    parts = [np.flatnonzero(fold == k) for k in np.unique(fold)]
+    return np.stack([_by_id(ids[part], part, raw.name, wanted, "test") for part in parts])
+
+
 def folds(raw: Raw, ref: Reference, spec: str | Path | None, order: Ints) -> Stated:
     """Return the folds in the recipe's numbers where they are the recipe's, else in their own."""
     found = _stated(raw, ref, spec, order)

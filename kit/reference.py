@@ -115,7 +115,7 @@ def of_file(source: Incoming, metric: str | None, id_column: str | None, test: I
         v=np.ones(len(y)),
         group=None,
         fold=None,
-        test_ids=tested[key] if tested is not None and key in tested.columns else None,
+        test_ids=tested[key].unique(maintain_order=True) if tested is not None and key in tested.columns else None,
         table_key=None,
         rows_key=key_of({"imported": hashlib.sha256(ids).hexdigest(), "y": digest}),
         folds_key=None,

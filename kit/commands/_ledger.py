@@ -120,6 +120,8 @@ def imported(card: Mapping[str, Any]) -> None:
     origin = card["imported"]
     score = f"{card['metric']} {number(card['score'])}"
     say(f"{card['recipe']}:{card['model']} {score}, rows matched {origin['rows']}, folds {origin['folds']}")
+    if origin["layers"]:
+        say(f"test predictions: {origin['layers']}")
     findings(card["audit"])
 
 

@@ -94,10 +94,10 @@ def _worth(worth: dict[str, Any]) -> list[str]:
     lines = [f"nested score, given the OOFs: {_number(worth['score'])} +- {2 * (worth['se'] or 0):.2g}"]
     if worth["expected"] is not None:
         share = f"{100 * worth['level']:.0f} %"
-        gained = "not known" if worth["averaging"] is None else f"{worth['averaging']:.3g}"
+        gained, looked = ("not known" if worth[k] is None else f"{worth[k]:.3g}" for k in ("averaging", "rows"))
         lines.append(
             f"expected on test: {_number(worth['expected'])}, {share} within {_number(worth['low'])} .. "
-            f"{_number(worth['high'])} (gain of averaging fold models: {gained})"
+            f"{_number(worth['high'])} (gain of averaging fold models: {gained}; for how these rows look: {looked})"
         )
     return lines
 

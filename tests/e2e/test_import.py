@@ -160,7 +160,38 @@ def test_a_folder_of_kit_comes_in_whole(toy, mate):
     assert card["folds_key"] == toy.card("a")["folds_key"]
     assert card["score"] == pytest.approx(toy.card("a")["score"], rel=1e-6)
     assert toy.oof("theirs").equals(toy.oof("a"))
+    assert toy.oof("theirs", "test_folds").equals(toy.oof("a", "test_folds"))
+    assert card["imported"]["layers"] == f"of each of {toy.oof('a', 'test_folds')['fold'].n_unique()} fold models"
     assert (card["audit"][0]["check"], card["audit"][0]["severity"]) == ("duplicate", "warning")
+
+
+def test_fold_models_follow_the_folds_and_are_kept_only_where_they_make_the_average(toy, mate):
+    """A team-mate's folder with the recipe's folds under other numbers, its test rows in another order."""
+    toy.run()
+    theirs = toy.folder / "theirs"
+    shutil.copytree(toy.root / "oof" / "r" / "a", theirs)
+    last = toy.oof("a")["fold"].max()
+    for name in ("oof", "test_folds"):
+        frame = pl.read_parquet(theirs / f"{name}.parquet").with_columns(fold=last - pl.col("fold"))
+        frame.sample(fraction=1, shuffle=True, seed=3).write_parquet(theirs / f"{name}.parquet")
+
+    def take(oof, test=None, name="theirs"):
+        return kit.import_oof(oof, test=test, name=name, recipe=mate.recipe, root=toy.root)["imported"]["layers"]
+
+    assert take(theirs) == f"of each of {last + 1} fold models"
+    assert toy.oof("theirs", "test_folds").equals(toy.oof("a", "test_folds"))
+    assert take(theirs / "oof.parquet", theirs / "test_folds.parquet", "bare") == f"of each of {last + 1} fold models"
+    assert toy.oof("bare", "test_folds").equals(toy.oof("a", "test_folds"))
+    np.testing.assert_allclose(toy.oof("bare", "test")["pred"], toy.oof("a", "test")["pred"], rtol=1e-6)
+    pl.read_parquet(theirs / "test.parquet").with_columns(pl.col("pred") + 1).write_parquet(theirs / "test.parquet")
+    assert "do not average" in take(theirs, name="other")
+    assert not (toy.root / "oof" / "r" / "other" / "test_folds.parquet").exists()
+    half = (
+        pl.read_parquet(theirs / "test_folds.parquet").filter(pl.col("fold") > 0).vstack(toy.oof("a", "test_folds")[:7])
+    )
+    half.write_parquet(theirs / "test_folds.parquet")
+    with pytest.raises(DataError, match="not those of test"):
+        take(theirs, name="torn")
 
 
 def test_classes_by_name_and_by_place(toy, mate):

@@ -11,13 +11,14 @@ from kit import registry
 from kit.canon import stream
 from kit.contracts import Context
 from kit.errors import FitError
-from kit.stackers import best, clip, hill_climb, logistic, mean, nnls, ridge, shrunk, softmax
+from kit.stackers import _sums, best, clip, hill_climb, logistic, mean, nnls, ridge, shrunk, softmax
 from kit.stackers import round as rounding
 from kit.stackers._averaged import STRENGTHS, averaged, ridges
-from kit.stackers._gram import TAKEN_OFF, Scored, Weighted, gather, truth
+from kit.stackers._gram import TAKEN_OFF, Weighted, truth
 from kit.stackers._handed import residual_gram
 from kit.stackers._judge import auc
 from kit.stackers._simplex import simplex, unit_ridge
+from kit.stackers._sums import Scored, gather
 from kit.types import Pred, Task
 
 REGRESSION = Task("regression")
@@ -524,3 +525,15 @@ def test_clip_and_round() -> None:
         with pytest.raises(ValidationError, match="low must not exceed"):
             module.Params(low=1, high=0)
         assert module.fit(module.Params(), ctx, z, np.zeros(5), np.ones(5)).weights is None
+
+
+def test_sums_are_the_same_on_any_number_of_cores(monkeypatch) -> None:
+    rng = np.random.default_rng(3)
+    y, z = rng.normal(size=1001), rng.normal(size=(5, 1001, 1)).astype(np.float32)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr(_sums, "MANY_NUMBERS", 1)
+        monkeypatch.setattr(_sums.devices, "cores", lambda cores=cores: cores)
+        grams = gather(Scored(REGRESSION, y, np.ones(1001), np.arange(1001) % 5), z)
+        found.append((grams.sums.tobytes(), residual_gram(REGRESSION, z, y, np.ones(1001)).tobytes()))
+    assert found[0] == found[1]

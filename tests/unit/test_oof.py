@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kit.oof import Oof, average
+from kit.oof import Oof, average, renumbered
 
 
 def oof(**changes):
@@ -56,3 +56,12 @@ def test_an_average_does_not_hang_on_the_order():
 def test_test_rows_are_averaged_over_fold_models():
     test = np.arange(12.0, dtype=np.float32).reshape(4, 3, 1)
     np.testing.assert_array_equal(oof(test=test).test_mean().mean[:, 0], [4.5, 5.5, 6.5])
+
+
+def test_fold_models_go_with_their_folds_whatever_the_numbers():
+    wanted = np.array([[0, 0, 1, 1, 2, 2], [1, 2, 0, 1, 2, 0]], np.int16)
+    own = np.array([[2, 2, 0, 0, 1, 1], [0, 1, 2, 0, 1, 2]], np.int16)
+    layers = np.arange(6, dtype=np.float32).reshape(6, 1, 1)
+    assert renumbered(layers, own, wanted).ravel().tolist() == [2, 0, 1, 5, 3, 4]
+    assert renumbered(layers, wanted, wanted) is layers
+    assert renumbered(layers[:1], own, wanted) is not None and len(renumbered(layers[:1], own, wanted)) == 1
