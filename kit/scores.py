@@ -88,10 +88,26 @@ def spread_of(oof: Oof, v: Floats) -> dict[str, Any]:
     shown = {name: _moments(mean[:, 0] if mean.shape[1] == 1 else mean.max(axis=1)) for name, mean in parts.items()}
     collapsed = False
     if oof.kind == "value" and v[rows].sum() > 0:
-        y = oof.y[rows]
-        wanted = float(np.sqrt(np.average((y - np.average(y, weights=v[rows])) ** 2, weights=v[rows])))
-        collapsed = any(part["std"] < COLLAPSED * wanted for part in shown.values() if part)
+        collapsed = any(_collapsed(oof.y[rows], v[rows], mean[:, 0]) for mean in parts.values() if len(mean))
     return {**shown, "collapsed": collapsed}
+
+
+def _collapsed(y: Floats, v: Floats, pred: Floats32) -> bool:
+    """Return whether predictions hardly differ, on the scale of y (n,) and on its logarithm.
+
+    The standard deviation of a skewed target is that of its few largest values, which no prediction need reach.
+    """
+
+    def log(values: Floats) -> Floats:
+        logs: Floats = np.sign(values) * np.log1p(np.abs(values))
+        return logs
+
+    def hardly(y: Floats, pred: Floats) -> bool:
+        wanted = np.sqrt(np.average((y - np.average(y, weights=v)) ** 2, weights=v))
+        return bool(pred.std() < COLLAPSED * wanted)
+
+    wide = pred.astype(np.float64)
+    return hardly(y, wide) and hardly(log(y), log(wide))
 
 
 def _moments(values: Floats32) -> dict[str, float]:
