@@ -145,7 +145,8 @@ class Case:
         if metric in LABELS:
             return float(LABELS[metric](y.to_numpy(), shown[self.spec.target].astype(str).to_numpy()))
         if len(self.classes) > 2:
-            return float(sk.log_loss(y, shown[self.classes].to_numpy(float), labels=self.classes))
+            proba = shown[self.classes].to_numpy(float)
+            return float(sk.log_loss(y, proba / proba.sum(axis=1, keepdims=True), labels=self.classes))
         positive = (y == self.classes[-1]).to_numpy()
         named = {"auc": sk.roc_auc_score, "average_precision": sk.average_precision_score, "logloss": sk.log_loss}
         return float(named[metric](positive, shown[self.spec.target].to_numpy(float), sample_weight=weight))

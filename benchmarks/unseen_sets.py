@@ -127,7 +127,9 @@ SETS = (
     Unseen("hitters", R + "ISLR/Hitters", "Salary", "rmse", _known("Salary"), id="rownames"),
     Unseen("penguins_raw", "palmerpenguins data/penguins-raw.csv", "Species", "accuracy", form="bom"),
     Unseen("hpc", R + "modeldata/hpc_data", "class", "logloss", id="rownames"),
-    Unseen("glass", R + "MASS/fgl", "type", "f1_macro", without("rownames"), recipe="split: {use: stratified, folds: 3}"),
+    Unseen(
+        "glass", R + "MASS/fgl", "type", "f1_macro", without("rownames"), recipe="split: {use: stratified, folds: 3}"
+    ),
     Unseen("doctor_visits", R + "AER/DoctorVisits", "visits", "rmse", form="jsonl"),
     Unseen("lending_club", R + "modeldata/lending_club", "Class", "auc", form="parquet", id="rownames"),
     Unseen("credit", R + "modeldata/credit_data", "Status", "logloss", form="csv.gz", id="rownames"),

@@ -49,6 +49,7 @@ def write(scene: Scene, name: str, folder: Path) -> None:
         "id": scene.recipe.data.id,
         "id_name": scene.facts.id_name,
         "nulls": list(scene.recipe.data.nulls),
+        "encoding": scene.recipe.data.encoding,
         "rename": dict(scene.recipe.data.rename),
         "metric": registry.keyed("metrics", scene.recipe.metric),
         "layout": scene.facts.sample.as_dict(),

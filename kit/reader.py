@@ -46,6 +46,7 @@ class _Reader(Plugs):
     """Walks a document once."""
 
     TOP_LEVEL = TOP_LEVEL
+    refit = False  # where a recipe does not say it: models of a split by time have not seen the last rows
 
     def recipe(self, folder: Path) -> Recipe | None:
         top = self.document.value
@@ -55,7 +56,7 @@ class _Reader(Plugs):
         data = given or DataSection()
         sets, augments = self._sets("features"), self._sets("augment")
         split, repeats, data = self._split(top.get("split", "kfold"), data)
-        stop = self._stop(top.get("stop", {}), ("stop",))
+        self.refit, stop = split is not None and split.use == "time", self._stop(top.get("stop", {}), ("stop",))
         models = self._models(sets, augments, stop)
         blends = self._blends()
         self._levels(models, blends)
@@ -197,15 +198,13 @@ class _Reader(Plugs):
         codec = self.optional("target_transform", value, at)
         seeds = self.count(value.get("seeds", 1), (*at, "seeds"))
         stops = self._stop(value.get("stop", {}), (*at, "stop"), stop)
-        refit = self.flag(value.get("refit", self.document.value.get("refit", False)), (*at, "refit"))
-        average = value.get("average", "mean")
+        refit = self.flag(value.get("refit", self.document.value.get("refit", self.refit)), (*at, "refit"))
+        average = cast(Average, value.get("average", "mean"))
         if average not in get_args(Average):
             self.add("unknown space to average seeds in", (*at, "average"), average, get_args(Average))
         if plug is None:
             return None
-        return Model(
-            name, plug, features, augment, weights, codec, seeds, stops, sources, refit, cast(Average, average)
-        )
+        return Model(name, plug, features, augment, weights, codec, seeds, stops, sources, refit, average)
 
     def _sources(self, value: Mapping[str, Any], at: At) -> tuple[str, ...]:
         """Return the models and blends whose OOFs a model sees; whether they exist is judged with all of them known."""

@@ -56,7 +56,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
         advice = nearest(name, known) or "kit run RECIPE --keep-models keeps all of a recipe"
         raise RecipeError("no kept model or blend of this name", got=name, allowed=known, next=advice)
     about = json.loads((folder / name / "models" / "replay.json").read_text("utf-8"))
-    frame = table.renamed(_frame(data, about["nulls"]), about.get("rename", {}))
+    frame = table.renamed(_frame(data, about), about.get("rename", {}))
     replay = Replay(folder, frame, trust)
     import polars as pl
 
@@ -102,11 +102,11 @@ def _is_pandas(data: Any) -> bool:
     return type(data).__module__.partition(".")[0] == "pandas"
 
 
-def _frame(data: Any, nulls: list[str]) -> pl.DataFrame:
+def _frame(data: Any, about: Mapping[str, Any]) -> pl.DataFrame:
     import polars as pl
 
     if isinstance(data, str | Path):
-        return table.read(Path(data), nulls)
+        return table.read(Path(data), about["nulls"], about.get("encoding"))
     return pl.DataFrame(pl.from_pandas(data) if _is_pandas(data) else data)
 
 

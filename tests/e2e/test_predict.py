@@ -194,3 +194,12 @@ def test_export_hands_out_what_a_learner_sees(toy):
     assert again.code == 2 and "exists already" in again.err
     wrong = toy.kit("export", str(toy.folder / "r.yaml"), "--model", "a", "--fold", "9", "-o", str(out))
     assert wrong.code == 2 and "0 to 2" in wrong.err
+
+
+def test_new_rows_are_written_as_the_recipe_says(toy):
+    toy.edit(("id: id,", "id: id, encoding: latin-1,"))
+    for name in ("train.csv", "test.csv"):
+        text = (toy.folder / name).read_text("utf-8")
+        (toy.folder / name).write_text(text.replace("red", "r\u00f8d"), "latin-1")
+    toy.run("--keep-models")
+    np.testing.assert_array_equal(predicted(toy, "a")["pred"], toy.oof("a", "test")["pred"])

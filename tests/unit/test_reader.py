@@ -316,3 +316,16 @@ def test_a_bare_plug_in_that_cannot_do_without_parameters(read):
 def test_a_split_without_use_follows_from_its_columns(read, split, use, folds):
     made = read(BASE + f"split: {split}\n").split
     assert (made.use, made.params.folds) == (use, folds)
+
+
+@pytest.mark.parametrize(
+    ("extra", "refit"),
+    [
+        ("", False),
+        ("split: {use: time, time: t}\n", True),
+        ("split: {use: time, time: t}\nrefit: false\n", False),
+        ("refit: true\n", True),
+    ],
+)
+def test_models_of_a_split_by_time_predict_test_from_all_rows(read, extra, refit):
+    assert {m.refit for m in read(BASE + extra).models} == {refit}
