@@ -16,7 +16,7 @@ import csv
 import datetime
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -24,8 +24,9 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from kit import api, archive, estimate, evaluate, opening
+from kit import api, archive, estimate, evaluate, leeway, opening
 from kit.archive import Kept
+from kit.leeway import Leeway
 from kit.oof import Oof
 from kit.paired import Truth, spread
 from kit.types import Floats, Ints, Task
@@ -69,8 +70,8 @@ def ran(name: str, data: Path, root: Path, sets: list[str]) -> Ran:
     return Ran(name, kept, sum(float(card["seconds"]) for card in cards))
 
 
-def declared(name: str, root: Path, data: Path) -> tuple[Kept, Floats]:
-    """Return an OOF of the recipe and the weights v (n,) of its rows that make them look like the test rows.
+def declared(name: str, root: Path, data: Path) -> tuple[Kept, Floats, Leeway | None]:
+    """Return an OOF of the recipe, the weights v (n,) of its rows that make them look like the test rows, their leeway.
 
     Taken from what the recipe declares in `evaluate`; else estimated from its first model with a std, or its last one.
     """
@@ -79,25 +80,28 @@ def declared(name: str, root: Path, data: Path) -> tuple[Kept, Floats]:
     kept = archive.read(folder / str(recipe.submit))
     v, _ = archive.rows(kept)
     if (v != v[0]).any():
-        return kept, v
+        return kept, v, Leeway.told(kept.card.get("evaluate"), kept.codes())
     each = [archive.read(folder / m.name) for m in recipe.models]
     sure = next((k for k in each if k.std is not None), each[-1])
     std = (None, None) if sure.std is None else (sure.std, sure.test_std[None])
     oof = Oof(sure.fold, sure.codes(), sure.pred, sure.test[None], *std)
-    bins = evaluate.regular(TASK, oof.y, 10)
-    found = evaluate.estimate(TASK, oof, bins, np.ones(len(oof.y)), "counts" if sure.std is None else "sigma")
+    bins, ones, by = evaluate.regular(TASK, oof.y, 10), np.ones(len(oof.y)), "counts" if sure.std is None else "sigma"
+    found = evaluate.estimate(TASK, oof, bins, ones, by)
     print(f"shares {np.round(found.shares, 3).tolist()}, {found.distance:.1%} of the predictions unexplained")
-    return sure, evaluate.declared(bins, found.shares, np.ones(len(oof.y))).ratio
+    made = evaluate.declared(bins, found.shares, ones)
+    spread = leeway.covariance(TASK, oof, leeway.Sample(bins, ones, archive.rows(sure)[1]), found, by, "rows")
+    return sure, made.ratio, Leeway(made.bins.of, made.test, leeway.joined(bins, made.bins, spread))
 
 
-def promised(run: Ran, first: Kept, v: Floats) -> dict[str, object]:
+def promised(run: Ran, first: Kept, v: Floats, doubt: Leeway | None) -> dict[str, object]:
     """Return the columns that are known before the truth: plain and declared score, their error and interval."""
     kept = run.kept
     at = archive.positions(kept.ids, first.ids)
     group = archive.rows(kept)[1]
     truth = Truth(TASK, "rmse", kept.codes(), v[at], group)
     plain = Truth(TASK, "rmse", kept.codes(), np.ones(len(at)), group)
-    told = estimate.estimate(truth, run.pred, run.pred, run.layers())
+    moved = None if doubt is None else replace(doubt, of=doubt.of[at])
+    told = estimate.estimate(truth, run.pred, run.pred, run.layers(), doubt=moved)
     return {
         "recipe": run.name,
         "fit_seconds": round(run.seconds, 1),
@@ -170,9 +174,9 @@ def main() -> None:
     for name in dict.fromkeys([*names, says]):
         runs.append(ran(name, data, root, args.set))
         print(f"{name}: {runs[-1].seconds:.0f} s of fits", flush=True)
-    first, v = declared(says, root, data)
+    first, v, doubt = declared(says, root, data)
     print(f"declared by {says}: {evaluate.effective(v):.0f} effective of {len(v)} rows", flush=True)
-    lines = [promised(run, first, v) for run in runs]
+    lines = [promised(run, first, v, doubt) for run in runs]
     if not args.no_truth:
         scored(data, runs, lines)
     lines.sort(key=lambda line: float(str(line.get("test_rmse", line["estimate"]))))

@@ -165,6 +165,7 @@ def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
         "transductive": oof.transductive,
         "truncated": False,
         "missing": [],
+        **({"evaluate": first["evaluate"]} if "evaluate" in first else {}),
         **_same_rows(made, oof),
         "versions": _libs(made),
         **about,

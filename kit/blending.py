@@ -15,6 +15,7 @@ from kit import (
     crossfit,
     difficulty,
     estimate,
+    leeway,
     lineup,
     matching,
     members,
@@ -128,7 +129,9 @@ def _ingredients(asked: Wish) -> dict[str, Any]:
     module = registry.load("stackers", asked.stacker.use)
     code = (audits, crossfit, panel, matching, averaging, difficulty, estimate, members, standings)
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
+    doubt = (asked.sources[0].card.get("evaluate") or {}).get("covariance")
     return {
+        **({} if doubt is None else {"leeway": [doubt, code_file(leeway)]}),
         "verb": "blend-oofs",
         "stacker": {
             "use": registry.keyed("stackers", asked.stacker.use),
@@ -175,7 +178,8 @@ def _make(
     trials = [own, *(standings.trial(other, side) for other in _others(spec, asked.uses, side))]
     lines = standings.standings(trials, truth)
     known = difficulty.signs(side, made.full, own.plain, made.oof.test, asked.metric)
-    worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test, known, int(side.fold.max()) + 1)
+    doubt = leeway.Leeway.told(asked.sources[0].card.get("evaluate"), truth.y)
+    worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test, known, int(side.fold.max()) + 1, doubt=doubt)
     told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
     notes = [*lined.notes, *([told] if told else []), *(["sources of different folds"] if lined.rows.mixed else [])]
     about: dict[str, Any] = {

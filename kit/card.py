@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from kit import registry
 from kit.canon import FORMAT, canonical
 from kit.evaluate import effective
+from kit.leeway import Leeway
 from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.recipe import Blend
@@ -81,17 +84,22 @@ def _data(scene: Scene) -> dict[str, str]:
 
 def _declared(scene: Scene, oof: Oof, v: Floats) -> dict[str, Any]:
     """Return what is said beside a score under a declared test distribution: its standard error, effective rows, the
-    plain score, and the distribution. Empty where none is declared."""
+    plain score, and the distribution. Empty where none is declared. `shares_se`: part of the error that estimated
+    shares make."""
     if scene.declared is None:
         return {}
     rows, task, metric = scene.store.open(scene.facts.rows_key), scene.facts.task, scene.recipe.metric
     plain, group = rows.array("v"), rows.array("group") if "group" in rows else None
+    about, se = scene.store.open(scene.declared).meta, standard_error(task, metric, oof, v, group)
+    doubt = Leeway.told(about, oof.y)
+    of_shares = {} if doubt is None else {"shares_se": doubt.variance(lambda f: score(task, metric, oof, v * f)) ** 0.5}
     return {
-        "score_se": standard_error(task, metric, oof, v, group),
+        "score_se": None if se is None else float(np.hypot(se, of_shares.get("shares_se", 0.0))),
+        **of_shares,
         "effective_rows": effective(v[oof.scored]),
         "plain_score": score(task, metric, oof, plain),
         "plain_score_se": standard_error(task, metric, oof, plain, group),
-        "evaluate": {"target": scene.recipe.evaluate.model or "declared", **scene.store.open(scene.declared).meta},
+        "evaluate": {"target": scene.recipe.evaluate.model or "declared", **about},
     }
 
 

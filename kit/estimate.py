@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from kit import averaging, registry
 from kit.contracts import Combiner
 from kit.difficulty import Signs, adjusted
+from kit.evaluate import effective
+from kit.leeway import Leeway
 from kit.paired import Truth, jackknife
 from kit.panel import Panel
 from kit.stackers._gram import Space, Weighted, lift
@@ -67,14 +69,23 @@ def towards_plain(n_folds: int) -> float:
     return 1 / (2 * n_folds - 1) if n_folds > 1 else 0.0
 
 
-def estimate(
-    truth: Truth, nested: Floats32, plain: Floats32, layers: Floats32, known: Signs | None = None, n_folds: int = 5
+def estimate(  # noqa: PLR0913 - what is known of the test rows comes on top
+    truth: Truth,
+    nested: Floats32,
+    plain: Floats32,
+    layers: Floats32,
+    known: Signs | None = None,
+    n_folds: int = 5,
+    *,
+    doubt: Leeway | None = None,
 ) -> Estimate:
     """Return the estimate of nested and plain predictions (n, m); layers (K, t, m) are the blend's for test.
 
     Expected is a score between the nested and the plain one, averaging added, and what the signs `known` tell of the
     test rows. The interval adds up the error of that score and the sampling of the test rows, as if they were drawn
-    like the training rows, groups whole; what the signs explain is no part of either.
+    like the training rows, groups whole; what the signs explain is no part of either. `doubt`: how far estimated shares
+    of the test rows may be off that the truth's weights rest on; that error is added, and the test rows are then set
+    against the effective training rows.
     """
     metric = registry.metric(truth.metric)
     found = jackknife(truth, [nested, plain])
@@ -82,7 +93,9 @@ def estimate(
     se, n_test = float(np.sqrt(found.spread().covariance[0, 0])), layers.shape[1]
     gained = averaging.gain(truth, nested, layers) if len(layers) > 1 and n_test else None
     gained = gained if gained is not None and np.isfinite(gained) else None
-    told = number(score), number(seen), number(se), gained
+    shares = 0.0 if doubt is None else doubt.variance(lambda f: replace(truth, v=truth.v * f).score(nested))
+    n_rows = len(nested) if doubt is None else effective(truth.v)
+    told = number(score), number(seen), number(se if doubt is None else float(np.hypot(se, np.sqrt(shares)))), gained
     if not n_test or not np.isfinite(score):
         return Estimate(*told, None, None, None, None)
     if not np.isfinite(seen):
@@ -94,7 +107,7 @@ def estimate(
     expected = mixed - metric.sign * (gained or 0.0) + fit.shift
     # Where rows are harder their errors are not only larger but vary as much more.
     grown = (mixed + fit.shift) / mixed if metric.sign > 0 and mixed > 0 else 1.0
-    half = _student(fit.dof) * np.sqrt(fit.se**2 * (1 + grown**2 * len(nested) / n_test) + fit.error**2)
+    half = _student(fit.dof) * np.sqrt(fit.se**2 * (1 + grown**2 * n_rows / n_test) + fit.error**2 + shares)
     ends = number(expected), number(expected - half), number(expected + half)
     return Estimate(*told, number(fit.shift) if known else None, *ends)
 

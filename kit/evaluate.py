@@ -142,15 +142,15 @@ def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: By, was: Was = "ro
     if task.kind == "regression" and by == "sigma" and new.std is None:
         rule, advice = "the estimate by sigma needs a model with a std", "name a hetero_mlp, or write by: counts"
         raise DataError(rule, next=advice)
-    cells = _cells(task, known, new, rows)
-    counts = _counts(cells[0], bins.of[rows], w[rows], len(bins))
+    cells = cells_of(task, known, new, rows)
+    counts = counts_of(cells[0], bins.of[rows], w[rows], len(bins))
     seen = np.bincount(cells[1], minlength=len(counts)) / len(cells[1])
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
     likelihood = counts[cells[1]]
     if by == "sigma" and was == "uniform":
-        likelihood = _alike(task, new, bins)
+        likelihood = alike(task, new, bins)
     elif by == "sigma":
-        likelihood = _sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
+        likelihood = sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
     shares = _em(likelihood, _start(was, train, by), ordered=task.kind == "regression")
     explained = counts @ shares
     return Estimate(shares, seen, explained, float(np.abs(seen - explained).sum() / 2))
@@ -168,10 +168,15 @@ def _em(likelihood: Floats, start: Floats, *, ordered: bool) -> Floats:
         joint /= np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
         shares = joint.sum(axis=0) + PRIOR * start
         if ordered:
-            padded = np.concatenate([shares[:1], shares, shares[-1:]])
-            shares = (1 - SMOOTH) * shares + SMOOTH * (padded[:-2] + padded[2:]) / 2
+            shares = smoothed(shares)
         shares /= shares.sum()
     return shares
+
+
+def smoothed(shares: Floats) -> Floats:
+    """Return shares (..., B) of which each bin has given a part to its neighbours."""
+    padded = np.concatenate([shares[..., :1], shares, shares[..., -1:]], axis=-1)
+    return np.asarray((1 - SMOOTH) * shares + SMOOTH * (padded[..., :-2] + padded[..., 2:]) / 2)
 
 
 def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
@@ -180,7 +185,7 @@ def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
     Nothing but the learning rows' bins and weights w (n,) and the model's predictions for test is looked at.
     """
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
-    likelihood = _alike(task, test, bins) if was == "uniform" else _sigma(task, test, bins) / np.maximum(train, 1e-9)
+    likelihood = alike(task, test, bins) if was == "uniform" else sigma(task, test, bins) / np.maximum(train, 1e-9)
     return _em(likelihood, _start(was, train, "sigma"), ordered=task.kind == "regression")
 
 
@@ -189,10 +194,10 @@ def _start(was: Was, train: Floats, by: str) -> Floats:
     return np.full(len(train), 1 / len(train)) if was == "uniform" and by == "sigma" else train
 
 
-def _alike(task: Task, pred: Pred, bins: Bins) -> Floats:
+def alike(task: Task, pred: Pred, bins: Bins) -> Floats:
     """Return (n, B): how likely a row is in each bin, by a model that predicts for every value alike."""
     if task.kind != "regression":
-        return _sigma(task, pred, bins)
+        return sigma(task, pred, bins)
     assert bins.edges is not None and pred.std is not None
     at = tilt.grid(float(bins.edges[0]), float(bins.edges[-1]))
     mean, std = pred.mean[:, 0].astype(np.float64), pred.std.astype(np.float64)
@@ -203,7 +208,7 @@ def _alike(task: Task, pred: Pred, bins: Bins) -> Floats:
     return np.asarray(found / np.diff(np.append(first, len(at))))
 
 
-def _sigma(task: Task, pred: Pred, bins: Bins) -> Floats:
+def sigma(task: Task, pred: Pred, bins: Bins) -> Floats:
     """Return (n, B): the probability a model gives to each bin."""
     if task.kind == "binary":
         return np.column_stack([1 - pred.mean[:, 0], pred.mean[:, 0]]).astype(np.float64)
@@ -222,10 +227,10 @@ def _held_for_likely(task: Task, known: Pred, bins: Bins, rows: Any, train: Floa
     if task.kind != "regression":
         return train
     std = None if known.std is None else known.std[rows]
-    return np.asarray(_sigma(task, Pred(known.mean[rows], std), bins).mean(axis=0))
+    return np.asarray(sigma(task, Pred(known.mean[rows], std), bins).mean(axis=0))
 
 
-def _cells(task: Task, known: Pred, new: Pred, rows: Any) -> tuple[Ints, Ints]:
+def cells_of(task: Task, known: Pred, new: Pred, rows: Any) -> tuple[Ints, Ints]:
     """Return the cell of each scored training row and of each test row: classes, or bands of the predicted value."""
     if task.kind == "multiclass":
         return known.mean[rows].argmax(axis=1), new.mean.argmax(axis=1)
@@ -234,7 +239,7 @@ def _cells(task: Task, known: Pred, new: Pred, rows: Any) -> tuple[Ints, Ints]:
     return np.searchsorted(inner, known.mean[rows][:, 0]), np.searchsorted(inner, new.mean[:, 0])
 
 
-def _counts(cell: Ints, bin_: Ints, w: Floats, n_bins: int) -> Floats:
+def counts_of(cell: Ints, bin_: Ints, w: Floats, n_bins: int) -> Floats:
     """Return (A, B): how often a row of bin b is predicted into cell a, one pseudo-row spread over the cells."""
     n_cells = int(cell.max()) + 1
     n_cells = max(n_cells, 15)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import evaluate
+from kit import evaluate, leeway
 from kit.errors import DataError
 from kit.evaluate import Declared, Wanted
 from kit.folding import folds_of, task_of
@@ -36,6 +36,8 @@ def run(stage: Stage, store: Store) -> None:
         found = evaluate.estimate(task, oof, bins, v, target["by"], target["was"])
         shares = found.shares
         meta = {"distance": found.distance, "seen": found.seen.tolist(), "explained": found.explained.tolist()}
+        sample = leeway.Sample(bins, v, facts.array("group") if "group" in facts else None)
+        spread = leeway.covariance(task, oof, sample, found, target["by"], target["was"])
         if target["by"] == "sigma":
             arrays = _per_fold(made, task, oof, folds_of(store.open(made["folds"])), v)
     else:
@@ -43,6 +45,10 @@ def run(stage: Stage, store: Store) -> None:
         bins = wanted.bins(task, y)
         shares = evaluate.uniform(bins, len(task.classes)) if wanted.shares is None else wanted.shares
     declared = evaluate.declared(bins, shares, v)
+    if made["source"]:
+        edges = declared.bins.edges
+        meta["edges"] = None if edges is None else edges.tolist()
+        meta["covariance"] = leeway.joined(bins, declared.bins, spread).tolist()
     arrays["v"] = v * declared.ratio
     meta |= {**_meta(task, declared, v * declared.ratio), "transductive": bool(made["source"])}
     store.commit(stage.key, arrays, meta, made)

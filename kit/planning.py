@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import crossfit, evaluate, oof, panel, registry, sample
+from kit import crossfit, evaluate, leeway, oof, panel, registry, sample
 from kit.canon import code_file, key_of
 from kit.design import scope_of
 from kit.errors import RecipeError
@@ -144,7 +144,7 @@ class _Compiler:
         section = self.recipe.evaluate.named()
         made = {"verb": "evaluate", "evaluate": section, "source": source, "task": task_dict(self.facts.task)}
         made |= {"target": dict(self.facts.digests), "code": code_file(evaluate), "folds": self.facts.folds_key}
-        made |= {"libs": registry.versions(("numpy", "scipy"))}
+        made |= {"libs": registry.versions(("numpy", "scipy")), **({"leeway": code_file(leeway)} if source else {})}
         return self._add("evaluate", made, [source] if source else [])
 
     def _model(self, model: Model, folds_key: str) -> str:
