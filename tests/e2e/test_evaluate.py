@@ -75,6 +75,20 @@ def test_an_estimate_finds_the_test_distribution(toy, by):
     assert abs(card["score"] - real) < abs(card["plain_score"] - real)
 
 
+def test_what_rests_on_an_estimate_carries_its_error(toy):
+    """The standard error of a card and the interval of a blend of OOFs; a declaration by hand has none of it."""
+    skewed(toy.folder)
+    by_hand = card_after(toy, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
+    assert "shares_se" not in by_hand and "covariance" not in by_hand["evaluate"]
+    card = card_after(toy, "evaluate: {estimate: a, by: counts}\n")
+    assert 0 < card["shares_se"] < card["score_se"]
+    spread = np.array(card["evaluate"]["covariance"])
+    assert spread.shape == (len(card["evaluate"]["bins"]),) * 2 and abs(spread.sum()) < 1e-9
+    told = toy.kit("blend", "r:a", "r:b", "--use", "mean", "--json").json["blends"]["blend"]["nested"]
+    assert toy.card("blend", "blends")["evaluate"] == card["evaluate"]
+    assert told["low"] < told["expected"] < told["high"] and told["se"] > 0
+
+
 def test_what_a_declaration_redoes(toy):
     """Another declared distribution redoes what it shapes: fits that stop by it, blends, no fixed fits."""
     skewed(toy.folder)
