@@ -29,6 +29,15 @@ LENGTHS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 
 BUDGET = {"cpu": 256, "cuda": 32_768}
 """Tokens of a batch. MiniLM on one core: 240 short texts take 2.4 s with 128 tokens, 2.2 s with 256 and with 512."""
 
+LOW_BUDGET = {"cpu": 1024, "cuda": 32_768}
+"""The same for bfloat16 (autocast). MiniLM, windows of 256 tokens, one core with AVX512-BF16: 1.7 times as fast as
+float32 with one window in a batch, 1.95 times with four."""
+
+
+def budget(device: str, dtype: str) -> int:
+    """Return the tokens of a batch."""
+    return (LOW_BUDGET if dtype == "bfloat16" else BUDGET)[device]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -74,8 +83,9 @@ class Encoder:
         every, owner, fresh = self._windows(texts)
         windows, place = first_of_each([tuple(tokens) for tokens in every])
         vectors = np.empty((len(windows), self.width), np.float32)
-        for length, rows in _batches(windows, BUDGET[self.device]):
-            full = max(1, BUDGET[self.device] // length)
+        most = budget(self.device, self.reading.dtype)
+        for length, rows in _batches(windows, most):
+            full = max(1, most // length)
             taken = np.resize(rows, full)
             vectors[rows] = self._forward([windows[i] for i in taken], length)[: len(rows)]
         return _pooled(vectors[place], owner, fresh, len(texts))

@@ -19,7 +19,7 @@ from kit import params as base
 from kit.canon import canonical
 from kit.contracts import Scope
 from kit.features._columns import CODED, check_columns
-from kit.features._encoder import Encoder, Reading, normalises
+from kit.features._encoder import Encoder, Reading, budget, normalises
 from kit.params import ColumnName, ModelRef
 from kit.types import Array, Block, Floats32, Rows, Task
 from kit.vectors import Device, VectorStore, first_of_each
@@ -83,7 +83,7 @@ class Params(base.Params):
     """Whether vectors get the length 1. null = as the model does."""
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 pays on a GPU, and on processors with matrix units for it; it differs from machine to machine."""
+    """bfloat16 pays on a GPU, and on processors that calculate in it; it differs from machine to machine."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -194,7 +194,10 @@ class Embed:
     def shelf(self) -> Path:
         """Return the folder of the store's vectors of this model, read in this way by these versions."""
         versions = {lib: ".".join(metadata.version(lib).split(".")[:2]) for lib in LIBS}
-        how = canonical({"reading": vars(self._reading()), "device": self.device, "libs": versions})
+        told = {"reading": vars(self._reading()), "device": self.device, "libs": versions}
+        if self.params.dtype != "float32":
+            told["tokens"] = budget(self.device, self.params.dtype)  # its bits hang on the shape of a batch
+        how = canonical(told)
         return Path(self.folder) / self.revision.replace("/", "--") / hashlib.sha256(how.encode()).hexdigest()[:16]
 
     def _at_hand(self) -> Params:
