@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -194,7 +194,7 @@ class Embed:
     def shelf(self) -> Path:
         """Return the folder of the store's vectors of this model, read in this way by these versions."""
         versions = {lib: ".".join(metadata.version(lib).split(".")[:2]) for lib in LIBS}
-        told = {"reading": vars(self._reading()), "device": self.device, "libs": versions}
+        told: dict[str, Any] = {"reading": vars(self._reading()), "device": self.device, "libs": versions}
         if self.params.dtype != "float32":
             told["tokens"] = budget(self.device, self.params.dtype)  # its bits hang on the shape of a batch
         how = canonical(told)
