@@ -45,5 +45,23 @@ def note(recipe: Recipe) -> tuple[str, str]:
     return what, "declare `blend` to choose yourself, `blend: {}` for none"
 
 
+def undecided(recipe: Recipe, task: Task, y: Floats) -> tuple[str, str] | None:
+    """Return (what, next) where the declared blends end without thresholds, though the metric is one of labels.
+
+    Shape: y (n,).
+    """
+    if not recipe.document.value.get("blend"):
+        return None
+    pays = task.kind in getattr(registry.load("metrics", recipe.metric), "THRESHOLDS", ())
+    blends, name, used = {b.name: b for b in recipe.blends}, recipe.submit, set()
+    while name in blends:
+        used.add(blends[name].plug.use)
+        name = blends[name].sources[0] if len(blends[name].sources) == 1 else None
+    if recipe.added or not pays or recipe.submit is None or STACKER in used or not _has_levels(task, y):
+        return None
+    what = f"{recipe.submit} is submitted without thresholds, which {registry.shown(recipe.metric)} mostly gains from"
+    return what, f"blend: {{{NAME}: {{use: {STACKER}, from: {recipe.submit}}}}}, submit: {{from: {NAME}}}"
+
+
 def _has_levels(task: Task, y: Floats) -> bool:
     return task.kind != "regression" or bool((y == np.round(y)).all() and len(np.unique(y)) <= MOST_LEVELS)

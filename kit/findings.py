@@ -97,6 +97,8 @@ def _told(looked: _Looked) -> Iterator[Finding]:
         yield Finding("warning", looked.recipe.data.target, what, next)
     if looked.recipe.added:
         yield Finding("note", looked.recipe.data.target, *deciding.note(looked.recipe))
+    if lacking := deciding.undecided(looked.recipe, looked.facts.task, looked.rows.array("y")):
+        yield Finding("note", looked.recipe.data.target, *lacking)
 
 
 def _roles(looked: _Looked) -> Iterator[Finding]:

@@ -90,7 +90,9 @@ def _faults(frame: pl.DataFrame, found: Facts, rows: Stored, metric: str) -> Ite
     names = [n for i, n in enumerate(layout.header) if i != layout.id_at and n in frame.columns]
     numbers = []
     for name in names:
-        if layout.shows == "label":
+        if layout.shows == "label" and found.task.kind == "regression":
+            yield from _ratings(frame[name], rows.array("y"), layout.spelling)
+        elif layout.shows == "label":
             yield from _labels(frame[name], layout.spelling)
         else:
             yield from _numbers(frame[name], layout.shows == "proba" and metric != "auc")
@@ -164,6 +166,21 @@ def _labels(values: pl.Series, spelling: Sequence[str]) -> Iterator[Fault]:
         yield Fault("labels that are none", "error", f"column {values.name}: {_some(wrong)}", advice)
     if len(wrong) == 0 and values.n_unique() == 1 and len(values) > 1:
         yield Fault("all rows have one label", "warning", f"column {values.name}: {values[0]}")
+
+
+def _ratings(values: pl.Series, y: Floats, spelling: Sequence[str]) -> Iterator[Fault]:
+    """Yield the faults of ratings: `spelling` says how 0 is written, y (n,) from where to where they go."""
+    yield from _numbers(values, is_share=False)
+    numbers, low, high = _parsed(values), np.nanmin(y), np.nanmax(y)
+    known = np.isfinite(numbers)
+    wrong = known & ((numbers != np.round(numbers)) | (numbers < low) | (numbers > high))
+    if wrong.any():
+        got = f"column {values.name}: {int(wrong.sum())} rows, as {values.to_list()[int(np.argmax(wrong))]}"
+        yield Fault(
+            "ratings that are none", "error", got, f"the ratings are whole numbers from {low:.0f} to {high:.0f}"
+        )
+    elif spelling == ("0",) and any("." in text for text in values.drop_nulls().to_list()):
+        yield Fault("ratings with a point", "warning", f"column {values.name}", "the sample writes 3, not 3.0")
 
 
 def _numbers(values: pl.Series, is_share: bool) -> Iterator[Fault]:

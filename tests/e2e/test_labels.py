@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+
+import kit
 
 MODELS = """\
 features: {base: [numeric]}
@@ -44,6 +47,17 @@ def submitted(done: Any) -> list[str]:
     return pl.read_csv(done.json["submission"], infer_schema=False)[:, 1].to_list()
 
 
+def check(toy: Any, path: str) -> dict[str, str]:
+    """Return fault -> what was got, of a submission."""
+    return {f["fault"]: f["got"] for f in kit.submit(toy.folder / path, recipe=toy.folder / "r.yaml", root=toy.root)}
+
+
+def spelt(done: Any, last: str) -> str:
+    """Return a submission with another last value."""
+    lines = Path(done.json["submission"]).read_text("utf-8").splitlines()
+    return "\n".join([*lines[:-1], f"{lines[-1].partition(',')[0]},{last}"]) + "\n"
+
+
 def test_thresholds_are_the_last_step_of_a_recipe_that_declares_no_blend(toy):
     write(toy, "rare")
     recipe(toy, "f1", "also: [auc, balanced_accuracy]\n")
@@ -75,7 +89,9 @@ def test_a_recipe_can_do_without(toy, metric, more):
     write(toy, "rare")
     recipe(toy, metric, more)
     assert "labels" not in toy.run().json["blends"]
-    assert "thresholds" not in toy.kit("check", str(toy.folder / "r.yaml")).out
+    told = toy.kit("check", str(toy.folder / "r.yaml")).out
+    assert ("mix is submitted without thresholds" in told) == ("mix" in more)
+    assert "thresholds" not in told or "mix" in more
 
 
 def test_thresholds_stand_over_the_blend_that_is_added_and_find_a_free_name(toy):
@@ -97,6 +113,10 @@ def test_ratings_are_trained_as_a_regression_and_written_as_the_sample_writes_th
         recipe(toy, "qwk", models=ridge, sample=True)
         done = toy.run()
         assert set(submitted(done)) <= pattern and len(set(submitted(done))) > 2
+        assert check(toy, done.json["submission"]) == {}
+        for wrong in ("0", "6", "2.5"):
+            (toy.folder / "try.csv").write_text(spelt(done, wrong))
+            assert check(toy, "try.csv") == {"ratings that are none": f"column y: 1 rows, as {wrong}"}
     assert "regression" in toy.kit("check", str(toy.folder / "r.yaml")).out
     assert done.json["blends"]["labels"]["score"] > done.json["models"]["a"]["score"]
     assert set(toy.oof("labels")["pred"].to_list()) <= {1.0, 2.0, 3.0, 4.0, 5.0}
