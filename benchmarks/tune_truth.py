@@ -99,7 +99,7 @@ def usual_submissions(arm: Usual, found: dict[str, Any]) -> dict[str, pd.DataFra
     for column in arm.words:
         text = test[column].astype("string").fillna("missing").astype(str)
         known = arm.x[column].cat.categories if use != "catboost" else None
-        test[column] = text if known is None else pd.Categorical(text, categories=known)
+        test[column] = text if known is None else pd.Categorical(text.where(text.isin(known)), categories=known)
     fold = case.frame["fold_"].to_numpy()
     rows = {"folds": [fold != k for k in range(FOLDS)], "whole": [np.ones(len(x), bool)]}
     made = {}
