@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kit import amounts, dates
+from kit import amounts, clocks, dates
 from kit.types import Array
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Family = Literal["numbers", "true/false", "dates", "text", "lists", "nothing", "other"]
 
+TIMES = "times of day, as seconds"
+"""What is told of a column of times; they are seconds since midnight."""
 
 _FIRST = 100
 
@@ -22,7 +24,8 @@ _FIRST = 100
 class Form:
     """What values are and how text spells them.
 
-    `style`: "" where polars reads them, else the style of amounts or the shape and order of dates. `unit`: "$", "%".
+    `style`: "" where polars reads them, else the style of amounts or times or the shape and order of dates.
+    `unit`: "$", "%".
     """
 
     family: Family
@@ -64,13 +67,15 @@ def interpret(series: pl.Series, order: str = "") -> Found:
         return Found(series, Form("numbers"))
     if dtype == pl.Boolean:
         return Found(series, Form("true/false"))
+    if isinstance(dtype, pl.Time):
+        return Found(series.cast(pl.Int64) / 1e9, Form("numbers", "h:mm"), TIMES)
     if dtype.is_temporal():
-        return Found(days(series), Form("numbers" if isinstance(dtype, pl.Duration | pl.Time) else "dates"))
+        return Found(days(series), Form("numbers" if isinstance(dtype, pl.Duration) else "dates"))
     return Found(series, Form("lists" if isinstance(dtype, pl.List | pl.Array) else "other"))
 
 
 def interpret_text(coded: Coded, order: str = "") -> Found:
-    """Return what strings spell: numbers, amounts, true and false, dates; else the text itself."""
+    """Return what strings spell: numbers, amounts, times of day, true and false, dates; else the text itself."""
     import polars as pl
 
     levels = coded.levels
@@ -84,6 +89,8 @@ def interpret_text(coded: Coded, order: str = "") -> Found:
         return Found(
             spread(dates.read(levels, when), coded), Form("dates", f"{when.shape} {when.order}".strip()), when.doubt
         )
+    if style := clocks.find(levels):
+        return Found(spread(clocks.read(levels, style), coded), Form("numbers", style), TIMES)
     if (sums := amounts.find(levels)) is not None:
         note = "; ".join(
             part for part in (f"amounts{f' in {sums.unit}' if sums.unit else ''} read as numbers", sums.doubt) if part
@@ -99,7 +106,9 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
     if form.family == "text":
         return code(as_text(series)), 0
     found = interpret(series, form.style.rpartition(" ")[2])
-    if found.form.family in (form.family, "nothing"):
+    # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
+    clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
+    if found.form.family == "nothing" or (found.form.family == form.family and not clock):
         return found.values, 0
     if form.family in ("lists", "other", "nothing") or found.form.family in ("lists", "other"):
         return pl.Series([None], dtype=pl.Float64).new_from_index(0, len(series)), len(series) - series.null_count()
@@ -179,13 +188,11 @@ def _starts_with_number(text: pl.Series) -> bool:
 
 
 def days(series: pl.Series) -> pl.Series:
-    """Return Date, Datetime (UTC) or Duration as float64 days, Time as the part of a day that has passed."""
+    """Return Date, Datetime (UTC) or Duration as float64 days."""
     import polars as pl
 
     if series.dtype == pl.Date:
         return series.cast(pl.Int32).cast(pl.Float64)
-    if isinstance(series.dtype, pl.Time):
-        return series.cast(pl.Int64) / 86.4e12
     unit = pl.Duration("us") if isinstance(series.dtype, pl.Duration) else pl.Datetime("us", "UTC")
     if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
         unit = pl.Datetime("us")
@@ -202,6 +209,8 @@ def under(levels: pl.Series, form: Form) -> pl.Series:
     if form.family == "true/false":
         low = levels.str.to_lowercase()
         return low.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
+    if form.style in clocks.STYLES:
+        return clocks.read(levels, form.style)
     plain = levels.cast(pl.Float64, strict=False)
     return plain.fill_null(amounts.read(levels, amounts.Amounts(form.style or next(iter(amounts.STYLES)))))
 

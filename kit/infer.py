@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kit import devices, forms, kinds, wishes
+from kit import clocks, devices, forms, kinds, wishes
 from kit.asarray import LOOK, Arrays, array_of, numeric, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
@@ -236,6 +236,7 @@ def _finish(
         return None
     if family == "dates":
         return Column("date"), as_array, ("", "")
+    key = key and found.form.style not in clocks.STYLES
     may_be_key = key and kinds.may_number_rows(array_of(values.head(LOOK), family))
     if may_be_key and kinds.is_number_key(as_array()):
         coded = forms.code(forms.as_text(values))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import forms, registry
+from kit import clocks, forms, registry
 from kit.asarray import array_of
 from kit.errors import DataError, RecipeError, nearest
 from kit.recipe import Recipe
@@ -38,7 +38,7 @@ def amounts_as_numbers(target: pl.Series, recipe: Recipe) -> tuple[pl.Series, st
     ):
         return target, ""
     found = forms.interpret(target)
-    if found.form.family != "numbers" or isinstance(found.values, forms.Coded):
+    if found.form.family != "numbers" or found.form.style in clocks.STYLES or isinstance(found.values, forms.Coded):
         return target, ""
     return found.values.alias(target.name), found.note or "read as numbers"
 

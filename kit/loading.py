@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kit import (
     amounts,
     asarray,
+    clocks,
     csvbytes,
     csvfile,
     datafolder,
@@ -35,7 +36,7 @@ from kit.wording import At, placed
 if TYPE_CHECKING:
     import polars as pl
 
-CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, asarray, kinds, wishes, forms, dates, amounts)
+CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, asarray, kinds, wishes, forms, dates, clocks, amounts)
 """Modules that shape a table."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from kit import amounts, dates, forms
+from kit import amounts, clocks, dates, forms
 from kit.errors import DataError
 from kit.forms import Coded, Form, Found
 
@@ -46,10 +46,12 @@ def nearly(levels: pl.Series) -> list[tuple[str, str]]:
     import polars as pl
 
     few = len(levels) / 20
-    words = levels.filter(levels.cast(pl.Float64, strict=False).is_null())
-    for what, kind in (("numbers", "numeric"), ("dates", "date")):
-        if kind == "date":
-            words = _no_dates(levels)
+    nones = (
+        ("numbers", "numeric", levels.filter(levels.cast(pl.Float64, strict=False).is_null())),
+        ("times of day", "numeric", _no_times(levels)),
+        ("dates", "date", _no_dates(levels)),
+    )
+    for what, kind, words in nones:
         if 0 < len(words) <= few:
             shown = ", ".join(map(repr, words.head(3)))
             return [(f"{what} but for {shown}", f"name these in `nulls`, or say kinds: {{<column>: {kind}}}")]
@@ -65,7 +67,8 @@ def _numeric(found: Found, name: str) -> Found:
     levels = found.values.levels
     plain = levels.cast(pl.Float64, strict=False)
     known = levels.filter(plain.is_null())
-    most = next((s for s in amounts.STYLES if amounts.read(known, amounts.Amounts(s)).count()), "")
+    most = next((s for s in clocks.STYLES if clocks.read(known, s).count() > len(levels) / 2), "")
+    most = most or next((s for s in amounts.STYLES if amounts.read(known, amounts.Amounts(s)).count()), "")
     form = Form("numbers", most)
     return _lost(found.values, form, name, "numeric")
 
@@ -74,7 +77,7 @@ def _dates(found: Found, name: str, order: str) -> Found:
     if not isinstance(found.values, Coded):
         if found.form.family == "dates":
             return found
-        if found.form.family != "numbers":
+        if found.form.family != "numbers" or found.form.style in clocks.STYLES:
             raise DataError(f"{name} cannot be read as dates", got=found.form.family, next="leave it out of data.kinds")
         values, what = dates.epoch(found.values)
         return Found(values, Form("dates", what), f"read as dates: {what}")
@@ -114,3 +117,8 @@ def _no_dates(levels: pl.Series) -> pl.Series:
     if dates.read(sample, dates.Dates(best, order)).count() < len(sample) * 0.9:
         return levels.clear()
     return levels.filter(dates.read(levels, dates.Dates(best, order)).is_null())
+
+
+def _no_times(levels: pl.Series) -> pl.Series:
+    """Return the strings that are no times of day, in the style that most are in."""
+    return min((levels.filter(clocks.read(levels, s).is_null()) for s in clocks.STYLES), key=len)

@@ -180,6 +180,10 @@ def test_keys_are_told_from_amounts_and_prose():
         (["TRUE", "false"], ["True", "1"], [True, None], 1),
         ([1, 2], ["12", "n"], [12, None], 1),
         ([1, 2], [[1.0], [2.0]], [None, None], 2),
+        (["9:05", "11:38:36"], ["0:10", "25:10", "2:30 pm", None], [600, None, None, None], 2),
+        (["9:05", "11:38:36"], ["1:00 am"], [None], 1),
+        (["9:05", "11:38:36"], [905, 930], [None, None], 2),
+        ([1, 2], ["9:05"], [None], 1),
     ],
 )
 def test_values_are_read_under_a_known_form(known, more, wanted, lost):
@@ -208,3 +212,43 @@ def test_zeros_and_ones_beside_true_and_false_are_one_switch():
     assert "read as one" in built.notes[0].what
     mixed = infer.build(pl.DataFrame({"s": [0, 2]}), pl.DataFrame({"s": [True, False]}))
     assert mixed.header["s"].levels == ("0", "2", "false", "true")
+
+
+# -- times of day
+
+
+@pytest.mark.parametrize(
+    ("texts", "style", "seconds"),
+    [
+        (["11:38:36", "9:05", "00:00:00.25"], "h:mm", [41916, 32700, 0.25]),
+        (["12:00 AM", "2:30pm", "11:59:59 P.M."], "h:mm am/pm", [0, 52200, 86399]),
+    ],
+)
+def test_times_of_day_are_seconds_and_are_never_keys(texts, style, seconds):
+    built = infer.build(pl.DataFrame({"t": texts * 20}), None)
+    assert built.header["t"].kind == "numeric" and built.forms["t"] == forms.Form("numbers", style)
+    assert built.x["t"][: len(texts)].tolist() == seconds
+    assert [(n.what, n.next) for n in built.notes] == [
+        ("times of day, as seconds", "if that is wrong: kinds: {t: category}")
+    ]
+    clock = [f"{i // 3600}:{i // 60 % 60:02}:{i % 60:02}" for i in range(5000, 5100)]
+    assert infer.build(pl.DataFrame({"t": clock}), None).header["t"].kind == "numeric"
+
+
+@pytest.mark.parametrize(
+    "texts", [["9:05", "25:10"], ["9:05", "2:30 pm"], ["13:05 pm"], ["9:5"], ["9:60"], ["1:02:03:04"], ["9:05", "-"]]
+)
+def test_what_is_no_time_of_day_is_left_alone(texts):
+    assert forms.interpret(pl.Series(texts)).form == forms.Form("text")
+
+
+def test_times_in_train_and_test_are_one_form_and_what_is_none_is_missing_where_they_are_said_to_be_numbers():
+    times = [f"{h}:{m:02}" for h in range(24) for m in range(10)] * 2
+    train, test = pl.DataFrame({"t": times}), pl.DataFrame({"t": ["noon", "0:30", None]})
+    text = infer.build(train, test)
+    assert text.header["t"].kind == "text"
+    assert text.notes[0].what == "times of day but for 'noon'" and "kinds: {t: numeric}" in text.notes[0].next
+    said = infer.build(train, test, Roles(kinds={"t": "numeric"}))
+    assert np.array_equal(said.x["t"][-4:], [83340, np.nan, 1800, np.nan], equal_nan=True)
+    clocks = pl.DataFrame({"t": [datetime.time(0, 30)]})
+    assert infer.build(train, clocks).x["t"][-1] == 1800
