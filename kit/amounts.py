@@ -29,6 +29,9 @@ STYLES = {
 Groups of two digits are those of India (1,23,456).
 """
 
+COMMAS = ("1.234,5", "1 234,5")
+"""The styles in which a comma is the decimal sign."""
+
 FEW = 20
 """Commas as the only evidence ("1,5") are taken for decimal signs with at least so many distinct values."""
 
@@ -42,10 +45,11 @@ class Amounts:
     doubt: str = ""
 
 
-def find(levels: pl.Series) -> Amounts | None:
+def find(levels: pl.Series, *, comma: bool = False) -> Amounts | None:
     """Return how these distinct strings are written as amounts, or None where they are something else.
 
-    Amounts in several currencies are not one quantity; percent signs must stand at all values but zero.
+    Amounts in several currencies are not one quantity; percent signs must stand at all values but zero. `comma`: other
+    columns of the table have decimal commas, so that "1,5" is a number however few there are, and "1,250" is 1.25.
 
     >>> import polars as pl
     >>> find(pl.Series(["$1,234.50", "$7"]))
@@ -60,13 +64,14 @@ def find(levels: pl.Series) -> Amounts | None:
         return None
     units = parts["unit"].drop_nulls().unique().to_list()
     digits = parts["digits"]
-    style = next((name for name, (shape, _, _) in STYLES.items() if digits.str.contains(shape).all()), None)
+    styles = dict.fromkeys((*COMMAS, *STYLES) if comma else STYLES)
+    style = next((name for name in styles if digits.str.contains(STYLES[name][0]).all()), None)
     if style is None or len(units) > 1:
         return None
     if units == ["%"] and (parts["unit"].is_null() & digits.str.contains("[1-9]")).any():
         return None
     marks = digits.str.contains("[,' ]").any() or (style == "1.234,5" and digits.str.contains(r"\.").any())
-    if not units and (not marks or not _convincing(digits, style)):
+    if not units and (not marks or not _convincing(digits, style, comma=comma)):
         return None
     several = digits.str.count_matches(",") > 1
     alike = style == "1,234.5" and digits.str.contains(r"^\d{1,3},\d{3}$").any()
@@ -92,11 +97,18 @@ def read(levels: pl.Series, amounts: Amounts) -> pl.Series:
     return parts.select((plain.cast(pl.Float64, strict=False) * sign).alias(levels.name or "x")).to_series()
 
 
-def _convincing(digits: pl.Series, style: str) -> bool:
-    """Return whether numbers without a unit are amounts and not codes or lists: "110 001" and "1,3" may be either."""
+def _convincing(digits: pl.Series, style: str, *, comma: bool) -> bool:
+    """Return whether numbers without a unit are amounts and not codes or lists: "110 001" and "1,3" may be either.
+
+    Where other columns have decimal commas, the latter is a number if all have one or all are halves and quarters, and
+    none is written in two ways ("1,1", "1,10").
+    """
     if style in ("1 234.5", "1 234,5", "1'234.5"):
         return digits.str.count_matches(r"\d").n_unique() > 1
     if style == "1.234,5" and not digits.str.contains(r"\.").any():
+        plain = digits.unique().str.replace(",", ".").cast(float, strict=False)
+        if comma and plain.n_unique() == len(plain):
+            return digits.str.contains(",").all() or digits.str.contains(r"^\d+(,(0|5|25|75))?$").all()
         long = digits.str.contains(r"\d\d,|,\d\d").any()
         return bool(long) and len(digits) >= FEW
     return True

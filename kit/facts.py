@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit import folding, labels, loading, registry, roles, sample, table
+from kit import amounts, folding, labels, loading, registry, roles, sample, table
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -123,7 +123,8 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     data = recipe.data
     stored = store.open(str(ingredients["table"]))
     n, t = stored.meta["n_train"], stored.meta["n_test"]
-    target, note = labels.amounts_as_numbers(table.series_from_arrow(stored.blob(f"train/{data.target}")), recipe)
+    written = table.series_from_arrow(stored.blob(f"train/{data.target}"))
+    target, note = labels.amounts_as_numbers(written, recipe, comma=_commas(stored))
     task, y = labels.encode(target, recipe)
     arrays: dict[str, Array] = {"y": y, "w": roles.weights(stored, recipe)}
     arrays["v"] = arrays["w"]
@@ -136,19 +137,24 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
         notes += [["", f"{lost} extra rows are left out: their target is none of this task", ""]] if lost else []
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}
     blobs = {f"ids/{part}": table.series_to_arrow(series) for part, series in ids.items() if series is not None}
-    layout, order, written = sample.layout(recipe, task, ids["test"], *loading.sample_of(recipe))
+    layout, order, listed = sample.layout(recipe, task, ids["test"], *loading.sample_of(recipe))
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
         "digests": {name: hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for name, a in arrays.items()},
         "sample": layout.as_dict(),
         "notes": notes,
     }
-    if written is not None:
-        blobs["ids/submit"] = table.series_to_arrow(written)
+    if listed is not None:
+        blobs["ids/submit"] = table.series_to_arrow(listed)
     store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
 
 
 def _extra_targets(stored: Stored, recipe: Recipe, task: Task) -> Floats:
     """Return y of the learn-only rows, file after file; NaN where a target is none of the task."""
     blobs = [stored.blob(f"extra/target/{i}") for i in range(len(recipe.data.extra))]
-    return np.concatenate([labels.more(table.series_from_arrow(blob), task) for blob in blobs])
+    return np.concatenate([labels.more(table.series_from_arrow(blob), task, comma=_commas(stored)) for blob in blobs])
+
+
+def _commas(stored: Stored) -> bool:
+    """Return whether columns of the table have decimal commas."""
+    return any(column["form"]["style"] in amounts.COMMAS for column in stored.meta["header"].values())

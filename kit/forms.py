@@ -52,15 +52,18 @@ class Found(NamedTuple):
     note: str = ""
 
 
-def interpret(series: pl.Series, order: str = "") -> Found:
-    """Return what the values of a column are; `order` decides between day and month where the values do not."""
+def interpret(series: pl.Series, order: str = "", *, comma: bool = False) -> Found:
+    """Return what the values of a column are; `order` decides between day and month where the values do not.
+
+    `comma`: other columns of the table have decimal commas.
+    """
     import polars as pl
 
     dtype = series.dtype
     if series.null_count() == len(series):
         return Found(pl.Series(series.name, [], pl.Float64).extend_constant(None, len(series)), Form("nothing"))
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
-        return interpret_text(code(series), order)
+        return interpret_text(code(series), order, comma=comma)
     if isinstance(dtype, pl.Struct) or dtype == pl.List(pl.String):
         return Found(code(as_text(series)), Form("text"))
     if dtype.is_numeric():
@@ -74,7 +77,7 @@ def interpret(series: pl.Series, order: str = "") -> Found:
     return Found(series, Form("lists" if isinstance(dtype, pl.List | pl.Array) else "other"))
 
 
-def interpret_text(coded: Coded, order: str = "") -> Found:
+def interpret_text(coded: Coded, order: str = "", *, comma: bool = False) -> Found:
     """Return what strings spell: numbers, amounts, times of day, true and false, dates; else the text itself."""
     import polars as pl
 
@@ -91,7 +94,7 @@ def interpret_text(coded: Coded, order: str = "") -> Found:
         )
     if style := clocks.find(levels):
         return Found(spread(clocks.read(levels, style), coded), Form("numbers", style), TIMES)
-    if (sums := amounts.find(levels)) is not None:
+    if (sums := amounts.find(levels, comma=comma)) is not None:
         note = "; ".join(
             part for part in (f"amounts{f' in {sums.unit}' if sums.unit else ''} read as numbers", sums.doubt) if part
         )
@@ -105,7 +108,7 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
 
     if form.family == "text":
         return code(as_text(series)), 0
-    found = interpret(series, form.style.rpartition(" ")[2])
+    found = interpret(series, form.style.rpartition(" ")[2], comma=form.style in amounts.COMMAS)
     # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
     if found.form.family == "nothing" or (found.form.family == form.family and not clock):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kit import clocks, devices, forms, kinds, wishes
+from kit import amounts, clocks, devices, forms, kinds, wishes
 from kit.asarray import LOOK, Arrays, array_of, numeric, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
@@ -99,8 +99,11 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
     n_test = 0 if test is None else len(test)
     names = [c for c in train.columns if c not in kept]
 
-    def make(name: str) -> _Made:
-        return _column(train[name], _maybe(test, name), n_test, name, roles)
+    def make(name: str, *, comma: bool = False) -> _Made:
+        # Polars takes a name like ^a$ for a pattern, so the column goes without its own.
+        known, other = train[name].alias("x"), _maybe(test, name)
+        sides = known, known.clear(n_test) if other is None else other.alias("x")
+        return _column(*sides, name, roles, comma=comma)
 
     # Conversions leave the interpreter for numpy and polars: threads share the work where there is much of it.
     if len(train) * len(names) > MANY_CELLS:
@@ -108,6 +111,8 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
             made = dict(zip(names, pool.map(make, names), strict=True))
     else:
         made = {name: make(name) for name in names}
+    if any(m.form.style in amounts.COMMAS for m in made.values()):
+        made |= {name: make(name, comma=True) for name in _perhaps_commas({name: train[name] for name in names})}
     used = {name: m for name, m in made.items() if m.column is not None and m.x is not None}
     notes = tuple(note for m in made.values() for note in m.notes)
     in_test = set() if test is None else set(test.columns)
@@ -140,13 +145,26 @@ def _maybe(frame: pl.DataFrame | None, name: str) -> pl.Series | None:
     return frame[name] if frame is not None and name in frame.columns else None
 
 
-def _column(train: pl.Series, test: pl.Series | None, n_test: int, name: str, roles: Roles) -> _Made:
-    """Return the finished column of train and test values."""
-    # Polars takes a name like ^a$ for a pattern, so the column goes without its own.
-    train = train.alias("x")
-    test = train.clear(n_test) if test is None else test.alias("x")
+def _perhaps_commas(columns: Mapping[str, pl.Series]) -> list[str]:
+    """Return the columns of which a comma may be the decimal sign; none where other numbers have points.
+
+    Numbers of three decimals at most may be whole ones, grouped by points.
+    """
+    import polars as pl
+
+    named = [(name, s.alias("x")) for name, s in columns.items()]
+    floats = [s.drop_nulls().cast(pl.Float64) for _, s in named if s.dtype.is_float()]
+    grouped = [(s.round(3) == s).all() and (s.round(2) != s).any() for s in floats]
+    if any((s.round(0) != s).any() for s, g in zip(floats, grouped, strict=True) if not g):
+        return []
+    texts = [(name, s) for name, s in named if s.dtype == pl.String or isinstance(s.dtype, pl.Categorical | pl.Enum)]
+    return [name for name, s in texts if s.drop_nulls().head(LOOK).cast(pl.String).str.contains(r"\d,\d").any()]
+
+
+def _column(train: pl.Series, test: pl.Series, name: str, roles: Roles, *, comma: bool) -> _Made:
+    """Return the finished column of train and test values; `comma`: other columns have decimal commas."""
     wish = roles.kinds.get(name)
-    found = _stack(train, test, wishes.order_of(wish))
+    found = _stack(train, test, partial(forms.interpret, order=wishes.order_of(wish), comma=comma))
     other = "numeric" if isinstance(found.values, Coded) else "category"
     notes = [Note(name, found.note, f"if that is wrong: kinds: {{{spelt(name)}: {other}}}")] if found.note else []
     if wish is not None:
@@ -160,23 +178,23 @@ def _column(train: pl.Series, test: pl.Series | None, n_test: int, name: str, ro
     return _Made(column, x, found.form, (*notes, *(remark or ([] if notes else _remark(found, column, name)))))
 
 
-def _stack(train: pl.Series, test: pl.Series, order: str) -> Found:
+def _stack(train: pl.Series, test: pl.Series, interpret: Callable[[pl.Series], Found]) -> Found:
     """Return what the values of train and test are together."""
     import polars as pl
 
     if not len(test):
-        return forms.interpret(train, order)
+        return interpret(train)
     if train.dtype == pl.String and test.dtype == pl.String:
-        return forms.interpret(pl.concat([train, test]), order)
-    left, right = forms.interpret(train, order), forms.interpret(test, order)
+        return interpret(pl.concat([train, test]))
+    left, right = interpret(train), interpret(test)
     if "nothing" in (left.form.family, right.form.family):
         known, n = (right, len(train)) if left.form.family == "nothing" else (left, len(test))
         if isinstance(known.values, Coded):
-            return forms.interpret(_both(train.cast(pl.String), test.cast(pl.String)), order)
+            return interpret(_both(train.cast(pl.String), test.cast(pl.String)))
         parts = [known.values, known.values.clear(n)]
         return Found(pl.concat(parts if known is left else parts[::-1]), known.form, known.note)
     if isinstance(left.values, Coded) and isinstance(right.values, Coded):
-        return forms.interpret_text(forms.code(_both(train, test)), order)
+        return interpret(_both(train, test).cast(pl.String))
     if left.form.family == right.form.family:
         return Found(_relaxed(left.values, right.values), left.form, left.note or right.note)
     if {left.form.family, right.form.family} == {"numbers", "true/false"} and (switched := _switches(left, right)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import clocks, forms, registry
+from kit import amounts, clocks, forms, registry
 from kit.asarray import array_of
 from kit.errors import DataError, RecipeError, nearest
 from kit.recipe import Recipe
@@ -25,8 +25,11 @@ FEW_NUMBERS = 30
 _KINDS = {"regression": "a number", "binary": "one of two classes", "multiclass": "one of several classes"}
 
 
-def amounts_as_numbers(target: pl.Series, recipe: Recipe) -> tuple[pl.Series, str]:
-    """Return the target, amounts like "$1,200" as numbers where the metric asks for numbers, and a note or ""."""
+def amounts_as_numbers(target: pl.Series, recipe: Recipe, *, comma: bool) -> tuple[pl.Series, str]:
+    """Return the target, amounts like "$1,200" as numbers where the metric asks for numbers, and a note or "".
+
+    `comma`: columns of the table have decimal commas.
+    """
     import polars as pl
 
     tasks = registry.load("metrics", recipe.metric).TASKS
@@ -37,16 +40,16 @@ def amounts_as_numbers(target: pl.Series, recipe: Recipe) -> tuple[pl.Series, st
         or recipe.task not in (None, "regression")
     ):
         return target, ""
-    found = forms.interpret(target)
+    found = forms.interpret(target, comma=comma)
     if found.form.family != "numbers" or found.form.style in clocks.STYLES or isinstance(found.values, forms.Coded):
         return target, ""
     return found.values.alias(target.name), found.note or "read as numbers"
 
 
-def more(target: pl.Series, task: Task) -> Floats:
+def more(target: pl.Series, task: Task, *, comma: bool) -> Floats:
     """Return y (e,) of further rows, NaN where their target is no number, or no class of the task."""
     if task.kind == "regression":
-        values, _ = forms.read(target, forms.Form("numbers"))
+        values, _ = forms.read(target, forms.Form("numbers", amounts.COMMAS[0] if comma else ""))
         y = array_of(values, "numbers").astype(np.float64)
         return np.where(np.isfinite(y), y, np.nan)
     places = {_spelt(c): float(i) for i, c in enumerate(task.classes)}

@@ -252,3 +252,42 @@ def test_times_in_train_and_test_are_one_form_and_what_is_none_is_missing_where_
     assert np.array_equal(said.x["t"][-4:], [83340, np.nan, 1800, np.nan], equal_nan=True)
     clocks = pl.DataFrame({"t": [datetime.time(0, 30)]})
     assert infer.build(train, clocks).x["t"][-1] == 1800
+
+
+# -- decimal commas
+
+
+def _town(**more):
+    return pl.DataFrame({"lon": [f"-121,{i}5" for i in range(100, 130)], **more})
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1,0", "2,5", "3,0"], [1, 2.5, 3]),
+        (["1", "2", "2,5"], [1, 2, 2.5]),
+        (["1,250", "2,125", "0,5"], [1.25, 2.125, 0.5]),
+        (["1,250", "2,125", "1,125"], [1.25, 2.125, 1.125]),
+    ],
+)
+def test_few_numbers_have_decimal_commas_where_other_columns_have(texts, values):
+    built = infer.build(_town(x=texts * 10), None)
+    assert built.header["x"].kind == "numeric" and built.x["x"][:3].tolist() == values
+    again, lost = forms.read(pl.Series(texts[:1]), built.forms["x"])
+    assert again.to_list() == values[:1] and lost == 0
+    alone = infer.build(pl.DataFrame({"x": texts * 10}), None)
+    assert alone.forms["x"] != built.forms["x"] or "0,5" in texts
+
+
+def test_commas_in_lists_and_codes_are_no_decimal_signs():
+    words = {
+        "list": ["1", "1,3", "2,3"] * 10,
+        "three": ["1,2", "1,2,3", "2,3"] * 10,
+        "code": ["1,1", "1,10", "1,2"] * 10,
+    }
+    built = infer.build(_town(**words), None)
+    assert {name: c.kind for name, c in built.header.items() if name != "lon"} == dict.fromkeys(words, "category")
+    points = _town(x=["1,0", "2,5", "3,0"] * 10, size=[0.5, 1.25, 3.0] * 10)
+    assert infer.build(points, None).header["x"].kind == "category"
+    grouped = _town(**{"^x$": [None] * 30}, x=["1,0", "2,5", "3,0"] * 10, people=[1.234, 12.5, 3.0] * 10)
+    assert infer.build(grouped, None).header["x"].kind == "numeric"
