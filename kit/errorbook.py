@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,16 +20,16 @@ from kit.types import Array, Floats, Floats32, Ints, Task
 BINS, LEVELS, FEWEST = 5, 20, 20
 """Bins of a numeric column, levels shown of a category column, rows a segment needs."""
 
-Z = 4.0
-"""Standard errors from which a segment is said to stand out: there may be hundreds of segments."""
+ALPHA = 0.05
+"""How often any segment may be said to stand out where segments mean nothing."""
 
 
 @dataclass(frozen=True)
 class Segment:
     """Rows of one level or bin. `bias`: mean of truth minus prediction. `loss`: mean loss; `rest`: that of the others.
 
-    `z`: the difference of the two in standard errors it has if the segment means nothing (rows permuted); positive =
-    worse than the rest.
+    `z`: the difference of the two in standard errors it has if the segment means nothing (rows permuted), as a normal
+    deviate; positive = worse than the rest. `bias_z`: the same of the bias.
     """
 
     column: str
@@ -40,11 +41,7 @@ class Segment:
     loss_se: float
     rest: float
     z: float
-
-    @property
-    def weight(self) -> float:
-        """How far it is from what chance makes, by its loss or its bias, in standard errors."""
-        return max(self.z, abs(self.bias) / self.bias_se if self.bias_se > 0 else 0.0)
+    bias_z: float
 
 
 def errors(result: str, *, rows: int = 10, root: str | Path = ".") -> dict[str, Any]:
@@ -65,8 +62,9 @@ def errors(result: str, *, rows: int = 10, root: str | Path = ".") -> dict[str, 
     missing = residuals(task, y[seen], pred[seen]).reshape(len(seen), -1)
     bias = missing[:, 0] if task.n_out == 1 else missing[np.arange(len(seen)), y[seen].astype(int)]
     found, note = _columns(kept, Store(base))
-    segments = [s for name, names, code in found for s in _segments(name, names, code[seen], loss, bias)]
-    segments.sort(key=lambda s: -s.weight)
+    spreads = _spread(loss), _spread(bias)
+    segments = [s for name, names, code in found for s in _segments(name, names, code[seen], *spreads)]
+    marked = _marked(segments, signed=task.kind != "multiclass")
     worst = seen[np.argsort(-loss, kind="stable")[:rows]]
     place = {row: i for i, row in enumerate(seen.tolist())}
     return {
@@ -75,7 +73,7 @@ def errors(result: str, *, rows: int = 10, root: str | Path = ".") -> dict[str, 
         "n": len(seen),
         "loss": float(loss.mean()),
         "worst": [_row(kept, int(row), float(loss[place[int(row)]])) for row in worst],
-        "segments": [{**asdict(s), "stands_out": s.weight >= Z} for s in segments],
+        "segments": [{**asdict(s), "stands_out": out} for s, out in marked],
         "note": note,
     }
 
@@ -124,33 +122,81 @@ def _coded(data: Stored, order: Ints) -> Iterator[tuple[str, list[str], Ints]]:
             levels = list(table.levels_from_arrow(data.blob(f"levels/{name}"))) if column["levels"] else []
             yield name, [*levels, "missing"], np.where(values < 0, len(levels), values).astype(np.int64)
         elif len(np.unique(values[:1000])) > 1 or len(np.unique(values)) > 1:
-            yield (name, *_binned(np.asarray(values, np.float64)))
+            yield (name, *_binned(np.asarray(values, np.float64), date=column["kind"] == "date"))
 
 
-def _binned(values: Floats) -> tuple[list[str], Ints]:
+def _binned(values: Floats, *, date: bool) -> tuple[list[str], Ints]:
     """Return the names of bins of about equal size, or of the values where these are few, and the bin of each row."""
     known = values[np.isfinite(values)]
     different = np.unique(known)
     if len(different) <= BINS + 3:
-        names = [f"{v:g}" for v in different]
+        names = _days(different) if date else [f"{v:g}" for v in different]
         code = np.searchsorted(different, values)
     else:
         edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
-        ends = [known.min(), *edges, known.max()]
-        names = [f"{a:.4g} .. {b:.4g}" for a, b in pairwise(ends)]
+        ends = np.array([known.min(), *edges, known.max()])
+        names = [f"{a} .. {b}" for a, b in pairwise(_days(ends) if date else [f"{v:.4g}" for v in ends])]
         code = np.searchsorted(edges, values, side="left")
     return [*names, "missing"], np.where(np.isfinite(values), code, len(names)).astype(np.int64)
 
 
-def _segments(name: str, names: list[str], code: Array, loss: Floats, bias: Floats) -> Iterator[Segment]:
+def _marked(segments: Sequence[Segment], *, signed: bool) -> list[tuple[Segment, bool]]:
+    """Return the segments, the worst first, and whether each stands out by more than chance makes of so many.
+
+    `signed`: whether the bias can be negative. That of classes cannot, and says what the loss says.
+    """
+    # Three ways to stand out each: a higher loss, a bias up or down. Source: Bonferroni's inequality.
+    limit = NormalDist().inv_cdf(1 - ALPHA / max(3 * len(segments), 1))
+    weights = [max(s.z, abs(s.bias_z)) if signed else s.z for s in segments]
+    order = sorted(range(len(segments)), key=lambda i: -weights[i])
+    return [(segments[i], weights[i] >= limit) for i in order]
+
+
+def _days(values: Floats) -> list[str]:
+    """Return days since 1970 as ISO dates, with minutes where two of them fall on one day."""
+    minutes = np.round(values * 1440).astype("datetime64[m]")
+    days = np.floor(values).astype("datetime64[D]")
+    return [str(v) for v in (days if len(np.unique(days)) == len(np.unique(minutes)) else minutes)]
+
+
+def _segments(name: str, names: list[str], code: Array, loss: _Spread, bias: _Spread) -> Iterator[Segment]:
     """Yield the segments of a column, the largest LEVELS of them, those of too few rows left out."""
     count = np.bincount(code[code >= 0], minlength=len(names))
     largest = np.argsort(-count, kind="stable")[:LEVELS]
     for level in sorted(int(k) for k in largest if FEWEST <= count[k] <= len(code) - FEWEST):
         here = code == level
-        inside, outside = loss[here], loss[~here]
-        se = inside.std() / np.sqrt(len(inside))
-        z = (inside.mean() - outside.mean()) / max(loss.std() * np.sqrt(1 / len(inside) + 1 / len(outside)), 1e-300)
-        bias_se = bias[here].std() / np.sqrt(len(inside))
-        numbers = (bias[here].mean(), bias_se, inside.mean(), se, outside.mean(), z)
-        yield Segment(name, names[level], len(inside), *(float(x) for x in numbers))
+        of_loss, of_bias, rest = loss.values[here], bias.values[here], loss.values[~here]
+        se, bias_se = (x.std() / np.sqrt(len(x)) for x in (of_loss, of_bias))
+        z = (loss.deviate(of_loss), bias.deviate(of_bias))
+        numbers = (of_bias.mean(), bias_se, of_loss.mean(), se, rest.mean(), *z)
+        yield Segment(name, names[level], len(of_loss), *(float(x) for x in numbers))
+
+
+class _Spread(NamedTuple):
+    """Values (n,) of rows, and the mean, standard deviation and skewness of all of them."""
+
+    values: Floats
+    mean: float
+    std: float
+    skew: float
+
+    def deviate(self, here: Floats) -> float:
+        """Return how far the mean of some of the values is from that of the others, as a normal deviate.
+
+        Few skewed values have a skewed mean (one huge loss makes no segment), whose long tail is taken for that of a
+        gamma distribution. Source: Wilson and Hilferty (1931), The distribution of chi-square.
+        """
+        n, share = len(here), len(here) / len(self.values)
+        if self.std <= 1e-12 * abs(self.mean):
+            return 0.0
+        z = (float(here.mean()) - self.mean) / (self.std * np.sqrt((1 - share) / n))
+        skew = self.skew * (1 - 2 * share) / np.sqrt(n * (1 - share))
+        if skew * z < 1e-3:
+            return float(z)
+        normal = 6 / skew * (np.cbrt(skew * z / 2 + 1) - 1) + skew / 6
+        return float(normal if abs(normal) < abs(z) else z)
+
+
+def _spread(values: Floats) -> _Spread:
+    mean, std = float(values.mean()), float(values.std())
+    return _Spread(values, mean, std, float((((values - mean) / std) ** 3).mean()) if std > 0 else 0.0)

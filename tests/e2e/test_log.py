@@ -203,7 +203,7 @@ def test_a_range_where_a_model_is_wrong_is_found(toy):
     worst = max(found, key=lambda s: s["z"])
     assert worst["column"] == "x3"
     assert worst["stands_out"]
-    weights = [max(s["z"], abs(s["bias"]) / s["bias_se"]) for s in found]
+    weights = [max(s["z"], abs(s["bias_z"])) for s in found]
     assert weights == sorted(weights, reverse=True)
     low, high = (float(v) for v in worst["level"].split(" .. "))
     assert low > 0.2
