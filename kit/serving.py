@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Layout = Literal["oof", "submission"]
 
+log = logging.getLogger("kit")
+
 
 def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     path: str | Path,
@@ -39,7 +42,8 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     `path`: the recipe or its name under oof/; its models must have been kept (`kit run --keep-models`). `data`: a file
     or a DataFrame of pandas or polars, whose kind the answer has. `model`: a model or blend, by default what the
     recipe submits. `layout`: "submission" gives the columns of the sample instead. `interval`: the share of truths, as
-    0.9, that further columns lower and upper are to hold. `output`: csv or parquet to write.
+    0.9, that further columns lower and upper are to hold. `output`: csv or parquet to write. Values that cannot be read
+    as in training, and levels it did not have, are logged, a line per column.
 
     Raises:
         KitError: no models were kept, the new data lack a column, the file cannot be written.
@@ -61,6 +65,8 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     import polars as pl
 
     found = replay.of(name)
+    for note in replay.notes:
+        log.warning("predict: %s", note)
     pred = found.test_mean()
     made = _submission(frame, about, pred) if layout == "submission" else _as_test(frame, about, pred)
     if interval is not None:

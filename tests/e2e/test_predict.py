@@ -75,7 +75,7 @@ def test_the_bundle_works_at_another_place(kept):
     np.testing.assert_allclose(pl.read_csv(out)["pred"], before["pred"], rtol=1e-6)
 
 
-def test_new_rows_may_be_few_and_strange(kept):
+def test_new_rows_may_be_few_and_strange(kept, caplog):
     """A level never seen, an unreadable number, an infinity and another column order: missing, not an error."""
     new = pl.DataFrame(
         {"c": ["violet", "red"], "x3": ["0.5", "n/a?"], "x2": ["inf", "0.1"], "x1": ["1", "2"], "id": [1, 2]}
@@ -83,6 +83,8 @@ def test_new_rows_may_be_few_and_strange(kept):
     new.write_csv(kept.folder / "new.csv")
     made = predicted(kept, "a", data="new.csv")
     assert made["id"].to_list() == [1, 2] and made["pred"].is_finite().all()
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    assert "c: 1 levels unknown to training" in told and "x3: 1 values cannot be read" in told
 
 
 def test_a_new_level_is_read_by_what_reads_words(toy):
