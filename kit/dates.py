@@ -34,8 +34,15 @@ ORDERS = ("dmy", "mdy")
 _BEGINNING = r"^(?:\d|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
 """How every date of SHAPES begins."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_UNITS = ((1e11, 86_400.0), (1e14, 86.4e6), (1e17, 86.4e9), (float("inf"), 86.4e12))
-"""Numbers below the first are seconds since 1970, then milli-, micro- and nanoseconds; how many make a day."""
+EPOCHS = {
+    "seconds since 1970": (1e11, 86_400.0),
+    "milliseconds since 1970": (1e14, 86.4e6),
+    "microseconds since 1970": (1e17, 86.4e9),
+    "nanoseconds since 1970": (float("inf"), 86.4e12),
+}
+"""What numbers are that stay below the first, and how many make a day."""
+NUMBERS = ("years", "yyyymmdd", *EPOCHS)
+"""What `epoch` may say."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ def read(levels: pl.Series, dates: Dates) -> pl.Series:
     """
     import polars as pl
 
+    if dates.shape in NUMBERS:
+        return counted(levels, dates.shape)
     if dates.shape == "y-m-d" and (quick := _iso(levels)) is not None:
         return quick
     parts = levels.str.extract_groups(SHAPES[dates.shape]).struct.unnest()
@@ -105,18 +114,25 @@ def epoch(values: pl.Series) -> tuple[pl.Series, str]:
     import polars as pl
 
     known = values.drop_nulls().cast(pl.Float64)
-    if known.is_between(1000, 3000).all():
-        text, what = values.cast(pl.Int64, strict=False).cast(pl.String) + "-1-1", "years"
-    else:
-        digits = values.cast(pl.Int64, strict=False).cast(pl.String)
-        text, what = digits.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}"), "yyyymmdd"
-    days = text.str.to_date("%Y-%m-%d", strict=False)
-    if days.null_count() == values.null_count():
-        return days.cast(pl.Int32).cast(pl.Float64), what
-    largest = float(known.abs().max())  # type: ignore[arg-type]
-    unit = next(per_day for limit, per_day in _UNITS if largest < limit)
-    name = {86_400.0: "seconds", 86.4e6: "milliseconds", 86.4e9: "microseconds", 86.4e12: "nanoseconds"}[unit]
-    return values.cast(pl.Float64) / unit, f"{name} since 1970"
+    what = "years" if known.is_between(1000, 3000).all() else "yyyymmdd"
+    days = counted(values, what)
+    if days.null_count() > values.null_count():
+        largest = float(known.abs().max())  # type: ignore[arg-type]
+        what = next(name for name, (limit, _) in EPOCHS.items() if largest < limit)
+        days = counted(values, what)
+    return days, what
+
+
+def counted(values: pl.Series, what: str) -> pl.Series:
+    """Return float64 days of numbers, or of strings that are some, under what `epoch` said of others; else null."""
+    import polars as pl
+
+    numbers = values.cast(pl.Float64, strict=False)
+    if what in EPOCHS:
+        return numbers / EPOCHS[what][1]
+    digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
+    text = digits + "-1-1" if what == "years" else digits.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}")
+    return text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
 
 
 def _iso(levels: pl.Series) -> pl.Series | None:

@@ -291,3 +291,23 @@ def test_commas_in_lists_and_codes_are_no_decimal_signs():
     assert infer.build(points, None).header["x"].kind == "category"
     grouped = _town(**{"^x$": [None] * 30}, x=["1,0", "2,5", "3,0"] * 10, people=[1.234, 12.5, 3.0] * 10)
     assert infer.build(grouped, None).header["x"].kind == "numeric"
+
+
+@pytest.mark.parametrize(
+    ("values", "style"),
+    [
+        ([1_600_000_000, 1_600_086_400], "seconds since 1970"),
+        ([1_600_000_000_000, 1_600_086_400_000], "milliseconds since 1970"),
+        ([20200913, 20200914], "yyyymmdd"),
+        ([1999, 2001], "years"),
+    ],
+)
+def test_numbers_that_were_dates_are_dates_in_new_rows(values, style):
+    """Numbers, and strings that are some, mean what they meant in training; a word among them is lost and counted."""
+    days, what = dates.epoch(pl.Series(values))
+    assert what == style
+    form = forms.Form("dates", style)
+    read, lost = forms.read(pl.Series(values), form)
+    assert (read.to_list(), lost) == (days.to_list(), 0)
+    read, lost = forms.read(pl.Series([str(values[0]), "never"]), form)
+    assert (read.to_list(), lost) == ([days[0], None], 1)
