@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SLOW = [("n_estimators: 5", "n_estimators: 1500"), ("n_estimators: 8", "n_estimators: 1600")]
-"""Fits of about half a second."""
+SLOW = [("n_estimators: 5", "n_estimators: 700"), ("n_estimators: 8", "n_estimators: 750")]
+"""Fits of about a quarter of a second."""
 
 ENDLESS = ("n_estimators: 8", "n_estimators: 900000")
 """A fit of minutes."""
@@ -121,7 +121,7 @@ def test_two_runs_at_once_in_one_folder(toy, wait_for):
 
 def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     """The worker dies in the middle of its fit: that fit fails and is named, all others are made."""
-    toy.edit(("n_estimators: 8", "n_estimators: 15000"))
+    toy.edit(("n_estimators: 8", "n_estimators: 5000"))
     key = {s["name"]: s["key"] for s in toy.plan()}
     process = toy.spawn("--json", "--jobs", "1")
     until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
 
 def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for):
     toy.edit(ENDLESS)
-    limit = 30  # a busy machine takes half of it to start a worker
+    limit = 16  # a busy machine takes half of it to start a worker
     done = wait_for(toy.spawn("--json", "--jobs", "1", "--time-limit", str(limit)), 4 * limit)
     assert done.code == 0, done.err
     assert done.json["truncated"] is True
