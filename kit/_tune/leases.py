@@ -98,8 +98,11 @@ class Watchman:
     clock: Callable[[], float] = time.monotonic
     seen: dict[int, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
 
-    def look(self) -> list[FrozenTrial]:
-        """Queue again what was left behind; return the trials that are still worked on."""
+    def look(self, between: float = BETWEEN_SECONDS) -> list[FrozenTrial]:
+        """Queue again what was left behind; return the trials that are still worked on.
+
+        `between`: for how many seconds a trial that was taken may have no lease.
+        """
         from optuna.trial import TrialState
 
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -110,7 +113,7 @@ class Watchman:
             known = self.seen.get(trial.number)
             if known is None or known[0] != lease:
                 self.seen[trial.number] = (lease, now)
-            if _is_void(lease, now - self.seen[trial.number][1]):
+            if _is_void(lease, now - self.seen[trial.number][1], between):
                 requeue(self.storage, self.study, trial, died=True)
                 self.seen.pop(trial.number)
             else:
@@ -118,9 +121,9 @@ class Watchman:
         return held
 
 
-def _is_void(lease: Mapping[str, Any], unchanged: float) -> bool:
-    if not lease:
-        return unchanged > BETWEEN_SECONDS
+def _is_void(lease: Mapping[str, Any], unchanged: float, between: float) -> bool:
+    if "pid" not in lease:
+        return unchanged >= between
     if lease.get("host") == here() and lease.get("born"):
         return bool(born(int(lease["pid"])) != lease["born"])
     return bool(unchanged > STALE_SECONDS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit._tune.desk import best_of, work
 from kit._tune.job import Job
-from kit._tune.leases import PROBLEM, Watchman
+from kit._tune.leases import BETWEEN_SECONDS, PROBLEM, Watchman
 from kit._tune.storages import connect
 from kit._tune.studies import START
 from kit.errors import FitError
@@ -139,8 +139,8 @@ class Crew:
             advice = "fewer --jobs need less memory; kit run shows the fits of the defaults alone"
             raise FitError("the workers of the study die", got=f"{self.deaths} in a row", next=advice)
 
-    def end(self, seconds: float) -> None:
-        """Wait for the workers to end, and end those that do not."""
+    def end(self, seconds: float) -> bool:
+        """Wait for the workers to end, and end those that do not; return whether there were some."""
         until = time.monotonic() + seconds
         while self.processes and time.monotonic() < until:
             time.sleep(POLL_SECONDS / 5)
@@ -149,7 +149,9 @@ class Crew:
             process.kill()
         for process in self.processes.values():
             process.join()
+        killed = bool(self.processes)
         self.processes.clear()
+        return killed
 
 
 def supervise(job: Job, jobs: int, observer: TuneObserver, watched: Watched) -> None:
@@ -182,8 +184,8 @@ def supervise(job: Job, jobs: int, observer: TuneObserver, watched: Watched) -> 
             time.sleep(POLL_SECONDS)
     finally:
         Path(job.stop).touch()
-        crew.end(GRACE_SECONDS)
-        watchman.look()
+        # One that was ended while it asked (its sampler may take seconds) leaves a trial without a lease.
+        watchman.look(0.0 if crew.end(GRACE_SECONDS) else BETWEEN_SECONDS)
     observer.look(view_of(study.get_trials(deepcopy=False), job))
 
 

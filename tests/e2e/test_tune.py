@@ -596,6 +596,18 @@ def test_a_worker_elsewhere_is_given_time_to_renew_its_lease(tuned: Toy) -> None
     assert trials(tuned)[trial.number].state.name == "WAITING"
 
 
+def test_a_worker_ended_while_it_asked_leaves_no_trial_running(tuned: Toy) -> None:
+    """The trial has no lease of a process yet: others are given time for that, workers that were killed are not."""
+    worker = desk_of(tuned)
+    trial = worker._ask()
+    assert trial is not None
+    clock = iter([0.0, 14.0, 14.5])
+    watchman = leases.Watchman(worker.storage, worker.study, lambda: next(clock))
+    assert len(watchman.look()) == len(watchman.look()) == 1
+    assert watchman.look(0.0) == []
+    assert trials(tuned)[trial.number].state.name == "WAITING"
+
+
 def test_a_trial_that_ends_every_worker_is_given_up(tuned: Toy) -> None:
     worker = desk_of(tuned)
     first, second = worker._ask(), worker._ask()
