@@ -21,6 +21,7 @@ from kit import (
     infer,
     jsonfile,
     kinds,
+    spelling,
     table,
     wishes,
 )
@@ -36,7 +37,22 @@ from kit.wording import At, placed
 if TYPE_CHECKING:
     import polars as pl
 
-CODE = (table, csvfile, csvbytes, jsonfile, extra, infer, asarray, kinds, wishes, forms, dates, clocks, amounts)
+CODE = (
+    table,
+    csvfile,
+    csvbytes,
+    jsonfile,
+    extra,
+    infer,
+    asarray,
+    kinds,
+    wishes,
+    spelling,
+    forms,
+    dates,
+    clocks,
+    amounts,
+)
 """Modules that shape a table."""
 
 
