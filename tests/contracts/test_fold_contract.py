@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_args
 
 import numpy as np
@@ -152,6 +152,7 @@ FACTORS = {
 }
 
 
+@cache
 def inner(codec: str, objective: str) -> str | None:
     """Return what a learner is trained for under a codec, None where the codec does not fit the task."""
     module = registry.load("codecs", codec)

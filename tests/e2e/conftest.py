@@ -135,12 +135,11 @@ class Toy:
         stages: list[dict[str, str]] = done.json["stages"]
         return stages
 
-    def spawn(self, *options: str, recipe: str = "r.yaml") -> subprocess.Popen[str]:
-        """Start the real command in a process group of its own."""
+    def spawn(self, *options: str, recipe: str = "r.yaml", code: str = "") -> subprocess.Popen[str]:
+        """Start the real command in a process group of its own. `code`: what carries it out in its place."""
         command = [
             sys.executable,
-            "-m",
-            "kit.cli",
+            *(("-c", code) if code else ("-m", "kit.cli")),
             "run",
             str(self.folder / recipe),
             "--root",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import polars as pl
 import pytest
+from conftest import InlineWorkers, Toy
+
+import kit.running
 
 MODELS = """
 models:
@@ -32,15 +37,36 @@ def recipe(evaluate: str) -> str:
     return f"data: {{train: train.csv, test: test.csv, id: id, target: y}}\nmetric: rmse\nsplit: {{use: kfold, folds: 3}}\nseed: 7\n{evaluate}{MODELS}"
 
 
-def card_after(toy, evaluate: str, name: str = "b") -> dict:
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """Stored fits of model a, which are the same whatever is declared and take longest."""
+    toy = Toy(tmp_path_factory.mktemp("learnt"))
+    skewed(toy.folder)
+    toy.write(recipe(""))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kit.running, "Workers", InlineWorkers)
+        patched.setenv("CUDA_VISIBLE_DEVICES", "")
+        toy.run("--only", "a")
+    return toy.root / ".kit" / "objects"
+
+
+@pytest.fixture
+def known(toy, learnt):
+    """The rows of `skewed`; model a is fitted."""
+    skewed(toy.folder)
+    shutil.copytree(learnt, toy.root / ".kit" / "objects")
+    return toy
+
+
+def card_after(toy, evaluate: str, name: str = "b", only: tuple[str, ...] = ()) -> dict:
     toy.write(recipe(evaluate))
-    toy.run()
+    toy.run(*(word for model in only for word in ("--only", model)))
     return toy.card(name)
 
 
 def test_a_uniform_target_makes_every_value_count_alike(toy):
     skewed(toy.folder, 3000)
-    card = card_after(toy, "evaluate: uniform\n")
+    card = card_after(toy, "evaluate: uniform\n", only=("b",))
     oof = toy.oof("b")
     y, error = oof["y"].to_numpy(), (oof["pred"] - oof["y"]).to_numpy() ** 2
     bins = np.clip(((y - y.min()) / (y.max() - y.min()) * 10).astype(int), 0, 9)
@@ -51,53 +77,50 @@ def test_a_uniform_target_makes_every_value_count_alike(toy):
     assert 0 < card["effective_rows"] < 3000 and 0 < card["score_se"] < card["score"]
 
 
-def test_shares_by_hand(toy):
-    skewed(toy.folder)
-    card = card_after(toy, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
-    oof = toy.oof("b")
+def test_shares_by_hand(known):
+    card = card_after(known, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
+    oof = known.oof("b")
     y, error = oof["y"].to_numpy(), (oof["pred"] - oof["y"]).to_numpy() ** 2
     expected = np.sqrt(0.5 * error[y < 5].mean() + 0.5 * error[y >= 5].mean())
     np.testing.assert_allclose(card["score"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("by", ["sigma", "counts"])
-def test_an_estimate_finds_the_test_distribution(toy, by):
+def test_an_estimate_finds_the_test_distribution(known, by):
     """Train holds 85 % above 7, test 30 %: the estimated shares are far nearer to the truth, and so is the score."""
-    truth = skewed(toy.folder)
-    card = card_after(toy, f"evaluate: {{estimate: a, by: {by}}}\n")
+    truth = skewed(known.folder)
+    card = card_after(known, f"evaluate: {{estimate: a, by: {by}}}\n")
     about = card["evaluate"]
     edges = np.array([float(b.split(" .. ")[0]) for b in about["bins"]][1:])
     true = np.bincount(np.searchsorted(edges, truth), minlength=len(about["bins"])) / len(truth)
     distance = np.abs(true - about["test_shares"]).sum() / 2
     assert distance < 0.15 < np.abs(true - about["train_shares"]).sum() / 2
     assert about["transductive"] is True and about["distance"] < 0.2
-    real = float(np.sqrt(np.mean((toy.oof("b", "test")["pred"].to_numpy() - truth) ** 2)))
+    real = float(np.sqrt(np.mean((known.oof("b", "test")["pred"].to_numpy() - truth) ** 2)))
     assert abs(card["score"] - real) < abs(card["plain_score"] - real)
 
 
-def test_what_rests_on_an_estimate_carries_its_error(toy):
+def test_what_rests_on_an_estimate_carries_its_error(known):
     """The standard error of a card and the interval of a blend of OOFs; a declaration by hand has none of it."""
-    skewed(toy.folder)
-    by_hand = card_after(toy, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
+    by_hand = card_after(known, "evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n")
     assert "shares_se" not in by_hand and "covariance" not in by_hand["evaluate"]
-    card = card_after(toy, "evaluate: {estimate: a, by: counts}\n")
+    card = card_after(known, "evaluate: {estimate: a, by: counts}\n")
     assert 0 < card["shares_se"] < card["score_se"]
     spread = np.array(card["evaluate"]["covariance"])
     assert spread.shape == (len(card["evaluate"]["bins"]),) * 2 and abs(spread.sum()) < 1e-9
-    told = toy.kit("blend", "r:a", "r:b", "--use", "mean", "--json").json["blends"]["blend"]["nested"]
-    assert toy.card("blend", "blends")["evaluate"] == card["evaluate"]
+    told = known.kit("blend", "r:a", "r:b", "--use", "mean", "--json").json["blends"]["blend"]["nested"]
+    assert known.card("blend", "blends")["evaluate"] == card["evaluate"]
     assert told["low"] < told["expected"] < told["high"] and told["se"] > 0
 
 
-def test_what_a_declaration_redoes(toy):
+def test_what_a_declaration_redoes(known):
     """Another declared distribution redoes what it shapes: fits that stop by it, blends, no fixed fits."""
-    skewed(toy.folder)
-    toy.write(recipe("evaluate: uniform\n"))
-    toy.run()
-    toy.write(recipe("evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n"))
-    assert toy.ran() == ["evaluate", *(f"fit b fold {k} seed 0" for k in range(3)), "oof b", "blend mix", "submit"]
-    toy.write(recipe(""))
-    assert "fit a fold 0 seed 0" not in toy.ran()
+    known.write(recipe("evaluate: uniform\n"))
+    known.run()
+    known.write(recipe("evaluate: {edges: [0, 5, 10], shares: [0.5, 0.5]}\n"))
+    assert known.ran() == ["evaluate", *(f"fit b fold {k} seed 0" for k in range(3)), "oof b", "blend mix", "submit"]
+    known.write(recipe(""))
+    assert "fit a fold 0 seed 0" not in known.ran()
 
 
 def test_held_rows_do_not_reach_the_stop(toy):
@@ -115,7 +138,8 @@ def test_held_rows_do_not_reach_the_stop(toy):
         seen = []
         for frame in (train, noisy):
             frame.write_csv(toy.folder / "train.csv")
-            toy.write(recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}"))
+            text = recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}")
+            toy.write(text.replace("epochs: 12", "epochs: 12, members: 1"))
             toy.run()
             seen.append(toy.oof("b").filter(pl.col("fold") == 0)["pred"].to_list())
         assert seen[0] == seen[1], evaluate
@@ -168,16 +192,16 @@ def test_classes_take_shares_by_name(toy):
     np.testing.assert_allclose(toy.card("b")["score"], (loss[y].mean() + loss[~y].mean()) / 2, rtol=1e-5)
 
 
-def test_a_model_for_every_value_alike_is_read_as_such(toy):
+def test_a_model_for_every_value_alike_is_read_as_such(known):
     """Its predictions for test are explained by the shares that made them; read as the training rows' they are not."""
-    truth = skewed(toy.folder)
+    truth = skewed(known.folder)
     match = "\n  match: {use: inverse, params: {density: uniform}}\n  b:"
     apart = {}
     for was in ("uniform", "rows"):
         text = recipe(f"evaluate: {{estimate: match, was: {was}}}\n").replace("\n  b:", match)
-        toy.write(text + "  last: {use: prior_shift, from: match, was: uniform}\n")
-        toy.run()
-        about = toy.card("match")["evaluate"]
+        known.write(text + "  last: {use: prior_shift, from: match, was: uniform}\n")
+        known.run()
+        about = known.card("match")["evaluate"]
         edges = np.array([float(b.split(" .. ")[0]) for b in about["bins"]][1:])
         true = np.bincount(np.searchsorted(edges, truth), minlength=len(about["bins"])) / len(truth)
         apart[was] = np.abs(true - about["test_shares"]).sum() / 2

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-SLOW = [("n_estimators: 5", "n_estimators: 700"), ("n_estimators: 8", "n_estimators: 750")]
-"""Fits of about a quarter of a second."""
+A, B = (
+    "{use: lightgbm, features: base, params: {n_estimators: 5}",
+    "{use: lightgbm, features: base, params: {n_estimators: 8}",
+)
+OWN = "{use: ./paced.py, features: base, params: {%s}"
 
 ENDLESS = ("n_estimators: 8", "n_estimators: 900000")
 """A fit of minutes."""
@@ -57,8 +62,14 @@ def until(condition, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+def paced(toy, a: str, b: str) -> None:
+    """Let the learner of both models be paced.py, with these params."""
+    shutil.copy(Path(__file__).with_name("paced.py"), toy.folder)
+    toy.edit((A, OWN % a), (B, OWN % b))
+
+
 def todo_of(toy) -> set[str]:
-    return {s["key"] for s in toy.plan() if s["state"] == "run"}
+    return {s["key"] for s in toy.plan("--trust") if s["state"] == "run"}
 
 
 def kill(process) -> None:
@@ -67,18 +78,17 @@ def kill(process) -> None:
     process.communicate()
 
 
-def survive(toy, wait_for, moments: list[float], jobs: list[int]) -> None:
-    """Kill the run again and again, each time some seconds after its first worker could have started; then let it end.
+def survive(toy, wait_for, moments: list[Callable], jobs: list[int]) -> None:
+    """Kill the run again and again, each time when a moment, called with the process, returns; then let it end.
 
     The submission must be that of an uninterrupted run, and no fit that was finished may be repeated.
     """
-    toy.edit(*SLOW)
-    expected = toy.run(root=toy.folder / "unhurt").submitted
+    paced(toy, "l2: 1, seconds: 0.25", "l2: 2, seconds: 0.25")
+    expected = toy.run("--trust", root=toy.folder / "unhurt").submitted
     finished: set[str] = set()
     for moment, n in zip(moments, jobs, strict=True):
-        process = toy.spawn("--json", "--jobs", str(n))
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
+        process = toy.spawn("--json", "--trust", "--jobs", str(n))
+        moment(process)
         below = workers_of(process.pid)
         kill(process)
         until(lambda below=below: not any(map(is_alive, below)), 20)
@@ -86,29 +96,51 @@ def survive(toy, wait_for, moments: list[float], jobs: list[int]) -> None:
         assert finished <= there
         finished = there
     todo = todo_of(toy)
-    done = wait_for(toy.spawn("--json", "--jobs", "2"))
+    done = wait_for(toy.spawn("--json", "--trust", "--jobs", "2"))
     assert done.code == 0, done.err
     assert done.stages == {"run": len(todo), "reused": 14 - len(todo), "failed": 0}
     assert done.submitted == expected
     assert not finished & todo
     assert not list((toy.root / ".kit" / "tmp").glob("*/manifest.json"))
-    assert toy.run().stages["run"] == 0
+    assert toy.run("--trust").stages["run"] == 0
+
+
+def after(seconds: float) -> Callable:
+    """Return a moment: some seconds after the start."""
+
+    def moment(process) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+    return moment
+
+
+def amid_fit(toy, n: int) -> Callable:
+    """Return a moment: in the middle of a fit, when `n` fits lie in the store."""
+
+    def moment(process) -> None:
+        fits = {s["key"] for s in toy.plan("--trust") if s["name"].startswith("fit")}
+        until(lambda: len(fits.intersection(toy.objects())) >= n or process.poll() is not None)
+        time.sleep(0.1)
+
+    return moment
 
 
 def test_a_killed_run_goes_on_where_it_was(toy, wait_for):
-    survive(toy, wait_for, [3.5, 5.0], [1, 2])
+    survive(toy, wait_for, [amid_fit(toy, 1), amid_fit(toy, 3)], [1, 2])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_run_survives_many_kills(toy, wait_for, seed):
     rng = np.random.default_rng(seed)
-    survive(toy, wait_for, rng.uniform(0.05, 5.0, 12).tolist(), rng.integers(1, 4, 12).tolist())
+    survive(toy, wait_for, [after(s) for s in rng.uniform(0.05, 5.0, 12)], rng.integers(1, 4, 12).tolist())
 
 
 def test_two_runs_at_once_in_one_folder(toy, wait_for):
-    expected = toy.run(root=toy.folder / "alone").submitted
-    both = [toy.spawn("--json", "--jobs", "1"), toy.spawn("--json", "--jobs", "2")]
+    paced(toy, "l2: 1, seconds: 0.1", "l2: 2, seconds: 0.1")
+    expected = toy.run("--trust", root=toy.folder / "alone").submitted
+    both = [toy.spawn("--json", "--trust", "--jobs", "1"), toy.spawn("--json", "--trust", "--jobs", "2")]
     for done in [wait_for(p) for p in both]:
         assert done.code == 0, done.err
         assert done.submitted == expected
@@ -116,18 +148,20 @@ def test_two_runs_at_once_in_one_folder(toy, wait_for):
         assert sum(done.stages.values()) == 14
     assert sorted(p.name for p in (toy.root / "submissions").iterdir()) == ["0001-r.csv", "0001-r.json"]
     assert not (toy.root / "oof" / "r" / "_history").exists()
-    assert toy.run().stages == {"run": 0, "reused": 14, "failed": 0}
+    assert toy.run("--trust").stages == {"run": 0, "reused": 14, "failed": 0}
 
 
 def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     """The worker dies in the middle of its fit: that fit fails and is named, all others are made."""
-    toy.edit(("n_estimators: 8", "n_estimators: 5000"))
-    key = {s["name"]: s["key"] for s in toy.plan()}
-    process = toy.spawn("--json", "--jobs", "1")
-    until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
-    time.sleep(0.3)
+    awaited = toy.folder / "awaited"
+    paced(toy, "l2: 1", f"l2: 2, awaits: {awaited}")
+    key = {s["name"]: s["key"] for s in toy.plan("--trust")}
+    process = toy.spawn("--json", "--trust", "--jobs", "1")
+    until(lambda: awaited.with_name("awaited.begun").exists())
+    assert key["fit a fold 0 seed 0"] in toy.objects()
     (worker,) = workers_of(process.pid)
     os.kill(worker, signal.SIGKILL)
+    awaited.touch()
     done = wait_for(process)
     assert done.code == 3, done.err
     # Lacking are one fit, the OOF of b, both blends and the submission.
@@ -142,15 +176,39 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
     alone = toy.kit("stage", key["fit b fold 0 seed 0"][:12])
     assert alone.code == 0
     assert "fit b fold 0" in alone.out
-    ended = toy.run()
+    ended = toy.run("--trust")
     assert ended.stages == {"run": 4, "reused": 10, "failed": 0}
-    assert ended.submitted == toy.run(root=toy.folder / "clean").submitted
+    assert ended.submitted == toy.run("--trust", root=toy.folder / "clean").submitted
+
+
+LATE = """
+import sys, time
+from types import SimpleNamespace
+from kit import engine
+from kit.cli import main
+from kit.workers import Workers
+
+begun, start = [], Workers.start
+
+def watched(self, slot, stage):
+    start(self, slot, stage)
+    if stage.name.startswith("fit b"):
+        begun.append(time.monotonic())
+
+def monotonic():
+    now = time.monotonic()
+    return now + 600 if begun and now > begun[0] + 1 else now
+
+Workers.start, engine.time = watched, SimpleNamespace(monotonic=monotonic)
+main(sys.argv[1:])
+"""
+"""The command where the clock of the engine jumps by 600 seconds once a fit of b has gone on for one."""
 
 
 def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for):
+    """However long workers take to start: the time is over in the middle of the endless fit."""
     toy.edit(ENDLESS)
-    limit = 16  # a busy machine takes half of it to start a worker
-    done = wait_for(toy.spawn("--json", "--jobs", "1", "--time-limit", str(limit)), 4 * limit)
+    done = wait_for(toy.spawn("--json", "--jobs", "1", "--time-limit", "600", code=LATE))
     assert done.code == 0, done.err
     assert done.json["truncated"] is True
     assert list(done.json["models"]) == ["a"]

@@ -126,7 +126,7 @@ def test_fit_learns_stops_and_repeats(name: str, objective: str, tmp_path: Path)
         loss(task, stop, model.predict(blind(stop))), model.curve[model.best_step - 1], rtol=1e-5
     )
     # Reused data, two threads, a second load: the same bits.
-    other = m.Params(**{**params, "learning_rate": 0.3})
+    other = m.Params(**{**params, "learning_rate": 0.3, "n_estimators": 10})
     m.fit(other, task, data, run())
     again = m.fit(p, task, data, run())
     np.testing.assert_array_equal(again.curve, model.curve)
