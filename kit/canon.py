@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
+from numpy.random import PCG64, Generator
 
 FORMAT = 1
 """Number of the key grammar and object layout; a change of meaning raises it and old objects become misses."""
@@ -188,11 +188,11 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def stream(seed: int, *name: str | int) -> np.random.Generator:
+def stream(seed: int, *name: str | int) -> Generator:
     """Return the random generator of that name: the same for the same seed and name, independent for others.
 
     >>> int(stream(7, "fit", 0, 3).integers(100)) == int(stream(7, "fit", 0, 3).integers(100))
     True
     """
     digest = hashlib.sha256(canonical([seed, *name]).encode()).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
+    return Generator(PCG64(int.from_bytes(digest[:16], "little")))

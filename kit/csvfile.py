@@ -34,6 +34,8 @@ _RETRIES = 4
 def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str]) -> pl.DataFrame:
     """Return the rows of `data`, which is `path` or the bytes unpacked from it; types are those of the whole file.
 
+    No text is empty or a null word.
+
     Raises:
         DataError: the text is not UTF-8, ragged or empty, a quote is open, or a column name stands twice.
     """
@@ -54,7 +56,7 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     else:
         frame = read_csv_text(path, data, separator, words)
     frame = frame.with_columns(_padded(path, data, separator, words, frame))
-    if taken != words and any(found for row in frame.select(cs.string().is_in(words).any()).rows() for found in row):
+    if any(found for row in frame.select(cs.string().is_in(words).any()).rows() for found in row):
         frame = frame.with_columns(pl.when(~cs.string().is_in(words)).then(cs.string()))
     return frame.with_columns(as_numbers([s for s in frame if s.dtype == pl.String]))
 

@@ -140,13 +140,22 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     layout, order, listed = sample.layout(recipe, task, ids["test"], *loading.sample_of(recipe))
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
-        "digests": {name: hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for name, a in arrays.items()},
+        "digests": _digests(arrays),
         "sample": layout.as_dict(),
         "notes": notes,
     }
     if listed is not None:
         blobs["ids/submit"] = table.series_to_arrow(listed)
     store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
+
+
+def _digests(arrays: Mapping[str, Array]) -> dict[str, str]:
+    """Return the digest of the values of each array; one that stands under two names is read once."""
+    found = {
+        id(a): hashlib.sha256(np.ascontiguousarray(a).data).hexdigest()
+        for a in {id(a): a for a in arrays.values()}.values()
+    }
+    return {name: found[id(a)] for name, a in arrays.items()}
 
 
 def _extra_targets(stored: Stored, recipe: Recipe, task: Task) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -18,6 +19,9 @@ TIMES = "times of day, as seconds"
 """What is told of a column of times; they are seconds since midnight."""
 
 _FIRST = 100
+_SAMPLE = 1000
+_FEW = 100
+"""Columns of so few levels in a sample are likely to have no more of them."""
 
 
 @dataclass(frozen=True)
@@ -125,17 +129,42 @@ def code(text: pl.Series) -> Coded:
     import polars as pl
 
     text = text.cast(pl.String)
-    raw = text.unique()
-    found = raw.to_list()
-    if any(level is not None and (not level or level != level.strip()) for level in found):
+    if (soon := _code_few(text)) is not None:
+        return soon
+    found = text.unique().to_list()
+    if any(level is not None and not _is_bare(level) for level in found):
         stripped = text.str.strip_chars()
         text = stripped.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
         found = text.unique().to_list()
     levels = pl.Series(text.name, sorted(level for level in found if level is not None), dtype=pl.String)
-    codes = text.cast(pl.Enum(levels)).to_physical()
-    return Coded(
-        levels, (codes.cast(pl.Int32).fill_null(-1) if codes.null_count() else codes.cast(pl.Int32)).to_numpy()
-    )
+    return Coded(levels, _codes(text.cast(pl.Enum(levels))))
+
+
+def _code_few(text: pl.Series) -> Coded | None:
+    """Return strings as levels and codes where a thousand rows from all over show all levels, and those are bare."""
+    import polars as pl
+
+    if len(text) < 10 * _SAMPLE:
+        return None
+    seen = text.gather_every(len(text) // _SAMPLE).drop_nulls().unique().to_list()
+    if not seen or len(seen) > _FEW or not all(map(_is_bare, seen)):
+        return None
+    levels = pl.Series(text.name, sorted(seen), dtype=pl.String)
+    coded = text.cast(pl.Enum(levels), strict=False)
+    return Coded(levels, _codes(coded)) if coded.null_count() == text.null_count() else None
+
+
+def _is_bare(level: str) -> bool:
+    """Return whether a string is not blank and has no blanks around it."""
+    return bool(level) and level == level.strip()
+
+
+def _codes(coded: pl.Series) -> Array:
+    """Return the codes of an Enum, (n,) int32, -1 = missing."""
+    import polars as pl
+
+    codes = coded.to_physical().cast(pl.Int32)
+    return (codes.fill_null(-1) if codes.null_count() else codes).to_numpy()
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -163,20 +192,32 @@ def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
     likely = [s.alias(str(i)) for i, s in enumerate(texts) if _starts_with_number(s)]
     if not likely:
         return []
-    frame = pl.DataFrame(likely)
-    ints = frame.select(pl.all().cast(pl.Int64, strict=False))
-    padded = frame.select((pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
-    found = []
-    for text in frame:
-        at, name = text.name, texts[int(text.name)].name
-        if ints[at].null_count() == text.null_count():
-            if not padded[at].item():
-                found.append(ints[at].alias(name))
-        elif not text.str.contains(r"^[+-]?\d+$").all():
-            floats = text.cast(pl.Float64, strict=False)
-            if floats.null_count() == text.null_count():
-                found.append(floats.fill_nan(None).alias(name))
-    return found
+    ints = _read_all(likely, pl.Int64)
+    whole = {s.name for s in ints}
+    padded = _where(likely, whole, (pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
+    floats = _read_all([s for s in likely if s.name not in whole], pl.Float64)
+    beyond = _where(likely, {s.name for s in floats}, pl.all().str.contains(r"^[+-]?\d+$").all())
+    found = [s for s in ints if s.name not in padded]
+    found += [s.fill_nan(None) if math.isnan(s.sum()) else s for s in floats if s.name not in beyond]
+    return [s.alias(texts[int(s.name)].name) for s in found]
+
+
+def _read_all(texts: Sequence[pl.Series], dtype: type[pl.Int64 | pl.Float64]) -> list[pl.Series]:
+    """Return the texts of which every value can be read as that type, read so."""
+    import polars as pl
+
+    if not texts:
+        return []
+    read = pl.DataFrame(texts).select(pl.all().cast(dtype, strict=False))
+    return [s for s, text in zip(read, texts, strict=True) if s.null_count() == text.null_count()]
+
+
+def _where(texts: Sequence[pl.Series], names: Collection[str], test: pl.Expr) -> set[str]:
+    """Return the names among these of which the text passes a test that gives one value."""
+    import polars as pl
+
+    asked = [s for s in texts if s.name in names]
+    return {s.name for s in pl.DataFrame(asked).select(test) if s.item()} if asked else set()
 
 
 def _starts_with_number(text: pl.Series) -> bool:

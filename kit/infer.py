@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -259,7 +260,9 @@ def _finish(
     if may_be_key and kinds.is_number_key(as_array()):
         coded = forms.code(forms.as_text(values))
         return Column("key", tuple(coded.levels.to_list())), partial(array_of, coded, "text"), ("", "")
-    infinite = values.is_infinite().sum() if values.dtype.is_float() else 0
+    # A sum is soon made, and finite where all values are; finite values may add up to an infinite sum.
+    finite = not values.dtype.is_float() or math.isfinite(values.sum() or 0.0)
+    infinite = 0 if finite else values.is_infinite().sum()
     told = f"{infinite} infinite values are read as missing" if infinite else ""
     return Column("numeric"), partial(numeric, values, family, bool(infinite)), (told, "")
 

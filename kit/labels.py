@@ -116,16 +116,16 @@ def _kind(target: pl.Series, recipe: Recipe) -> str:
     module = registry.load("metrics", recipe.metric)
     allowed = module.TASKS
     numeric = target.dtype.is_numeric()
-    n_classes = target.n_unique()
+    fractional = numeric and not bool((target == target.round()).all())
     kind = recipe.task
     if kind is None and not ("regression" in allowed and numeric):
-        kind = "binary" if n_classes == 2 else "multiclass"
+        kind = _classes(target)
     if kind is None:
-        whole = bool((target == target.round()).all()) and n_classes <= FEW_NUMBERS
-        classes = "binary" if n_classes == 2 else "multiclass"
-        ordered = getattr(module, "ORDERED", False) and n_classes > 2
-        kind = classes if whole and classes in allowed and not ordered else "regression"
-    fractional = numeric and not bool((target == target.round()).all())
+        kind = "regression"
+        if not fractional and (n_classes := target.n_unique()) <= FEW_NUMBERS:
+            classes = "binary" if n_classes == 2 else "multiclass"
+            ordered = getattr(module, "ORDERED", False) and n_classes > 2
+            kind = classes if classes in allowed and not ordered else kind
     if kind not in allowed or (kind != "regression" and recipe.task is None and fractional):
         raise _misfit(target, recipe, "regression" if fractional and recipe.task is None else str(kind))
     return str(kind)

@@ -46,7 +46,8 @@ def read(path: Path, nulls: Sequence[str] = (), encoding: str | None = None) -> 
     Raises:
         DataError: the file is missing, damaged, ragged, of unknown type or without rows, or names a column twice.
     """
-    return plain(_load(path, lambda data, separator: read_csv(path, data, separator, nulls), encoding), nulls)
+    frame = _load(path, lambda data, separator: read_csv(path, data, separator, nulls), encoding)
+    return plain(frame, nulls, clean=_kind(path) in ("csv", "tsv"))
 
 
 def read_text(path: Path, encoding: str | None = None) -> pl.DataFrame:
@@ -244,8 +245,8 @@ def _bytes(path: Path) -> bytes:
     return gzip.decompress(data) if _is_packed(path) else data
 
 
-def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
-    """Return the frame with plain dtypes and every missing value null."""
+def plain(frame: pl.DataFrame, nulls: Sequence[str], *, clean: bool = False) -> pl.DataFrame:
+    """Return the frame with plain dtypes and every missing value null; `clean`: in texts it is so already."""
     import polars as pl
     import polars.selectors as cs
 
@@ -260,7 +261,7 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str]) -> pl.DataFrame:
         frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
     if _any(frame, cs.float().is_nan()):
         frame = frame.with_columns(cs.float().fill_nan(None))
-    if _any(frame, cs.string().is_in(["", *nulls])):
+    if not clean and _any(frame, cs.string().is_in(["", *nulls])):
         frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
     numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list() if nulls else []
     kept = ~cs.numeric().cast(pl.Float64).is_in(numbers)

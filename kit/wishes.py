@@ -120,5 +120,7 @@ def _no_dates(levels: pl.Series) -> pl.Series:
 
 
 def _no_times(levels: pl.Series) -> pl.Series:
-    """Return the strings that are no times of day, in the style that most are in."""
+    """Return the strings that are no times of day, in the style that most are in; all where most lack the colon."""
+    if levels.str.contains(":", literal=True).sum() < len(levels) / 2:
+        return levels
     return min((levels.filter(clocks.read(levels, s).is_null()) for s in clocks.STYLES), key=len)
