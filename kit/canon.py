@@ -9,8 +9,9 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,7 @@ FORMAT = 1
 """Number of the key grammar and object layout; a change of meaning raises it and old objects become misses."""
 
 _ROOT = Path(__file__).resolve().parent
+_PIECE = 1 << 25
 
 
 def canonical(value: object) -> str:
@@ -62,6 +64,28 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def digest_data(path: Path, threads: int) -> str:
+    """Return 64 hex digits of a data file: its sha256, or that of those of its pieces where it has several.
+
+    The pieces are the same whatever the number of threads that hash them.
+    """
+    starts = range(0, path.stat().st_size, _PIECE)
+    if len(starts) <= 1:
+        return digest_file(path)
+    with ThreadPoolExecutor(threads) as pool:
+        return hashlib.sha256("/".join(pool.map(partial(_digest_piece, path), starts)).encode()).hexdigest()
+
+
+def _digest_piece(path: Path, start: int) -> str:
+    digest, left, buffer = hashlib.sha256(), _PIECE, memoryview(bytearray(1 << 18))
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while left and (n := file.readinto(buffer[:left])):
+            digest.update(buffer[:n])
+            left -= n
+    return digest.hexdigest()
+
+
 def fingerprint(path: Path) -> str:
     """Return 16 hex digits that change with the code of a module, not with its comments, docstrings or layout.
 
@@ -102,7 +126,7 @@ def _kit_digest(path: Path) -> str:
 
 @cache
 def _source_digest(path: Path) -> str:
-    return digest_file(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _code_digest(path: Path) -> str:

@@ -196,7 +196,7 @@ def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:
     whole = {s.name for s in ints}
     padded = _where(likely, whole, (pl.all().str.starts_with("0") & (pl.all().str.len_bytes() > 1)).any())
     floats = _read_all([s for s in likely if s.name not in whole], pl.Float64)
-    beyond = _where(likely, {s.name for s in floats}, pl.all().str.contains(r"^[+-]?\d+$").all())
+    beyond = _where(likely, {s.name for s in floats}, pl.all().str.contains("^[+-]?[0-9]+$").all())
     found = [s for s in ints if s.name not in padded]
     found += [s.fill_nan(None) if math.isnan(s.sum()) else s for s in floats if s.name not in beyond]
     return [s.alias(texts[int(s.name)].name) for s in found]

@@ -16,6 +16,7 @@ from kit import (
     csvfile,
     datafolder,
     dates,
+    devices,
     extra,
     forms,
     infer,
@@ -25,7 +26,7 @@ from kit import (
     table,
     wishes,
 )
-from kit.canon import code_file, digest_file
+from kit.canon import code_file, digest_data
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
 from kit.infer import Roles
@@ -85,7 +86,7 @@ def digest(part: str, name: str, recipe: Recipe, at: At) -> str:
         return recipe.frames[part].digest
     path = locate(name, recipe, at)
     try:
-        return digest_file(path)
+        return digest_data(path, devices.cores())
     except OSError as error:
         advice = "check the permissions of the file"
         raise DataError("the file cannot be read", place=str(path), got=error.strerror, next=advice) from error

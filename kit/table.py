@@ -121,20 +121,22 @@ def holdout(frame: pl.DataFrame, share: float, seed: int, target: str) -> tuple[
 
 
 def series_to_arrow(series: pl.Series) -> bytes:
-    """Return the series as an uncompressed Arrow IPC file of one column."""
+    """Return the series as an uncompressed Arrow IPC stream of one column."""
     import polars as pl
 
     out = io.BytesIO()
-    # The oldest level holds text in a layout that every Arrow reader knows.
-    series.to_frame().write_ipc(out, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
+    # The oldest level holds text in a layout that every Arrow reader knows; equal values are to give equal bytes.
+    frame = series.rechunk().to_frame()
+    frame.write_ipc_stream(out, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
     return out.getvalue()
 
 
 def series_from_arrow(data: bytes) -> pl.Series:
-    """Return what `series_to_arrow` wrote."""
+    """Return what `series_to_arrow` wrote, now or when it wrote files."""
     import polars as pl
 
-    return pl.read_ipc(io.BytesIO(data)).to_series()
+    read = pl.read_ipc if data.startswith(b"ARROW1") else pl.read_ipc_stream
+    return read(io.BytesIO(data)).to_series()
 
 
 def levels_to_arrow(levels: Sequence[str]) -> bytes:

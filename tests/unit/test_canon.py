@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kit import canon
-from kit.canon import canonical, digest_file, fingerprint, key_of, stream
+from kit.canon import canonical, digest_data, digest_file, fingerprint, key_of, stream
 from kit.params import ColumnName
 
 
@@ -39,6 +39,16 @@ def test_a_key_is_the_sha256_of_format_and_ingredients():
 def test_a_file_is_its_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     assert digest_file(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()
+
+
+def test_a_large_data_file_is_its_pieces_however_many_threads_hash_them(tmp_path, monkeypatch):
+    path, data = tmp_path / "a", np.random.default_rng(0).bytes(700_000)
+    path.write_bytes(data)
+    assert digest_data(path, 2) == digest_file(path)
+    monkeypatch.setattr(canon, "_PIECE", 300_000)
+    parts = [hashlib.sha256(data[at : at + 300_000]).hexdigest() for at in (0, 300_000, 600_000)]
+    whole = hashlib.sha256("/".join(parts).encode()).hexdigest()
+    assert digest_data(path, 1) == digest_data(path, 3) == whole != digest_file(path)
 
 
 @pytest.fixture
