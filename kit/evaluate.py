@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit import tilt
+from kit import em, tilt
 from kit.errors import DataError
 from kit.oof import Oof
 from kit.types import Floats, Ints, Pred, Rows, Task, labelled
@@ -21,13 +21,6 @@ LEAST_ROWS = 20
 
 LEAST_EFFECTIVE = 100
 """Effective stop rows under a declared distribution, below which a fit takes its steps as the params say."""
-
-STEPS = 200
-SMOOTH = 0.2
-"""Part of a bin's share that goes to its neighbours in each step of an estimate."""
-
-PRIOR = 0.5
-"""Pseudo-rows per bin in the estimate, in proportion to the start: keeps empty bins from vanishing for good."""
 
 By = Literal["sigma", "counts"]
 Was = Literal["rows", "uniform"]
@@ -126,12 +119,14 @@ class Estimate:
     distance: float
 
 
-def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: By, was: Was = "rows") -> Estimate:
+def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
+    task: Task, oof: Oof, bins: Bins, w: Floats, by: By, was: Was = "rows", *, towards: Was = "uniform"
+) -> Estimate:
     """Return the shares of the bins among the test rows, by EM over what a model predicts for them.
 
     `by`: "sigma" takes the likelihood of a bin from the model's own distribution (std, or class probabilities),
     "counts" from how often it predicts what for training rows of the bin, out of fold. `was`: what the model predicts
-    for.
+    for. `towards`: the shape that shares of ordered bins are smoothed towards, a flat one or the training rows'.
 
     Raises:
         DataError: the model has collapsed, or it has no std.
@@ -151,32 +146,13 @@ def estimate(task: Task, oof: Oof, bins: Bins, w: Floats, by: By, was: Was = "ro
         likelihood = alike(task, new, bins)
     elif by == "sigma":
         likelihood = sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
-    shares = _em(likelihood, _start(was, train, by), ordered=task.kind == "regression")
+    start, ordered = _start(was, train, by), task.kind == "regression"
+    if towards == "rows":
+        shares = em.likeliest(likelihood, em.shape(train), ordered=ordered, towards=em.shape(train))
+    else:
+        shares = em.likeliest(likelihood, start, ordered=ordered)
     explained = counts @ shares
     return Estimate(shares, seen, explained, float(np.abs(seen - explained).sum() / 2))
-
-
-def _em(likelihood: Floats, start: Floats, *, ordered: bool) -> Floats:
-    """Return the shares (B,) that make the rows of `likelihood` (t, B) most likely, from `start` on.
-
-    Neighbours among `ordered` bins are smoothed after each step: the likeliest shares alone are all spikes and gaps.
-    Source: the EMS algorithm of Silverman, Jones, Wilson and Nychka, JRSS B 52(2), 1990.
-    """
-    shares = start.copy()
-    for _ in range(STEPS):
-        joint = likelihood * shares
-        joint /= np.maximum(joint.sum(axis=1, keepdims=True), 1e-300)
-        shares = joint.sum(axis=0) + PRIOR * start
-        if ordered:
-            shares = smoothed(shares)
-        shares /= shares.sum()
-    return shares
-
-
-def smoothed(shares: Floats) -> Floats:
-    """Return shares (..., B) of which each bin has given a part to its neighbours."""
-    padded = np.concatenate([shares[..., :1], shares, shares[..., -1:]], axis=-1)
-    return np.asarray((1 - SMOOTH) * shares + SMOOTH * (padded[..., :-2] + padded[..., 2:]) / 2)
 
 
 def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
@@ -186,7 +162,7 @@ def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
     """
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
     likelihood = alike(task, test, bins) if was == "uniform" else sigma(task, test, bins) / np.maximum(train, 1e-9)
-    return _em(likelihood, _start(was, train, "sigma"), ordered=task.kind == "regression")
+    return em.likeliest(likelihood, _start(was, train, "sigma"), ordered=task.kind == "regression")
 
 
 def _start(was: Was, train: Floats, by: str) -> Floats:

@@ -1,9 +1,11 @@
 """How far estimated shares of the test rows may be off, and what that makes of a score.
 
 An estimate errs because the test rows are a sample, and because the training rows are one that tell how a model reads
-each bin: both are drawn anew (groups whole) and the shares found again. And it errs where the model does not read rows
-as its std says, which no drawing shows. What does is a second reading: by sigma and by counts the shares are the same
-under label shift with a true std, so that their distance is an error of one of the two. It is added as it stands.
+each bin: both are drawn anew (groups whole) and the shares found again. It errs in two ways more, which no drawing
+shows; second readings do. Where the model does not read rows as its std says, shares by sigma and by counts differ,
+which are the same under label shift with a true std. And where the predictions tell little, the smoothing decides:
+shares drawn towards a flat shape and towards the training rows' differ by what it decides. Either distance is an error
+of one of two, and is added as it stands.
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993; two estimators that agree where a model holds:
 Hausman, Specification tests in econometrics, Econometrica 46(6), 1978.
@@ -17,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import evaluate
+from kit import em, evaluate
 from kit.canon import stream
 from kit.evaluate import Bins, By, Estimate, Was
 from kit.oof import Oof
@@ -77,14 +79,22 @@ def joined(bins: Bins, into: Bins, covariance: Floats) -> Floats:
 
 def covariance(task: Task, oof: Oof, sample: Sample, found: Estimate, by: By, was: Was) -> Floats:
     """Return the covariance (B, B) of the error of the shares `found`, which `evaluate.estimate` made of the same."""
+    spread, second = drawn(task, oof, sample, found, by, was), []
+    if by == "sigma":
+        second.append(evaluate.estimate(task, oof, sample.bins, sample.w, "counts"))
+    if task.kind == "regression":
+        second.append(evaluate.estimate(task, oof, sample.bins, sample.w, by, was, towards="rows"))
+    for apart in (other.shares - found.shares for other in second):
+        spread += np.outer(apart, apart)
+    return spread
+
+
+def drawn(task: Task, oof: Oof, sample: Sample, found: Estimate, by: By, was: Was) -> Floats:
+    """Return the part (B, B) of the covariance that comes of training and test rows being samples."""
     read = _by_counts if by == "counts" else _by_sigma
     again = read(task, oof, sample, was, found.shares)
     centred = again - again.mean(axis=0)
-    spread = centred.T @ centred / (len(again) - 1)
-    if by == "sigma":
-        other = evaluate.estimate(task, oof, sample.bins, sample.w, "counts").shares
-        spread += np.outer(other - found.shares, other - found.shares)
-    return np.asarray(spread)
+    return np.asarray(centred.T @ centred / (len(again) - 1))
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,8 @@ def _found(likely: Floats, counts: Floats, begin: tuple[Floats, Floats, Floats],
     for _ in range(STEPS):
         part = shares / base
         mix = np.maximum(np.einsum("tb,rb->rt", likely, part), 1e-300)
-        shares = part * np.einsum("rt,tb->rb", counts / mix, likely) + evaluate.PRIOR * start
+        shares = part * np.einsum("rt,tb->rb", counts / mix, likely) + em.PRIOR * start
         if task.kind == "regression":
-            shares = evaluate.smoothed(shares)
+            shares = em.smoothed(shares)
         shares /= shares.sum(axis=1, keepdims=True)
     return shares

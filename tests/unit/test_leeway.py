@@ -7,7 +7,7 @@ import pytest
 
 from kit import evaluate
 from kit.estimate import estimate
-from kit.leeway import Leeway, Sample, covariance, joined
+from kit.leeway import Leeway, Sample, covariance, drawn, joined
 from kit.oof import Oof
 from kit.paired import Truth
 from kit.types import Task
@@ -46,14 +46,36 @@ def test_a_covariance_of_shares(by):
     np.testing.assert_array_equal(made.covariance, leeway(oof, by)[0].covariance)
 
 
+def sampling(oof: Oof, group: np.ndarray | None = None) -> float:
+    bins, ones = evaluate.regular(NUMBER, oof.y, 10), np.ones(len(oof.y))
+    found = evaluate.estimate(NUMBER, oof, bins, ones, "counts")
+    return float(np.trace(drawn(NUMBER, oof, Sample(bins, ones, group), found, "counts", "rows")))
+
+
 def test_more_test_rows_make_it_smaller_and_whole_groups_larger():
-    few, many = (np.trace(leeway(skewed(1, t=t)[0], "counts")[0].covariance) for t in (100, 6400))
+    few, many = (sampling(skewed(1, t=t)[0]) for t in (100, 6400))
     assert many < few / 2
     oof, _ = skewed(1, t=6400)
     alike = np.repeat(np.arange(60), 20)
     oof = Oof(oof.fold, np.sort(oof.y), oof.pred[:, np.argsort(oof.y)], oof.test, oof.std, oof.test_std)
-    alone, whole = (np.trace(leeway(oof, "counts", group)[0].covariance) for group in (None, alike))
+    alone, whole = (sampling(oof, group) for group in (None, alike))
     assert whole != alone
+
+
+def test_what_the_smoothing_decides_shows_where_predictions_tell_little():
+    """Mean of y: drawn towards a flat shape and towards the training rows', it differs where predictions are vague."""
+    variance = {}
+    for noise in (0.5, 4.0):
+        rng = np.random.default_rng(3)
+        y, truth = 10 * rng.beta(4, 1, 1200), rng.uniform(0, 10, 400)
+        pred, test = ((v + rng.normal(0, noise, len(v))).astype(np.float32)[None, :, None] for v in (y, truth))
+        oof = Oof((np.arange(1200) % 4).astype(np.int16)[None], y, pred, test)
+        bins, ones = evaluate.regular(NUMBER, y, 10), np.ones(len(y))
+        found = evaluate.estimate(NUMBER, oof, bins, ones, "counts")
+        asked = (NUMBER, oof, Sample(bins, ones, None), found, "counts", "rows")
+        middles = np.arange(0.5, 10)
+        variance[noise] = float(middles @ (covariance(*asked) - drawn(*asked)) @ middles)
+    assert variance[4.0] > 20 * variance[0.5]
 
 
 def test_a_std_that_is_not_true_shows_in_the_second_reading():
