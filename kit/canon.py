@@ -99,7 +99,7 @@ def fingerprint(path: Path) -> str:
 
 def code_file(module: ModuleType) -> str:
     """Return the fingerprint of one of kit's own modules."""
-    return fingerprint(Path(str(module.__file__)))
+    return _kit_digest(Path(str(module.__file__)))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ _GUESS_PIECES = 16
 _GUESS_SHARE = 1000
 """A piece is at most this part of the file: a small one is read in the time that looking at all pieces would take."""
 _RETRIES = 4
+_WHOLE = re.compile("[+-]?[0-9]{1,100}")
 
 
 def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str]) -> pl.DataFrame:
@@ -102,24 +103,32 @@ def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int)
             if size > 8 * _GUESS_BYTES:
                 raw.seek(int(at))
                 pieces.append(raw.read(length).partition(b"\n")[2].rpartition(b"\n")[0])
-    for taken in (pieces, pieces[:1]):
-        try:
-            sample = b"\n".join(p for p in taken if p)
-            found = pl.read_csv(sample, separator=separator, null_values=list(words), infer_schema=False)
-        except pl.exceptions.PolarsError:
-            continue
-        found.columns = [str(i) for i in range(found.width)]
-        numbers = {s.name: s.dtype for s in as_numbers(found.get_columns())}
-        types = [numbers.get(name, pl.String) for name in found.columns]
-        return (types if len(types) == width else [pl.String] * width), _has_word(sample, separator, words)
-    return [pl.String] * width, True
+    text = b"\n".join(p for p in pieces if p).decode("utf-8", "replace")
+    try:
+        rows = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if len(r) == width][1:]
+    except csv.Error:
+        return [pl.String] * width, True
+    columns = [set(column) for column in zip(*rows, strict=True)] or [set()] * width
+    seen = set(words)
+    return [_type(column - seen) for column in columns], any(column & (seen - {""}) for column in columns)
 
 
-def _has_word(sample: bytes, separator: str, words: Sequence[str]) -> bool:
-    """Return whether a field is one of the words."""
-    seen = [re.escape(w).encode() for w in words if w and w.encode() in sample]
-    mark = re.escape(separator).encode()
-    return bool(seen and re.search(rb'(?:^|["%b])(?:%b)(?:["%b\r]|$)' % (mark, b"|".join(seen), mark), sample, re.M))
+def _type(values: Collection[str]) -> Any:
+    """Return the type that polars reads all of these words as."""
+    import polars as pl
+
+    if values and all(map(_WHOLE.fullmatch, values)):
+        names = any((v[0] == "0" and len(v) > 1) or not -(2**63) <= int(v) < 2**63 for v in values)
+        return pl.String if names else pl.Int64
+    return pl.Float64 if values and all(map(_is_fraction, values)) else pl.String
+
+
+def _is_fraction(word: str) -> bool:
+    """Return whether a word is a number for Python and for polars, which takes no blanks and no underscores."""
+    try:
+        return float(word) is not None and word.isascii() and not re.search(r"[\s_]", word)
+    except ValueError:
+        return False
 
 
 def _without(
