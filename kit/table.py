@@ -261,7 +261,7 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str], *, clean: bool = False) -> 
             frame = frame.with_columns(small if fits else frame[name].cast(pl.String))
     if any(isinstance(d, pl.Categorical | pl.Enum | pl.Decimal) for d in frame.dtypes):
         frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
-    if _any(frame, cs.float().is_nan()):
+    if _any(frame, cs.float().sum().is_nan()):  # that of infinities of both signs is NaN too
         frame = frame.with_columns(cs.float().fill_nan(None))
     if not clean and _any(frame, cs.string().is_in(["", *nulls])):
         frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
