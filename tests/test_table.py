@@ -105,6 +105,16 @@ def test_read_finds_leading_zeros_wherever_they_are(read, monkeypatch, quote):
     assert frame["c"][22] == "07"
 
 
+@pytest.mark.parametrize("place", range(0, 200, 7))
+def test_leading_zeros_are_found_in_pieces_that_are_searched(monkeypatch, place):
+    monkeypatch.setattr(csvbytes, "_SEARCHED", 32)  # characters and codes are cut in two
+    rows = ["1,é漢字😀,0.5", "0,0,0"] * 100
+    rows[place] = "1,0é,05"
+    assert csvbytes.columns_with_zeros("\n".join(["a,b,c", *rows]).encode(), ",", 3) == {2}
+    rows[place] = "1,0é,5"
+    assert csvbytes.columns_with_zeros("\n".join(["a,b,c", *rows]).encode(), ",", 3) == set()
+
+
 def test_read_types_hold_where_the_first_rows_mislead(read):
     rows = ["1,1,1,1,2020-01-01"] * 9000 + ["1.5,x,99999999999999999999,,0"]
     frame = read("a.csv", "a,b,c,d,e\n" + "\n".join(rows) + "\n")

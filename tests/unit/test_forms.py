@@ -311,3 +311,13 @@ def test_numbers_that_were_dates_are_dates_in_new_rows(values, style):
     assert (read.to_list(), lost) == (days.to_list(), 0)
     read, lost = forms.read(pl.Series([str(values[0]), "never"]), form)
     assert (read.to_list(), lost) == ([days[0], None], 1)
+
+
+@pytest.mark.parametrize("odd", ["", " a", "z", None])
+def test_a_long_column_of_few_levels_is_coded_like_any_other(odd):
+    texts = ["b", "a", None, "c"] * 5000
+    texts[6] = odd  # the sample does not hold it
+    coded = forms.code(pl.Series("x", texts))
+    levels = sorted({t.strip() for t in texts if t and t.strip()})
+    assert coded.levels.to_list() == levels
+    assert coded.codes.tolist() == [levels.index(t.strip()) if t and t.strip() else -1 for t in texts]
