@@ -5,7 +5,7 @@ python benchmarks/shares.py [--sets NAME ...] [--seeds 10 11] [--out benchmarks/
 Cuts from train.csv.gz alone; truth.csv.gz is not read. 30 % of the rows (groups whole) are held out as they are; of the
 others a row stays with a probability that grows with the rank of its label, exp(a (rank - 1)), and never falls below
 a floor: in judge_sts it is flat up to 7 of 10 and grows steeply above. Two models are fitted by 5 folds, the shares of
-the held-out rows estimated from their unlabelled predictions in three ways, and either model's RMSE and MAE there
+the held-out rows estimated from their unlabelled predictions in five ways, and either model's RMSE and MAE there
 promised by `kit.estimate`. `labels and columns`: held-out rows are picked by a mix of columns besides, which is no
 label shift. Winkler score: the interval's width and 20 times what it misses by, over the true score; less is better.
 """
@@ -50,6 +50,8 @@ WAYS: tuple[tuple[str, str, By, Was], ...] = (
     ("inverse by sigma", "inverse", "sigma", "uniform"),
     ("lgbm, one std, by sigma", "lgbm", "sigma", "rows"),
     ("lgbm by counts", "lgbm", "counts", "rows"),
+    ("inverse by both", "inverse", "both", "uniform"),
+    ("lgbm, one std, by both", "lgbm", "both", "rows"),
 )
 
 

@@ -22,7 +22,7 @@ LEAST_ROWS = 20
 LEAST_EFFECTIVE = 100
 """Effective stop rows under a declared distribution, below which a fit takes its steps as the params say."""
 
-By = Literal["sigma", "counts"]
+By = Literal["sigma", "counts", "both"]
 Was = Literal["rows", "uniform"]
 """What a model predicts for: the training rows' distribution of y, or every value alike."""
 
@@ -110,13 +110,17 @@ class Estimate:
     """Estimated shares (B,) and how well they explain what the model predicts for test.
 
     `seen` and `explained` (A,): shares of test predictions per cell, and what training rows of the estimated mix would
-    give; `distance`: half the sum of absolute differences, 0 where label shift explains all.
+    give.
     """
 
     shares: Floats
     seen: Floats
     explained: Floats
-    distance: float
+
+    @property
+    def distance(self) -> float:
+        """Half the sum of absolute differences, 0 where label shift explains all."""
+        return float(np.abs(self.seen - self.explained).sum() / 2)
 
 
 def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
@@ -125,8 +129,9 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
     """Return the shares of the bins among the test rows, by EM over what a model predicts for them.
 
     `by`: "sigma" takes the likelihood of a bin from the model's own distribution (std, or class probabilities),
-    "counts" from how often it predicts what for training rows of the bin, out of fold. `was`: what the model predicts
-    for. `towards`: the shape that shares of ordered bins are smoothed towards, a flat one or the training rows'.
+    "counts" from how often it predicts what for training rows of the bin, out of fold, "both" is the mean of all four
+    readings. `was`: what the model predicts for. `towards`: the shape that shares of ordered bins are smoothed towards,
+    a flat one or the training rows'.
 
     Raises:
         DataError: the model has collapsed, or it has no std.
@@ -134,9 +139,15 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
     rows = oof.scored
     _refuse_collapsed(task, oof, w)
     known, new = oof.pooled(), oof.test_mean()
-    if task.kind == "regression" and by == "sigma" and new.std is None:
-        rule, advice = "the estimate by sigma needs a model with a std", "name a hetero_mlp, or write by: counts"
+    if task.kind == "regression" and by != "counts" and new.std is None:
+        rule, advice = f"the estimate by {by} needs a model with a std", "name a hetero_mlp, or write by: counts"
         raise DataError(rule, next=advice)
+    if by == "both":
+        each = readings(task, oof, bins, w, was)
+        shares, explained = (
+            np.mean(np.stack(found), axis=0) for found in ([e.shares for e in each], [e.explained for e in each])
+        )
+        return Estimate(shares, each[0].seen, explained)
     cells = cells_of(task, known, new, rows)
     counts = counts_of(cells[0], bins.of[rows], w[rows], len(bins))
     seen = np.bincount(cells[1], minlength=len(counts)) / len(cells[1])
@@ -151,8 +162,16 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
         shares = em.likeliest(likelihood, em.shape(train), ordered=ordered, towards=em.shape(train))
     else:
         shares = em.likeliest(likelihood, start, ordered=ordered)
-    explained = counts @ shares
-    return Estimate(shares, seen, explained, float(np.abs(seen - explained).sum() / 2))
+    return Estimate(shares, seen, counts @ shares)
+
+
+def readings(task: Task, oof: Oof, bins: Bins, w: Floats, was: Was) -> tuple[Estimate, ...]:
+    """Return the shares by sigma and by counts, smoothed towards either shape."""
+    ways: tuple[tuple[By, Was], ...] = (("sigma", was), ("counts", "rows"))
+    shapes: tuple[Was, ...] = ("uniform", "rows")
+    return tuple(
+        estimate(task, oof, bins, w, by, predicts_for, towards=shape) for by, predicts_for in ways for shape in shapes
+    )
 
 
 def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:

@@ -38,7 +38,7 @@ def run(stage: Stage, store: Store) -> None:
         meta = {"distance": found.distance, "seen": found.seen.tolist(), "explained": found.explained.tolist()}
         sample = leeway.Sample(bins, v, facts.array("group") if "group" in facts else None)
         spread = leeway.covariance(task, oof, sample, found, target["by"], target["was"])
-        if target["by"] == "sigma":
+        if target["by"] != "counts":  # out of fold they rest on the labels of held rows, and may stop no fit
             arrays = _per_fold(made, task, oof, folds_of(store.open(made["folds"])), v)
     else:
         wanted = wanted_of(made["evaluate"], task)

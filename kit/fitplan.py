@@ -62,7 +62,7 @@ def _wanted(recipe: Recipe, v_key: str | None) -> dict[str, Any] | None:
     One that is estimated by counts rests on held rows' y: it weighs scores and blends, and stops no fit.
     """
     section = recipe.evaluate
-    if v_key is None or (section.model is not None and section.by != "sigma"):
+    if v_key is None or (section.model is not None and section.by == "counts"):
         return None
     return {"estimated": v_key} if section.model is not None else section.named()
 

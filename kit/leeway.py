@@ -80,9 +80,11 @@ def joined(bins: Bins, into: Bins, covariance: Floats) -> Floats:
 def covariance(task: Task, oof: Oof, sample: Sample, found: Estimate, by: By, was: Was) -> Floats:
     """Return the covariance (B, B) of the error of the shares `found`, which `evaluate.estimate` made of the same."""
     spread, second = drawn(task, oof, sample, found, by, was), []
-    if by == "sigma":
+    if by == "both":
+        second = list(evaluate.readings(task, oof, sample.bins, sample.w, was))
+    elif by == "sigma":
         second.append(evaluate.estimate(task, oof, sample.bins, sample.w, "counts"))
-    if task.kind == "regression":
+    if by != "both" and task.kind == "regression":
         second.append(evaluate.estimate(task, oof, sample.bins, sample.w, by, was, towards="rows"))
     for apart in (other.shares - found.shares for other in second):
         spread += np.outer(apart, apart)

@@ -131,8 +131,9 @@ class Estimated(_Section):
 
     estimate: str
     """Model or blend whose predictions for test are explained by the shares that are sought."""
-    by: Literal["sigma", "counts"] = "sigma"
-    """sigma: by the model's own std or probabilities; counts: by what it predicts out of fold for rows of each bin."""
+    by: Literal["sigma", "counts", "both"] = "sigma"
+    """sigma: by the model's own std or probabilities; counts: by what it predicts out of fold for rows of each bin;
+    both: the mean of the two, each smoothed in two ways; fits are stopped by sigma alone."""
     was: Literal["rows", "uniform"] = "rows"
     """By sigma: the distribution the model predicts for, that of the training rows or every value (class) alike."""
 

@@ -85,7 +85,7 @@ def test_shares_by_hand(known):
     np.testing.assert_allclose(card["score"], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("by", ["sigma", "counts"])
+@pytest.mark.parametrize("by", ["sigma", "counts", "both"])
 def test_an_estimate_finds_the_test_distribution(known, by):
     """Train holds 85 % above 7, test 30 %: the estimated shares are far nearer to the truth, and so is the score."""
     truth = skewed(known.folder)
@@ -133,6 +133,7 @@ def test_held_rows_do_not_reach_the_stop(toy):
     for evaluate in (
         "evaluate: uniform\n",
         "evaluate: {estimate: a, by: sigma}\n",
+        "evaluate: {estimate: a, by: both}\n",
         "evaluate: {estimate: a, by: counts}\n",
     ):
         seen = []

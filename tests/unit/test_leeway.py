@@ -29,14 +29,14 @@ def skewed(seed: int, said: float = 1.0, n: int = 1200, t: int = 400) -> tuple[O
 
 def leeway(oof: Oof, by: str = "sigma", group: np.ndarray | None = None) -> tuple[Leeway, np.ndarray]:
     bins, ones = evaluate.regular(NUMBER, oof.y, 10), np.ones(len(oof.y))
-    was = "uniform" if by == "sigma" else "rows"
+    was = "rows" if by == "counts" else "uniform"
     found = evaluate.estimate(NUMBER, oof, bins, ones, by, was)
     spread = covariance(NUMBER, oof, Sample(bins, ones, group), found, by, was)
     made = evaluate.declared(bins, found.shares, ones)
     return Leeway(made.bins.of, made.test, joined(bins, made.bins, spread)), made.ratio
 
 
-@pytest.mark.parametrize("by", ["sigma", "counts"])
+@pytest.mark.parametrize("by", ["sigma", "counts", "both"])
 def test_a_covariance_of_shares(by):
     """Shares sum to one, so their errors to none; no variance is negative; the same again, bit for bit."""
     oof, _ = skewed(0)
@@ -81,6 +81,17 @@ def test_what_the_smoothing_decides_shows_where_predictions_tell_little():
 def test_a_std_that_is_not_true_shows_in_the_second_reading():
     true, wide = (np.trace(leeway(skewed(2, said)[0])[0].covariance) for said in (1.0, 2.0))
     assert wide > 3 * true
+
+
+def test_by_both_is_the_mean_of_four_readings_and_doubts_each():
+    oof, _ = skewed(4, 1.5)
+    bins, ones = evaluate.regular(NUMBER, oof.y, 10), np.ones(len(oof.y))
+    both = evaluate.estimate(NUMBER, oof, bins, ones, "both", "uniform")
+    each = evaluate.readings(NUMBER, oof, bins, ones, "uniform")
+    np.testing.assert_allclose(both.shares, np.mean([e.shares for e in each], axis=0))
+    apart = sum(np.outer(e.shares - both.shares, e.shares - both.shares) for e in each)
+    asked = (NUMBER, oof, Sample(bins, ones, None), both, "both", "uniform")
+    np.testing.assert_allclose(covariance(*asked) - drawn(*asked), apart)
 
 
 def test_joined_bins_add_up():
