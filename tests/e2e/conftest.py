@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,10 @@ class Toy:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True
         )
 
+    def reuse(self, objects: Path) -> None:
+        """Let the results of another competition's run lie in the store."""
+        shutil.copytree(objects, self.root / ".kit" / "objects")
+
     def objects(self) -> dict[str, Path]:
         """Return the stored objects by key."""
         return {p.name: p for p in (self.root / ".kit" / "objects").glob("??/*")}
@@ -183,17 +188,31 @@ def numbers(seed: int, n: int) -> dict[str, Any]:
     return {"x1": x[:, 0], "x2": x[:, 1], "x3": x[:, 2], "c": np.array(["red", "green", "blue"])[c], "y": y}
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """A competition of 120 training and 40 test rows with the recipe RECIPE."""
-    monkeypatch.setattr(kit.running, "Workers", InlineWorkers)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    made = Toy(tmp_path)
+def begin(folder: Path) -> Toy:
+    """Return a competition of 120 training and 40 test rows with the recipe RECIPE."""
+    made = Toy(folder)
     train, test = pl.DataFrame(numbers(1, 120)), pl.DataFrame(numbers(2, 40)).drop("y")
-    train.insert_column(0, pl.Series("id", range(1000, 1120))).write_csv(tmp_path / "train.csv")
-    test.insert_column(0, pl.Series("id", range(5000, 5040))).write_csv(tmp_path / "test.csv")
+    train.insert_column(0, pl.Series("id", range(1000, 1120))).write_csv(folder / "train.csv")
+    test.insert_column(0, pl.Series("id", range(5000, 5040))).write_csv(folder / "test.csv")
     made.write()
     return made
+
+
+def results(toy: Toy, *options: str) -> Path:
+    """Return the folder of the results that a run stores: tests that begin with the same fits copy it (`Toy.reuse`)."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kit.running, "Workers", InlineWorkers)
+        patched.setenv("CUDA_VISIBLE_DEVICES", "")
+        toy.run(*options)
+    return toy.root / ".kit" / "objects"
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """The competition of `begin`, carried out in this process."""
+    monkeypatch.setattr(kit.running, "Workers", InlineWorkers)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return begin(tmp_path)
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import polars as pl
 import pytest
-from conftest import InlineWorkers, Toy
-
-import kit.running
+from conftest import Toy, results
 
 MODELS = """
 models:
@@ -43,18 +39,14 @@ def learnt(tmp_path_factory):
     toy = Toy(tmp_path_factory.mktemp("learnt"))
     skewed(toy.folder)
     toy.write(recipe(""))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kit.running, "Workers", InlineWorkers)
-        patched.setenv("CUDA_VISIBLE_DEVICES", "")
-        toy.run("--only", "a")
-    return toy.root / ".kit" / "objects"
+    return results(toy, "--only", "a")
 
 
 @pytest.fixture
 def known(toy, learnt):
     """The rows of `skewed`; model a is fitted."""
     skewed(toy.folder)
-    shutil.copytree(learnt, toy.root / ".kit" / "objects")
+    toy.reuse(learnt)
     return toy
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from conftest import InlineWorkers
+from conftest import InlineWorkers, begin, results
 
 import kit
 import kit.nesting
@@ -90,11 +90,19 @@ def load(folder):
 '''
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    toy = begin(tmp_path_factory.mktemp("stored"))
+    toy.write(RECIPE)
+    return results(toy)
+
+
 @pytest.fixture
-def world(toy, monkeypatch):
+def world(toy, monkeypatch, stored):
     """The toy competition with RECIPE carried out."""
     monkeypatch.setattr(kit.nesting, "Workers", InlineWorkers)
     toy.write(RECIPE)
+    toy.reuse(stored)
     toy.run()
     return toy
 
