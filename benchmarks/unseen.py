@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,7 @@ def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
     card = case.folder / "oof" / name / case.last / "card.json"
     line = {"set": name, "rows": len(case.train) + len(case.test), "columns": case.train.shape[1] - 1}
     line |= {"file": case.spec.form, "task": "?", "metric": case.spec.metric, "exit": code}
-    line |= {"seconds": round(seconds, 1), "kit": np.nan, "histgb": round(case.baseline(), 5)}
+    line |= {"code": _code(), "seconds": round(seconds, 1), "kit": np.nan, "histgb": round(case.baseline(), 5)}
     if code or not card.is_file():
         return line | {"predict_difference": np.nan}
     submission = str(min((case.folder / "submissions").glob("0*.csv")))
@@ -262,6 +263,15 @@ def run(kit: Kit, case: Case, jobs: int) -> dict[str, Any]:
     line["task"] = {0: "regression", 2: "binary"}.get(len(json.loads(card.read_text("utf-8"))["classes"]), "multiclass")
     line["kit"] = round(case.score(case.in_order(pd.read_csv(submission, dtype=str))), 5)
     return line | {"predict_difference": _difference(case)}
+
+
+@cache
+def _code() -> str:
+    """Return the commit that is measured, with a + behind it where kit's files are others than its."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    told = subprocess.run([*git, "describe", "--always"], capture_output=True, text=True, check=False).stdout.strip()
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "../kit"], capture_output=True, check=False)
+    return told + "+" * bool(changed.returncode)
 
 
 def _difference(case: Case) -> float:
