@@ -139,7 +139,7 @@ def execute(
     if heavy:
         with workers() as pool:
             _Heavy(pool, clock, observer, outcome).run(heavy, light)
-    light.carry_out(waiting=set())
+    light.carry_out(waiting={s.key for s in heavy} - set(outcome.ran))
     return outcome
 
 
@@ -149,6 +149,7 @@ class _Light:
     def __init__(self, store: Store, observer: Observer, outcome: Outcome, stages: list[Stage]) -> None:
         self.store, self.observer, self.outcome = store, observer, outcome
         self.left = {s.key: s for s in stages}
+        self.failed: set[str] = set()
 
     def carry_out(self, waiting: set[str]) -> None:
         """Carry out, in order, each stage none of whose inputs is among `waiting`, is left, failed or was cut."""
@@ -165,6 +166,7 @@ class _Light:
                 self.outcome.failed.append(failure)
                 self.observer.failed(failure)
                 lost.add(stage.key)
+                self.failed.add(stage.key)
                 continue
             self.outcome.ran.append(stage.key)
             self.observer.done(stage, time.monotonic() - began)
@@ -218,7 +220,8 @@ class _Heavy:
             self.observer.started(stage)
 
     def _next(self, slot: Slot) -> Stage | None:
-        ready = [s for s in self.left if not (self.open | self.light.left.keys()).intersection(s.inputs)]
+        waiting = self.open | self.light.left.keys() | self.light.failed
+        ready = [s for s in self.left if not waiting.intersection(s.inputs)]
         if self.clock.deadline is None:
             taken = {each.design for each in self.pool.slots if each is not slot}
             same = (s for s in ready if design_of(s) == slot.design)

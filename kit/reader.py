@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from kit import chains, registry, search
+from kit.declaring import declared
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import DEFAULT_STACKER, Plugs
@@ -108,16 +109,9 @@ class _Reader(Plugs):
         return metric, tuple(name for name in extras if name is not None)
 
     def _evaluate(self, value: Any, blends: Sequence[Blend]) -> EvaluateSection:
-        """Return the declared test distribution; `evaluate: uniform` is short for `{target: uniform}`."""
-        short = isinstance(value, str) or (isinstance(value, Mapping) and {"estimate", "shares"} & set(value))
-        section = self.section(EvaluateSection, {"target": value} if short else value, ("evaluate",))
-        made = section or EvaluateSection()
+        """Return the declared test distribution."""
         known = [*self._section("models"), *(self._section("blend") or (b.name for b in blends))]
-        if made.model is not None and made.model not in known:
-            self.add(
-                "unknown model or blend", ("evaluate",), made.model, known, (made.model, known), "name one of these"
-            )
-        return made
+        return declared(self, value, known)
 
     def _positive(self, value: Any) -> str | int | float | bool | None:
         if value is None or isinstance(value, str | int | float | bool):

@@ -7,6 +7,10 @@ import polars as pl
 import pytest
 from conftest import Toy, results
 
+from kit.opening import read_recipe
+
+NET = "{use: hetero_mlp, params: {epochs: 12}, stop: fixed}"
+
 MODELS = """
 models:
   a: {use: hetero_mlp, params: {epochs: 12}, stop: fixed}
@@ -145,6 +149,10 @@ def test_held_rows_do_not_reach_the_stop(toy):
         ("evaluate: {edges: [0, 5], shares: [0.5, 0.5]}\n", "ascending edges"),
         ("evaluate: {shares: {a: 1, b: 1}}\n", "shares of a numeric target are a list"),
         ("evaluate: {estimate: z}\n", "unknown model or blend"),
+        ("evaluate: {estimate: a, by: sgima, bins: 5}\n", "by must be one of sigma, counts, both"),
+        ("evaluate: {target: {estimat: a}}\n", "did you mean 'estimate'?"),
+        ("evaluate: {targt: uniform}\n", "did you mean 'target'?"),
+        ("evaluate: {estimate: a, bins: 1}\n", "bins must be at least 2"),
         ("evaluate: {estimate: b, by: sigma}\n", "needs a model with a std"),
     ],
 )
@@ -155,10 +163,28 @@ def test_what_is_refused(toy, evaluate, rule):
     assert done.code in (2, 3) and rule in done.err, done.err
 
 
+def test_bins_stand_in_the_short_form_too(toy):
+    skewed(toy.folder, 200, 50)
+    declared = []
+    for text in ("{estimate: a, by: both, bins: 5}", "{target: {estimate: a, by: both}, bins: 5}"):
+        toy.write(recipe(f"evaluate: {text}\n"))
+        declared.append(read_recipe(toy.folder / "r.yaml").evaluate)
+    assert declared[0] == declared[1] and declared[0].bins == 5
+
+
+def test_fits_that_wait_for_an_estimate_that_fails_are_not_begun(toy):
+    """The estimate names a model without a std; the other model's fits would stop by it. One failure, told once."""
+    skewed(toy.folder, 200, 50)
+    toy.write(recipe("evaluate: {estimate: a, by: sigma}\n").replace(NET, "{use: sklearn, params: {estimator: Ridge}}"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"), "--json")
+    assert done.code == 3 and list(done.json["models"]) == ["a"]
+    assert done.err.count("next:") == 1 and "needs a model with a std" in done.err, done.err
+
+
 def test_a_collapsed_model_is_refused(toy):
     skewed(toy.folder, 300, 100)
     text = recipe("evaluate: {estimate: a}\n").replace(
-        "{use: hetero_mlp, params: {epochs: 12}, stop: fixed}",
+        NET,
         "{use: sklearn, params: {estimator: Ridge, params: {alpha: 1.0e+9}}}",
     )
     toy.write(text)
