@@ -20,6 +20,7 @@ from kit import (
     matching,
     members,
     nesting,
+    paired,
     panel,
     registry,
     standings,
@@ -127,7 +128,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 def _ingredients(asked: Wish) -> dict[str, Any]:
     """Return what shapes a blend."""
     module = registry.load("stackers", asked.stacker.use)
-    code = (audits, crossfit, panel, matching, averaging, difficulty, estimate, members, standings)
+    code = (audits, crossfit, panel, paired, matching, averaging, difficulty, estimate, members, standings)
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
     doubt = (asked.sources[0].card.get("evaluate") or {}).get("covariance")
     return {

@@ -22,6 +22,7 @@ FORMAT = 1
 
 _ROOT = Path(__file__).resolve().parent
 _PIECE = 1 << 25
+_CALCULATE = (["bins"], ["em"], ["tilt"])
 
 
 def canonical(value: object) -> str:
@@ -187,10 +188,14 @@ def _blocks(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _locate(name: str, importer: Path) -> list[Path]:
-    """Return the file of module `name` where it is code of a plug-in: kit.<folder>.<file>, or beside the importer."""
+    """Return the file of module `name` where it is code of a plug-in: kit.<folder>.<file>, or beside the importer.
+
+    Of the modules of kit itself those count that calculate for several others.
+    """
     parts = name.split(".")
     if importer.is_relative_to(_ROOT):
-        target = _ROOT.joinpath(*parts[1:]) if parts[0] == _ROOT.name and len(parts) > 2 else None
+        own = parts[0] == _ROOT.name and (len(parts) > 2 or parts[1:2] in _CALCULATE)
+        target = _ROOT.joinpath(*parts[1:]) if own else None
     else:
         target = importer.parent.joinpath(*parts)
     if target is None:

@@ -121,3 +121,11 @@ def test_a_kept_fingerprint_is_that_of_the_code(tmp_path, monkeypatch):
         assert anew() == first
     module.write_text("A = 2\n")
     assert anew() == canon._code_digest(module) != first
+
+
+@pytest.mark.parametrize(
+    ("user", "shared"), [("stackers/prior_shift", "tilt"), ("weights/lds", "bins"), ("evaluate", "em")]
+)
+def test_what_several_modules_calculate_with_is_part_of_each(user, shared):
+    """A change of how it calculates must make what rests on it anew."""
+    assert canon._ROOT / f"{shared}.py" in canon.parts_of(canon._ROOT / f"{user}.py")
