@@ -22,7 +22,9 @@ FORMAT = 1
 
 _ROOT = Path(__file__).resolve().parent
 _PIECE = 1 << 25
-_CALCULATE = (["bins"], ["em"], ["tilt"])
+"""Bytes of a data file that are hashed as one."""
+_CALCULATE = ("bins", "em", "tilt")
+"""Modules of kit itself that several plug-ins or stages calculate with: part of the fingerprint of each."""
 
 
 def canonical(value: object) -> str:
@@ -188,13 +190,10 @@ def _blocks(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _locate(name: str, importer: Path) -> list[Path]:
-    """Return the file of module `name` where it is code of a plug-in: kit.<folder>.<file>, or beside the importer.
-
-    Of the modules of kit itself those count that calculate for several others.
-    """
+    """Return the file of module `name` where its code counts: in a folder of kit, _CALCULATE, beside the importer."""
     parts = name.split(".")
     if importer.is_relative_to(_ROOT):
-        own = parts[0] == _ROOT.name and (len(parts) > 2 or parts[1:2] in _CALCULATE)
+        own = parts[0] == _ROOT.name and (len(parts) > 2 or parts[-1] in _CALCULATE)
         target = _ROOT.joinpath(*parts[1:]) if own else None
     else:
         target = importer.parent.joinpath(*parts)

@@ -6,8 +6,9 @@ q_b / p_b. Source: post-stratification; estimating q: Saerens, Latinne and Decae
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -110,12 +111,13 @@ class Estimate:
     """Estimated shares (B,) and how well they explain what the model predicts for test.
 
     `seen` and `explained` (A,): shares of test predictions per cell, and what training rows of the estimated mix would
-    give.
+    give. `readings` (R, B): the shares it is the mean of, where it is one.
     """
 
     shares: Floats
     seen: Floats
     explained: Floats
+    readings: Floats | None = None
 
     @property
     def distance(self) -> float:
@@ -143,11 +145,8 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
         rule, advice = f"the estimate by {by} needs a model with a std", "name a hetero_mlp, or write by: counts"
         raise DataError(rule, next=advice)
     if by == "both":
-        each = readings(task, oof, bins, w, was)
-        shares, explained = (
-            np.mean(np.stack(found), axis=0) for found in ([e.shares for e in each], [e.explained for e in each])
-        )
-        return Estimate(shares, each[0].seen, explained)
+        ways: tuple[tuple[By, Was], ...] = (("sigma", was), ("counts", "rows"))
+        return _mean([estimate(task, oof, bins, w, *way, towards=shape) for way in ways for shape in get_args(Was)])
     cells = cells_of(task, known, new, rows)
     counts = counts_of(cells[0], bins.of[rows], w[rows], len(bins))
     seen = np.bincount(cells[1], minlength=len(counts)) / len(cells[1])
@@ -165,13 +164,10 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
     return Estimate(shares, seen, counts @ shares)
 
 
-def readings(task: Task, oof: Oof, bins: Bins, w: Floats, was: Was) -> tuple[Estimate, ...]:
-    """Return the shares by sigma and by counts, smoothed towards either shape."""
-    ways: tuple[tuple[By, Was], ...] = (("sigma", was), ("counts", "rows"))
-    shapes: tuple[Was, ...] = ("uniform", "rows")
-    return tuple(
-        estimate(task, oof, bins, w, by, predicts_for, towards=shape) for by, predicts_for in ways for shape in shapes
-    )
+def _mean(each: Sequence[Estimate]) -> Estimate:
+    """Return the mean of estimates from the same predictions."""
+    readings = np.stack([e.shares for e in each])
+    return Estimate(readings.mean(axis=0), each[0].seen, np.mean([e.explained for e in each], axis=0), readings)
 
 
 def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:

@@ -79,14 +79,15 @@ def joined(bins: Bins, into: Bins, covariance: Floats) -> Floats:
 
 def covariance(task: Task, oof: Oof, sample: Sample, found: Estimate, by: By, was: Was) -> Floats:
     """Return the covariance (B, B) of the error of the shares `found`, which `evaluate.estimate` made of the same."""
-    spread, second = drawn(task, oof, sample, found, by, was), []
-    if by == "both":
-        second = list(evaluate.readings(task, oof, sample.bins, sample.w, was))
-    elif by == "sigma":
-        second.append(evaluate.estimate(task, oof, sample.bins, sample.w, "counts"))
-    if by != "both" and task.kind == "regression":
-        second.append(evaluate.estimate(task, oof, sample.bins, sample.w, by, was, towards="rows"))
-    for apart in (other.shares - found.shares for other in second):
+    spread, others = drawn(task, oof, sample, found, by, was), []
+    if found.readings is not None:
+        others = list(found.readings)
+    else:
+        if by == "sigma":
+            others.append(evaluate.estimate(task, oof, sample.bins, sample.w, "counts").shares)
+        if task.kind == "regression":
+            others.append(evaluate.estimate(task, oof, sample.bins, sample.w, by, was, towards="rows").shares)
+    for apart in (other - found.shares for other in others):
         spread += np.outer(apart, apart)
     return spread
 

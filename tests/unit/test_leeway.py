@@ -87,9 +87,13 @@ def test_by_both_is_the_mean_of_four_readings_and_doubts_each():
     oof, _ = skewed(4, 1.5)
     bins, ones = evaluate.regular(NUMBER, oof.y, 10), np.ones(len(oof.y))
     both = evaluate.estimate(NUMBER, oof, bins, ones, "both", "uniform")
-    each = evaluate.readings(NUMBER, oof, bins, ones, "uniform")
-    np.testing.assert_allclose(both.shares, np.mean([e.shares for e in each], axis=0))
-    apart = sum(np.outer(e.shares - both.shares, e.shares - both.shares) for e in each)
+    each = [
+        evaluate.estimate(NUMBER, oof, bins, ones, by, was, towards=towards).shares
+        for by, was in (("sigma", "uniform"), ("counts", "rows"))
+        for towards in ("uniform", "rows")
+    ]
+    np.testing.assert_allclose(both.shares, np.mean(each, axis=0))
+    apart = sum(np.outer(shares - both.shares, shares - both.shares) for shares in each)
     asked = (NUMBER, oof, Sample(bins, ones, None), both, "both", "uniform")
     np.testing.assert_allclose(covariance(*asked) - drawn(*asked), apart)
 
