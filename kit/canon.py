@@ -15,12 +15,14 @@ from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
+from blake3 import blake3
 from numpy.random import PCG64, Generator
 
 FORMAT = 1
 """Number of the key grammar and object layout; a change of meaning raises it and old objects become misses."""
 
 _ROOT = Path(__file__).resolve().parent
+_BUFFER = 1 << 18
 _PIECE = 1 << 25
 """Bytes of a data file that are hashed as one."""
 _CALCULATE = ("bins", "em", "tilt")
@@ -68,19 +70,23 @@ def digest_file(path: Path) -> str:
 
 
 def digest_data(path: Path, threads: int) -> str:
-    """Return 64 hex digits of a data file: its sha256, or that of those of its pieces where it has several.
+    """Return 64 hex digits of a data file: its BLAKE3 digest, or that of those of its pieces where it has several.
 
     The pieces are the same whatever the number of threads that hash them.
     """
     starts = range(0, path.stat().st_size, _PIECE)
     if len(starts) <= 1:
-        return digest_file(path)
+        return digest_object(path)
     with ThreadPoolExecutor(threads) as pool:
-        return hashlib.sha256("/".join(pool.map(partial(_digest_piece, path), starts)).encode()).hexdigest()
+        return blake3("/".join(pool.map(partial(digest_object, path, size=_PIECE), starts)).encode()).hexdigest()
 
 
-def _digest_piece(path: Path, start: int) -> str:
-    digest, left, buffer = hashlib.sha256(), _PIECE, memoryview(bytearray(1 << 18))
+def digest_object(path: Path, start: int = 0, size: int = sys.maxsize) -> str:
+    """Return the BLAKE3 digest (64 hex digits) of a file's bytes, or of so many from `start` on.
+
+    For what is long, as arrays: on one core three times as fast as sha256, by which goes what other tools look at.
+    """
+    digest, left, buffer = blake3(), size, memoryview(bytearray(_BUFFER))
     with path.open("rb", buffering=0) as file:
         file.seek(start)
         while left and (n := file.readinto(buffer[:left])):

@@ -15,6 +15,7 @@ import numpy as np
 from kit.judging import Metric
 from kit.params import Params
 from kit.types import (
+    Array,
     Block,
     Bools,
     Design,
@@ -257,7 +258,7 @@ class StackerModule(Protocol[P]):
 class Assignment:
     """What a splitter returns: held (n,) fold or -1 = never; train (folds, n) bool, or None = all not held."""
 
-    held: Ints
+    held: Array
     train: Bools | None = None
 
 

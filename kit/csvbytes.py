@@ -20,7 +20,7 @@ _CHUNK = 1 << 26
 _CACHED = 1 << 18
 """Bytes that stay in the processor's cache while they are looked at several times."""
 _BACK = 1 << 12
-_SEARCHED = 1 << 22
+_SEARCHED = 1 << 21
 """Bytes that are searched at once: so many that to begin a search takes little of it."""
 _HIGH = bytes(range(128, 256))
 
@@ -61,7 +61,7 @@ def columns_with_zeros(data: Path | bytes, separator: str, width: int) -> set[in
     """Return the numbers of the columns in which a field may begin with a zero before a digit."""
     found: set[int] = set()
     mapped, marks = buffer(data), (separator, "\n", '"')
-    size = _SEARCHED if len(mapped) > _SEARCHED else _CACHED
+    size = _SEARCHED if len(mapped) > 2 * _SEARCHED else _CACHED
     for at in range(0, len(mapped), size) if size == _CACHED else _suspects(data, len(mapped), marks):
         raw = _piece(data, at, size)
         piece, here = np.frombuffer(raw, np.uint8), [m for m in marks if m.encode() in raw]

@@ -26,10 +26,14 @@ SEPARATORS = (",", ";", "\t", "|")
 
 _GUESS_BYTES = 1 << 15
 _GUESS_PIECES = 16
-_GUESS_SHARE = 1000
-"""A piece is at most this part of the file: a small one is read in the time that looking at all pieces would take."""
+_GUESS_LINES = 20
+"""Where the first piece has fewer lines it is as long as any."""
+_GUESS_SHARE = 256
+"""The first piece is about this part of the file: a small one is read in the time that looking at all pieces takes."""
 _RETRIES = 4
-_WHOLE = re.compile("[+-]?[0-9]{1,100}")
+_WHOLE = re.compile("[+-]?[0-9]{1,100}(?:\n[+-]?[0-9]{1,100})*+")
+_PADDED = re.compile("^0[0-9]", re.M)
+_NO_NUMBER = re.compile(r"[^\S\n]|_")
 
 
 def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str]) -> pl.DataFrame:
@@ -41,7 +45,6 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
         DataError: the text is not UTF-8, ragged or empty, a quote is open, or a column name stands twice.
     """
     import polars as pl
-    import polars.selectors as cs
 
     words = list(dict.fromkeys([*NULL_WORDS, *nulls]))
     names = _header(path, data, separator)
@@ -56,10 +59,24 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
             types, taken = _without(types, taken, words, str(error))
     else:
         frame = read_csv_text(path, data, separator, words)
-    frame = frame.with_columns(_padded(path, data, separator, words, frame))
-    if any(found for row in frame.select(cs.string().is_in(words).any()).rows() for found in row):
-        frame = frame.with_columns(pl.when(~cs.string().is_in(words)).then(cs.string()))
-    return frame.with_columns(as_numbers([s for s in frame if s.dtype == pl.String]))
+    if padded := _padded(path, data, separator, words, frame):
+        frame = frame.with_columns(padded)
+    frame = _without_words(frame, words)
+    numbers = as_numbers([s for s in frame if s.dtype == pl.String])
+    return frame.with_columns(numbers) if numbers else frame
+
+
+def _without_words(frame: pl.DataFrame, words: Sequence[str]) -> pl.DataFrame:
+    """Return the frame with null in place of the words; only texts that are short enough are compared with them."""
+    import polars as pl
+    import polars.selectors as cs
+
+    longest = max(len(word.encode()) for word in words)
+    shortest = frame.select(cs.string().str.len_bytes().min())
+    short = [s.name for s in shortest if s.item() is not None and s.item() <= longest]
+    if not short or not any(frame.select(cs.by_name(short).is_in(words).any()).row(0)):
+        return frame
+    return frame.with_columns(pl.when(~cs.by_name(short).is_in(words)).then(cs.by_name(short)))
 
 
 def read_csv_text(path: Path, data: Path | bytes, separator: str, words: Sequence[str] = ("",)) -> pl.DataFrame:
@@ -97,11 +114,13 @@ def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int)
 
     size = len(data) if isinstance(data, bytes) else data.stat().st_size
     with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as raw:
-        pieces = [raw.read(_GUESS_BYTES).rpartition(b"\n")[0] or b""]
-        length = min(_GUESS_BYTES // 4, size // _GUESS_SHARE)
-        for at in np.linspace(_GUESS_BYTES, size, _GUESS_PIECES, endpoint=False).astype(int):
-            if size > 8 * _GUESS_BYTES:
-                raw.seek(int(at))
+        first = min(_GUESS_BYTES, max(_GUESS_BYTES // 8, size // _GUESS_SHARE))
+        head = raw.read(first)
+        head += raw.read(_GUESS_BYTES - first) if head.count(b"\n") < _GUESS_LINES else b""
+        pieces, length = [head.rpartition(b"\n")[0]], first // _GUESS_PIECES * 4
+        for at in range(first, size, max(1, (size - first) // _GUESS_PIECES)):
+            if size > 8 * first:
+                raw.seek(at)
                 pieces.append(raw.read(length).partition(b"\n")[2].rpartition(b"\n")[0])
     text = b"\n".join(p for p in pieces if p).decode("utf-8", "replace")
     try:
@@ -117,16 +136,21 @@ def _type(values: Collection[str]) -> Any:
     """Return the type that polars reads all of these words as."""
     import polars as pl
 
-    if values and all(map(_WHOLE.fullmatch, values)):
-        names = any((v[0] == "0" and len(v) > 1) or not -(2**63) <= int(v) < 2**63 for v in values)
+    lines = "\n".join(values)  # a look at all of them at once takes a tenth of one at each
+    if not values or lines.count("\n") >= len(values):
+        return pl.String
+    if _WHOLE.fullmatch(lines):
+        names = _PADDED.search(lines) or not all(-(2**63) <= v < 2**63 for v in map(int, values))
         return pl.String if names else pl.Int64
-    return pl.Float64 if values and all(map(_is_fraction, values)) else pl.String
+    return pl.Float64 if _are_fractions(values, lines) else pl.String
 
 
-def _is_fraction(word: str) -> bool:
-    """Return whether a word is a number for Python and for polars, which takes no blanks and no underscores."""
+def _are_fractions(values: Collection[str], lines: str) -> bool:
+    """Return whether words are numbers for Python and for polars, which takes no blanks and no underscores."""
+    if not lines.isascii() or _NO_NUMBER.search(lines):
+        return False
     try:
-        return float(word) is not None and word.isascii() and not re.search(r"[\s_]", word)
+        return len(list(map(float, values))) > 0
     except ValueError:
         return False
 

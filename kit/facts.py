@@ -103,7 +103,7 @@ def _digest(stored: Stored, *names: str, kind: str = "") -> str:
 
     A date and a number may be the same bytes and still be treated otherwise.
     """
-    parts = [kind] + [stored.files[name]["sha256"] if name in stored else "" for name in names]
+    parts = [kind] + [stored.digest(name) for name in names]
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
 
 

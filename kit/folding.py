@@ -43,7 +43,7 @@ def folds(recipe: Recipe, store: Store, table_key: str, rows_key: str) -> tuple[
         "seed": recipe.seed,
         "task": facts.meta["task"],
         "n": store.open(table_key).meta["n_train"],
-        "x": {} if column is None else {column: store.open(table_key).files[f"x/{column}"]["sha256"]},
+        "x": {} if column is None else {column: store.open(table_key).digest(f"x/{column}")},
         "target": {k: v for k, v in facts.meta["digests"].items() if k in ("y", "group", "time")},
     }
     key = key_of(made)

@@ -159,7 +159,7 @@ def _numbers(target: pl.Series, recipe: Recipe) -> Floats:
     if not target.dtype.is_numeric():
         rule, got = "a regression target must be numbers", _content(target)
         raise DataError(rule, place=place, got=got, next="mend what is no number, or name a metric of classes")
-    y = target.to_numpy().astype(np.float64)
+    y = np.asarray(target.to_numpy(), np.float64)
     wrong = ~np.isfinite(y)
     if wrong.any():
         got = rows_of(recipe, wrong, "infinite")

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from blake3 import blake3
 
 from kit import devices
-from kit.canon import FORMAT, canonical, digest_file
+from kit.canon import FORMAT, canonical, digest_file, digest_object
 from kit.errors import FitError, writing
 from kit.types import Array
 
@@ -67,10 +68,14 @@ class Stored:
         """Return the bytes of a blob."""
         return self.path(name).read_bytes()
 
+    def digest(self, name: str) -> str:
+        """Return the digest of a file's bytes, "" where there is no such file."""
+        return str(_digest_in(self.files[name])[1]) if name in self.files else ""
+
     def intact(self) -> bool:
         """Return whether every file still has its checksum."""
         try:
-            return all(digest_file(self.folder / f["file"]) == f["sha256"] for f in self.files.values())
+            return all(_has_checksum(self.folder / f["file"], f) for f in self.files.values())
         except OSError:
             return False
 
@@ -125,8 +130,7 @@ class Store:
             if folder is not None:
                 listed.update(_take_in(temp, folder))
             manifest = {"format": FORMAT, "key": key, "meta": meta, "ingredients": ingredients, "files": listed}
-            digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()
-            (temp / "manifest.json").write_text(canonical({**manifest, "digest": digest}), "utf-8")
+            (temp / "manifest.json").write_text(_signed(canonical(manifest)), "utf-8")
             self._install(key, temp, needs=listed)
         return self.open(key)
 
@@ -216,33 +220,52 @@ class Store:
 @lru_cache(maxsize=64)  # one command opens the same table and rows again and again
 def _sound(text: str) -> Mapping[str, Any]:
     """Return the manifest that a text holds, which was not altered."""
-    manifest: dict[str, Any] = json.loads(text)
-    digest = manifest.pop("digest")
-    if hashlib.sha256(canonical(manifest).encode()).hexdigest() != digest:
+    body = "{" + text[len(_signed("{")) :]
+    if text != _signed(body):
         raise ValueError("the manifest was altered")
+    manifest: dict[str, Any] = json.loads(body)
     return manifest
 
 
+def _signed(body: str) -> str:
+    """Return the canonical text of a mapping with its digest in it, which is the first of the sorted keys."""
+    return f'{{"digest":"{hashlib.sha256(body.encode()).hexdigest()}",{body[1:]}'
+
+
 def _write_all(temp: Path, files: Mapping[str, Array | bytes | Later]) -> dict[str, dict[str, Any]]:
-    """Write the files and return their entries; many bytes by several threads, as disk and hash leave Python."""
-    numbered = enumerate(files.values())
-    if sum(len(v) if isinstance(v, bytes) else v.nbytes for v in files.values()) <= MANY_BYTES:
-        return dict(zip(files, [_write(temp, *item) for item in numbered], strict=True))
-    with ThreadPoolExecutor(devices.cores()) as pool:
-        return dict(zip(files, pool.map(lambda item: _write(temp, *item), numbered), strict=True))
+    """Write the files, each value once, and return their entries; many bytes by several threads: they leave Python."""
+    once = {id(value): value for value in files.values()}  # an array may stand under two names
+    numbered = list(enumerate(once.values()))
+    if sum(len(v) if isinstance(v, bytes) else v.nbytes for v in once.values()) <= MANY_BYTES:
+        written = [_write(temp, *item) for item in numbered]
+    else:
+        with ThreadPoolExecutor(devices.cores()) as pool:
+            written = list(pool.map(lambda item: _write(temp, *item), numbered))
+    entries = dict(zip(once, written, strict=True))
+    return {name: entries[id(value)] for name, value in files.items()}
 
 
 def _write(temp: Path, number: int, value: Array | bytes | Later) -> dict[str, Any]:
     """Write an array in numpy's format, or bytes, and return its entry; hashed on the way, as it is in memory."""
     value = value.make() if isinstance(value, Later) else value
     name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
-    digest, size = hashlib.sha256(), 0
+    digest, size = blake3(), 0
     with (temp / name).open("wb") as file:
         for part in [value] if isinstance(value, bytes) else _npy(value):
             file.write(part)
             digest.update(part)
             size += len(part)
-    return {"file": name, "size": size, "sha256": digest.hexdigest()}
+    return {"file": name, "size": size, "blake3": digest.hexdigest()}
+
+
+def _digest_in(entry: Mapping[str, Any]) -> tuple[Callable[[Path], str], str]:
+    """Return how the file of an entry is hashed, and its digest; sha256 is what objects of older kits have."""
+    return (digest_object, entry["blake3"]) if "blake3" in entry else (digest_file, entry["sha256"])
+
+
+def _has_checksum(path: Path, entry: Mapping[str, Any]) -> bool:
+    made, digest = _digest_in(entry)
+    return made(path) == digest
 
 
 def _npy(array: Array) -> Iterator[bytes | memoryview[int]]:
@@ -267,4 +290,4 @@ def _take_in(temp: Path, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _entry(path: Path, name: str) -> dict[str, Any]:
-    return {"file": name, "size": path.stat().st_size, "sha256": digest_file(path)}
+    return {"file": name, "size": path.stat().st_size, "blake3": digest_object(path)}

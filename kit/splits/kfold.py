@@ -33,6 +33,9 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
     n = len(rows)
     if n < params.folds:
         raise DataError("fewer rows than folds", got=f"{n} rows", allowed=f"at least {params.folds} rows")
-    held = np.empty(n, np.int64)
-    held[np.argsort(rows.row)] = rng.permutation(np.arange(n) % params.folds)
+    drawn = rng.permutation(np.tile(np.arange(params.folds, dtype=np.int16), -(-n // params.folds))[:n])
+    if (rows.row[1:] > rows.row[:-1]).all():
+        return Assignment(drawn)
+    held = np.empty_like(drawn)
+    held[np.argsort(rows.row)] = drawn
     return Assignment(held)
