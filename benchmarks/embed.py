@@ -1,11 +1,13 @@
 """How much faster `embed` is than encoding one text at a time: short, duplicated and long texts, MiniLM, one run.
 
-python benchmarks/embed.py [--texts 600] [--repeats 3] [--only long] [--dtype bfloat16] [--out benchmarks/embed.csv]
+python benchmarks/embed.py [--texts 600] [--repeats 3] [--only long] [--dtype float32 bfloat16 int8] [--out FILE.csv]
 
-One at a time is `model.encode(text)`, and for a text longer than the model reads, its windows one after another. Both
-sides work in the same process with the same weights, turn by turn; a ratio is the median over the turns, of wall and of
-processor time (the one to look at on a busy machine). With `--dtype bfloat16` one at a time stays float32; the least
-cosine between the vectors of both sides tells what that costs. The last line encodes through the store, twice.
+One at a time is `model.encode(text)`, and for a text longer than the model reads, its windows one after another: bare
+passes through the model, without what `model.encode` does around each, which would flatter `embed`. One at a time is
+float32 whatever the dtype and has every core for each text, as torch does by itself. Both sides work in the same
+process, turn by turn; a ratio is the median over the turns, of wall and of processor time. `embed` reads batches side
+by side, which shows in wall alone. The least cosine between the vectors of both sides tells what a dtype costs. The
+last line of a dtype encodes through the store, twice.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import numpy as np
 import polars as pl
 
 from kit import hub
-from kit.features import _encoder, embed
+from kit.devices import cores
+from kit.features import _beside, _encoder, embed
 from kit.features._encoder import Encoder, Reading
 from kit.types import Column, Rows, Task
 
@@ -72,7 +75,7 @@ def unit(x: np.ndarray) -> np.ndarray:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
-def through_the_store(model: Path, texts: list[str]) -> tuple[int, int]:
+def through_the_store(model: Path, texts: list[str], dtype: str) -> tuple[int, int]:
     """Return how many texts the first and the second run encode."""
     counts: list[int] = []
     inner = Encoder.encode
@@ -88,52 +91,56 @@ def through_the_store(model: Path, texts: list[str]) -> tuple[int, int]:
         _encoder.Encoder.encode = encode  # type: ignore[method-assign]
         for _ in range(2):
             counts.append(0)
-            params = embed.Params.model_validate({"text": "t", "model": str(model)})
+            params = embed.Params.model_validate({"text": "t", "model": str(model), "dtype": dtype})
             learnt = embed.learn(params, Task("regression"), rows, np.random.default_rng(0))
             learnt.placed(Path(folder), "cpu")(rows)
         _encoder.Encoder.encode = inner  # type: ignore[method-assign]
     return counts[0], counts[1]
 
 
+def measured(plain: Encoder, encoder: Encoder, texts: list[str], repeats: int) -> list[str]:
+    """Return texts/s one at a time and together, the ratios of wall and processor time, the gap and the cosine."""
+    one_at_a_time(plain, texts[:2])
+    together(encoder, texts[:2])
+    turns = []
+    for _ in range(repeats):
+        with _beside.threads(cores()):
+            began, busy = time.perf_counter(), time.process_time()
+            slow = one_at_a_time(plain, texts)
+            seconds = [time.perf_counter() - began, time.process_time() - busy]
+        began, busy = time.perf_counter(), time.process_time()
+        made = together(encoder, texts)
+        turns.append([*seconds, time.perf_counter() - began, time.process_time() - busy])
+    worst = float(np.abs(unit(made) - unit(slow)).max())
+    cosine = float((unit(made) * unit(slow)).sum(axis=1).min())
+    wall, cpu = (statistics.median(t[i] / t[i + 2] for t in turns) for i in (0, 1))
+    rate = [len(texts) / statistics.median(t[i] for t in turns) for i in (0, 2)]
+    return [*(f"{r:.1f}" for r in rate), f"{wall:.2f}", f"{cpu:.2f}", f"{worst:.1e}", f"{cosine:.6f}"]
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--texts", type=int, default=600)
     arguments.add_argument("--repeats", type=int, default=3)
-    arguments.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    dtypes = ("float32", "bfloat16", "int8")
+    arguments.add_argument("--dtype", nargs="+", choices=dtypes, default=["float32"])
     arguments.add_argument("--only", nargs="*", default=[], help="kinds of texts; all if none is named")
     arguments.add_argument("--out", default="")
     given = arguments.parse_args()
     model = hub.find("minilm", []).folder
-    plain, encoder = (Encoder(model, "cpu", Reading(None, None, "raise", None, d)) for d in ("float32", given.dtype))
-    lines = []
-    for name, texts in corpora(given.texts).items():
-        if given.only and name not in given.only:
-            continue
-        one_at_a_time(plain, texts[:2])
-        together(encoder, texts[:2])
-        turns = []
-        for _ in range(given.repeats):
-            seconds = []
-            for side, work in ((plain, one_at_a_time), (encoder, together)):
-                with _encoder._threads():
-                    began, busy = time.perf_counter(), time.process_time()
-                    made = work(side, texts)
-                    seconds += [time.perf_counter() - began, time.process_time() - busy]
-                if work is one_at_a_time:
-                    slow = made
-            turns.append(seconds)
-        worst = float(np.abs(unit(made) - unit(slow)).max())
-        cosine = float((unit(made) * unit(slow)).sum(axis=1).min())
-        wall, cpu = (statistics.median(t[i] / t[i + 2] for t in turns) for i in (0, 1))
-        rate = [len(texts) / statistics.median(t[i] for t in turns) for i in (0, 2)]
-        ratios = (f"{wall:.2f}", f"{cpu:.2f}", f"{worst:.1e}", f"{cosine:.6f}")
-        lines.append([given.dtype, name, len(texts), *(f"{r:.1f}" for r in rate), *ratios])
-        shown = "{} {:12} {:5} texts  one at a time {:>7}/s  embed {:>7}/s  {:>5} x  (cpu {} x)  gap {}  cosine {}"
-        print(shown.format(*lines[-1]), flush=True)
-    if not given.only:
-        first, second = through_the_store(model, corpora(given.texts)["duplicated"])
-        print(f"through the store: {first} texts encoded, then {second}")
-        lines.append([given.dtype, "store", "", first, second, "", "", "", ""])
+    sides = {d: Encoder(model, "cpu", Reading(None, None, "raise", None, d)) for d in dtypes}
+    lines: list[list[object]] = []
+    shown = "{:8} {:12} {:5} texts  one at a time {:>6}/s  embed {:>6}/s  {:>5} x  (cpu {} x)  gap {}  cosine {}"
+    for dtype in given.dtype:
+        for name, texts in corpora(given.texts).items():
+            if given.only and name not in given.only:
+                continue
+            lines.append([dtype, name, len(texts), *measured(sides["float32"], sides[dtype], texts, given.repeats)])
+            print(shown.format(*lines[-1]), flush=True)
+        if not given.only:
+            first, second = through_the_store(model, corpora(given.texts)["duplicated"], dtype)
+            print(f"{dtype} through the store: {first} texts encoded, then {second}")
+            lines.append([dtype, "store", "", first, second, "", "", "", ""])
     if given.out:
         with Path(given.out).open("w", newline="") as stream:
             head = ["dtype", "texts", "count", "one_per_s", "embed_per_s", "ratio", "cpu_ratio", "largest_gap"]

@@ -225,9 +225,10 @@ def test_other_windows_and_other_models_have_shelves_of_their_own(tmp_path):
             {"dtype": "bfloat16"},
             {"normalise": False},
             {"prompt": "x"},
+            {"dtype": "int8"},
         )
     ]
-    assert made[4] == made[5] == made[0] and len(set(made)) == 4
+    assert made[4] == made[5] == made[0] and len(set(made)) == 5
     assert feature(rows, model=str(copy)).placed(tmp_path, "cpu").shelf() == made[0], "a moved model is the same"
     config = json.loads((copy / "config.json").read_text("utf-8"))
     (copy / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}), "utf-8")
