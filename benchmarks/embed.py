@@ -5,9 +5,9 @@ python benchmarks/embed.py [--texts 600] [--repeats 3] [--only long] [--dtype fl
 One at a time is `model.encode(text)`, and for a text longer than the model reads, its windows one after another: bare
 passes through the model, without what `model.encode` does around each, which would flatter `embed`. One at a time is
 float32 whatever the dtype and has every core for each text, as torch does by itself. Both sides work in the same
-process, turn by turn; a ratio is the median over the turns, of wall and of processor time. `embed` reads batches side
-by side, which shows in wall alone. The least cosine between the vectors of both sides tells what a dtype costs. The
-last line of a dtype encodes through the store, twice.
+process, turn by turn; a ratio is the median over the turns, of wall and of processor time (torch's threads spin while
+they wait, which counts). The least cosine between the vectors of both sides tells what a dtype costs. The last line of
+a dtype encodes through the store, twice.
 """
 
 from __future__ import annotations

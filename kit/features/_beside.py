@@ -26,9 +26,12 @@ def beside(work: Callable[[T], None], jobs: Sequence[T], device: str) -> None:
             for job in jobs:
                 work(job)
             return
-        with ThreadPoolExecutor(workers, "embed", each) as pool:
-            for _ in pool.map(work, jobs):  # leaving it early cancels what has not begun
+        pool = ThreadPoolExecutor(workers, "embed", each)
+        try:
+            for _ in pool.map(work, jobs):
                 pass
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
