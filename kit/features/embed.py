@@ -84,7 +84,7 @@ class Params(base.Params):
 
     dtype: Literal["float32", "bfloat16", "int8"] = "float32"
     """bfloat16 pays on a GPU, and on processors that calculate in it; it differs from machine to machine. int8 (linear
-    layers only, CPU only) pays on processors with 8-bit products (VNNI); cosines to float32's vectors are near 0.997."""
+    layers only, CPU only) pays on processors with 8-bit products (VNNI); cosines to float32's are near 0.997."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
