@@ -17,6 +17,7 @@ from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
 from kit.models import _portfolio as portfolio
+from kit.models import _prior as prior
 from kit.models._classes import check_classes, class_weighted
 from kit.models._losses import Loss
 from kit.models._native import LIGHTGBM, LIGHTGBM_FROZEN, LIGHTGBM_UNUSED
@@ -58,8 +59,8 @@ class Params(boosting.BoosterParams):
     PORTFOLIO: ClassVar = portfolio.LIGHTGBM
     OWN: ClassVar[Mapping[str, str]] = {
         **{"objective": "objective", "monotone_constraints": "monotone", "interaction_constraints": "interactions"},
+        **{n: n for n in ("learning_rate", "extra_trees", "cat_l2", "cat_smooth", "max_bin")},
         "num_iterations": "n_estimators",
-        "learning_rate": "learning_rate",
         "early_stopping_round": "patience",
         "max_depth": "depth",
         "num_leaves": "leaves",
@@ -68,12 +69,8 @@ class Params(boosting.BoosterParams):
         "feature_fraction": "colsample",
         "lambda_l1": "l1",
         "lambda_l2": "l2",
-        "extra_trees": "extra_trees",
         "min_data_per_group": "min_category",
-        "cat_l2": "cat_l2",
-        "cat_smooth": "cat_smooth",
         "max_cat_to_onehot": "onehot",
-        "max_bin": "max_bin",
     }
     MANAGED: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("seed", "bagging_seed", "feature_fraction_seed", "data_random_seed"), boosting.SEED),
@@ -116,8 +113,9 @@ class Params(boosting.BoosterParams):
     """Fewest rows of a category for it to be split off by its target statistic."""
     cat_l2: Annotated[float, Field(ge=0), Tune(0.005, 2.0, log=True, categories=True)] = 10.0
     """L2 penalty in splits of categories."""
-    cat_smooth: Annotated[float, Field(ge=0), Tune(0.001, 100.0, log=True, categories=True)] = 10.0
-    """Smoothing of the target statistic of rare categories."""
+    cat_smooth: Annotated[float | None, Field(ge=0), Tune(0.001, 100.0, log=True, categories=True)] = None
+    """Smoothing of the target statistic of categories, and the fewest rows of one to be split off by it. None: what the
+    learning rows ask for, 10 to 300 (docs/learners.md); 10 without a column of 30 levels."""
     onehot: Annotated[int, Field(ge=1), Tune(8, 100, log=True, categories=True)] = 4
     """A column with at most this many categories is split one against the rest."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 255
@@ -134,6 +132,7 @@ class Data:
     names: tuple[str, ...]
     categories: tuple[int, ...]
     flat: boosting.Sample | None = None
+    cat_smooth: float = 10.0  # what the learning rows ask for
 
 
 def check(params: Params, task: Task) -> None:
@@ -151,6 +150,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     if is_flat(rows):
         return Data(None, None, None, train.names, (), rows)
     config, categories = _data_config(params, run), sorted(train.categories)
+    smooth = prior.strength(rows.x, train.categories, rows.y, rows.weight, task.n_out) or 10.0
     with boosting.told("LightGBM", lgb.basic.LightGBMError):
         data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=categories)
         data.construct()
@@ -159,7 +159,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
         if held is not None:
             valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
             held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
-    return Data(data, valid, held, train.names, tuple(categories))
+    return Data(data, valid, held, train.names, tuple(categories), cat_smooth=smooth)
 
 
 def _data_config(params: Params, run: Run) -> dict[str, Any]:
@@ -205,7 +205,8 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
                 break
         # The text, not the live booster: that one would keep the learning rows and its histograms alive.
         text = booster.model_to_string(num_iteration=monitor.best_step or -1)
-    steps, curve, facts = monitor.best_step, monitor.as_curve(), {"base": (base,)}
+    facts = {"base": (base,), "cat_smooth": (float(config["cat_smooth"]),)}
+    steps, curve = monitor.best_step, monitor.as_curve()
     made = Forest(text.encode(), chosen.loss.name, len(data.names), steps, curve, facts=facts)
     return made.ran_on(run, config["device_type"], "LightGBM")
 
@@ -258,7 +259,7 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
         "extra_trees": params.extra_trees,
         "min_data_per_group": params.min_category,
         "cat_l2": params.cat_l2,
-        "cat_smooth": params.cat_smooth,
+        "cat_smooth": data.cat_smooth if params.cat_smooth is None else params.cat_smooth,
         "max_cat_to_onehot": params.onehot,
         **params.native,
     }
