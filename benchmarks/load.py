@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -63,9 +64,12 @@ def write(path: Path, n: int, fractions: int, whole: int, categories: int) -> No
 
 def measured(code: str, path: Path, times: int = 1) -> list[list[float]]:
     """Return CPU seconds, wall seconds and peak MiB of a piece of code, each time in a new process, with one store."""
+    done = []
     with tempfile.TemporaryDirectory() as root:
-        command = [sys.executable, "-c", TIMED % code, str(path), root]
-        done = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(times)]
+        for _ in range(times):
+            os.sync()  # what others have written is not to be written out meanwhile
+            command = [sys.executable, "-c", TIMED % code, str(path), root]
+            done.append(subprocess.run(command, capture_output=True, text=True, check=True))
     return [json.loads(one.stdout.splitlines()[-1]) for one in done]
 
 

@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,23 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes_of(tree: ast.Module) -> list[ast.AST]:
+    """Return all nodes of a tree: to find them takes longer than to look at them."""
+    return list(ast.walk(tree))
+
+
 def functions(tree: ast.Module) -> Iterator[Function]:
-    return (node for node in ast.walk(tree) if isinstance(node, Function))
+    return (node for node in nodes_of(tree) if isinstance(node, Function))
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -158,16 +166,17 @@ def offenders(rule: Callable[[Path, ast.Module], object]) -> dict[str, object]:
     return {name_of(f): found for f in FILES if (found := rule(f, tree_of(f)))}
 
 
+@cache
 def calls(tree: ast.Module) -> dict[str, int]:
     """Return what is called, as written -> a line."""
-    return {ast.unparse(node.func): node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {ast.unparse(node.func): node.lineno for node in nodes_of(tree) if isinstance(node, ast.Call)}
 
 
 def test_no_pickle() -> None:
     modules = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 
     def rule(file: Path, tree: ast.Module) -> object:
-        allowed = [n for n in ast.walk(tree) if isinstance(n, ast.keyword) and n.arg == "allow_pickle"]
+        allowed = [n for n in nodes_of(tree) if isinstance(n, ast.keyword) and n.arg == "allow_pickle"]
         unsafe = [n.value.lineno for n in allowed if getattr(n.value, "value", True) is not False]
         return unsafe or {name for name in imported(tree) if name.partition(".")[0] in modules}
 
@@ -199,7 +208,7 @@ def test_no_terminal_turns_names_into_pictures() -> None:
     """rich would print `judge:b:` with a picture for `:b:`."""
 
     def rule(file: Path, tree: ast.Module) -> object:
-        made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Console"]
+        made = [n for n in nodes_of(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Console"]
         return [n.lineno for n in made if "emoji" not in {k.arg for k in n.keywords}]
 
     assert not offenders(rule)
@@ -230,7 +239,7 @@ def test_no_loose_ends() -> None:
     words = ("TODO", "FIXME", "XXX")
 
     def rule(file: Path, tree: ast.Module) -> object:
-        bare = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None]
+        bare = [n.lineno for n in nodes_of(tree) if isinstance(n, ast.ExceptHandler) and n.type is None]
         return bare or [word for word in words if word in file.read_text("utf-8")]
 
     assert not offenders(rule)
