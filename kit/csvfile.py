@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ SEPARATORS = (",", ";", "\t", "|")
 _GUESS_BYTES = 1 << 15
 _GUESS_PIECES = 16
 _GUESS_LINES = 20
-"""Where the first piece has fewer lines it is as long as any."""
+"""Where the first piece has fewer lines it is as long as any, or as so many times the header."""
 _GUESS_SHARE = 256
 """The first piece is about this part of the file: a small one is read in the time that looking at all pieces takes."""
 _RETRIES = 4
@@ -114,12 +115,15 @@ def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int)
 
     size = len(data) if isinstance(data, bytes) else data.stat().st_size
     with io.BytesIO(data) if isinstance(data, bytes) else data.open("rb") as raw:
+        line = len(raw.readline())
         first = min(_GUESS_BYTES, max(_GUESS_BYTES // 8, size // _GUESS_SHARE))
+        raw.seek(0)
         head = raw.read(first)
-        head += raw.read(_GUESS_BYTES - first) if head.count(b"\n") < _GUESS_LINES else b""
-        pieces, length = [head.rpartition(b"\n")[0]], first // _GUESS_PIECES * 4
+        if head.count(b"\n") < _GUESS_LINES:
+            head += raw.read(max(_GUESS_BYTES, _GUESS_LINES * line) - first)
+        pieces, length = [head.rpartition(b"\n")[0]], max(first // _GUESS_PIECES * 4, 3 * line)
         for at in range(first, size, max(1, (size - first) // _GUESS_PIECES)):
-            if size > 8 * first:
+            if size > 8 * len(head):
                 raw.seek(at)
                 pieces.append(raw.read(length).partition(b"\n")[2].rpartition(b"\n")[0])
     text = b"\n".join(p for p in pieces if p).decode("utf-8", "replace")
@@ -219,7 +223,7 @@ def _header(path: Path, data: Path | bytes, separator: str) -> list[str]:
         raise DataError("the header is not csv", place=f"{path}:1", got=error, next="save it as plain csv") from error
     if not row:
         raise DataError("the file is empty", place=str(path))
-    twice = sorted({c for c in row if c and row.count(c) > 1})
+    twice = sorted(c for c, times in Counter(row).items() if c and times > 1)
     if twice:
         advice = "give each column a name of its own"
         raise DataError("column names stand twice in the header", place=f"{path}:1", got=", ".join(twice), next=advice)

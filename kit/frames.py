@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ def _from_pandas(given: Any, place: str) -> pl.DataFrame:
     if named:
         given = given.reset_index(level=named)
     columns = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in given.columns]
-    twice = sorted({c for c in columns if columns.count(c) > 1})
+    twice = sorted(c for c, times in Counter(columns).items() if times > 1)
     if twice:
         advice = "give each column a name of its own"
         raise DataError("column names stand twice", place=place, got=", ".join(twice), next=advice)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-MANY_CELLS = 1_000_000
-"""Tables of more cells are worked on by several threads."""
+MANY_CELLS, MANY_ROWS = 1_000_000, 10_000
+"""Tables of more cells are worked on by several threads, unless their columns are too short to be worth it."""
 
 
 class Kept(NamedTuple):
@@ -107,7 +107,7 @@ def build(train: pl.DataFrame, test: pl.DataFrame | None, roles: Roles | None = 
         return _column(*sides, name, roles, comma=comma)
 
     # Conversions leave the interpreter for numpy and polars: threads share the work where there is much of it.
-    if len(train) * len(names) > MANY_CELLS:
+    if len(train) * len(names) > MANY_CELLS and len(train) > MANY_ROWS:
         with ThreadPoolExecutor(devices.cores()) as pool:
             made = dict(zip(names, pool.map(make, names), strict=True))
     else:

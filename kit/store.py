@@ -28,8 +28,9 @@ from kit.types import Array
 
 log = logging.getLogger("kit")
 
-MANY_BYTES = 1 << 24
-"""An object of more bytes is written by several threads."""
+MANY_BYTES, LONG_BYTES = 1 << 24, 1 << 16
+"""An object of more bytes is written by several threads where its files are that long as a rule: threads that make many
+short ones wait for each other in the folder."""
 
 STALE_SECONDS = 86_400
 """Age after which a temporary folder is taken for the rest of a killed process."""
@@ -236,7 +237,8 @@ def _write_all(temp: Path, files: Mapping[str, Array | bytes | Later]) -> dict[s
     """Write the files, each value once, and return their entries; many bytes by several threads: they leave Python."""
     once = {id(value): value for value in files.values()}  # an array may stand under two names
     numbered = list(enumerate(once.values()))
-    if sum(len(v) if isinstance(v, bytes) else v.nbytes for v in once.values()) <= MANY_BYTES:
+    size = sum(len(v) if isinstance(v, bytes) else v.nbytes for v in once.values())
+    if size <= max(MANY_BYTES, LONG_BYTES * len(once)):
         written = [_write(temp, *item) for item in numbered]
     else:
         with ThreadPoolExecutor(devices.cores()) as pool:

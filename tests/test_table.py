@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kit import csvbytes, infer, table
+from kit import csvbytes, csvfile, infer, table
 from kit.errors import DataError
 from kit.infer import Roles
 
@@ -120,6 +120,36 @@ def test_read_types_hold_where_the_first_rows_mislead(read):
     frame = read("a.csv", "a,b,c,d,e\n" + "\n".join(rows) + "\n")
     assert frame.dtypes == [pl.Float64, pl.String, pl.String, pl.Int64, pl.String]
     assert frame.row(-1) == (1.5, "x", "99999999999999999999", None, "0")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(2, 20_000), (1500, 40)])
+def test_types_are_found_in_few_lines_and_in_long_ones(columns, rows):
+    names, line = [f"column{i}" for i in range(columns)], ",".join(["1", "0.25"] * (columns // 2))
+    data = "\n".join([",".join(names), *[line] * rows, ""]).encode()
+    assert len(data) > csvfile._GUESS_BYTES
+    types, known = csvfile._guess(data, ",", ["NA"], columns)
+    assert (types, known) == ([pl.Int64, pl.Float64] * (columns // 2), False)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["1", "-2", "+3", "0"], pl.Int64),
+        (["1", "9223372036854775807"], pl.Int64),
+        (["1", "9223372036854775808"], pl.String),
+        (["1", "07"], pl.String),
+        (["1", "2.5", "-.5e3", "1.", "inf", "NaN"], pl.Float64),
+        (["1", "2_5.0"], pl.String),
+        (["1.5", " 2"], pl.String),
+        (["1.5", "2\n"], pl.String),
+        (["1", "2\n3"], pl.String),
+        (["1.5", "\u0661"], pl.String),
+        (["1.5", "x"], pl.String),
+        ([], pl.String),
+    ],
+)
+def test_the_type_of_words_is_what_polars_reads_them_as(values, dtype):
+    assert csvfile._type(values) == dtype
 
 
 def test_read_null_words_are_null_in_csv(read):

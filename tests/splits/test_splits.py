@@ -78,6 +78,11 @@ def test_kfold_and_stratified_sizes_differ_by_one() -> None:
     assert np.sort(counts(held, y)[2]).tolist() == [0, 0, 1, 1, 1]
 
 
+def test_kfold_deals_the_shuffled_rows_out() -> None:
+    held = kfold.assign(kfold.Params(folds=5), REGRESSION, table(103), stream(0, "split")).held
+    assert (held == stream(0, "split").permutation(np.arange(103) % 5)).all()
+
+
 def test_stratified_spreads_ranges_and_repeated_values_of_a_number() -> None:
     y = np.concatenate([np.zeros(60), np.linspace(1, 50, 140)])
     held = stratified.assign(stratified.Params(bins=10), REGRESSION, table(200, y=y), stream(0, "split")).held

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit.canon import key_of
+from kit.canon import canonical, key_of
 from kit.errors import FitError
 from kit.store import STALE_SECONDS, Store
 
@@ -123,6 +124,32 @@ def test_a_flipped_bit_is_found_by_check(store, caplog):
     assert not store.check(KEY)
     assert "damaged" in caplog.text
     assert not store.has(KEY)
+
+
+def test_objects_of_older_kits_are_checked_by_their_sha256(store):
+    stored = put(store)
+    manifest = json.loads((stored.folder / "manifest.json").read_text())
+    del manifest["digest"]
+    for entry in manifest["files"].values():
+        del entry["blake3"]
+        entry["sha256"] = hashlib.sha256((stored.folder / entry["file"]).read_bytes()).hexdigest()
+    digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()
+    (stored.folder / "manifest.json").write_text(canonical({**manifest, "digest": digest}))
+    assert store.check(KEY)
+    assert store.open(KEY).digest("x") == manifest["files"]["x"]["sha256"]
+    assert store.open(KEY).digest("y") == ""
+    stored.path("text").write_bytes(b"bites")
+    assert not store.check(KEY)
+
+
+def test_an_array_under_two_names_is_one_file(store):
+    x = np.arange(4.0)
+    stored = store.commit(KEY, {"w": x, "v": x, "y": x.copy()}, {}, MADE)
+    assert stored.path("w") == stored.path("v") != stored.path("y")
+    assert len(list(stored.folder.glob("*.npy"))) == 2
+    for name in "wvy":
+        np.testing.assert_array_equal(stored.array(name), x)
+    assert stored.digest("w") == stored.digest("v") == stored.digest("y") != ""
 
 
 def test_gc_removes_what_is_not_kept_and_old_rests(store):
