@@ -133,7 +133,7 @@ def _columns(scene: Scene, names: Sequence[str], target: Path) -> dict[str, dict
         if f"levels/{name}" in stored:
             file = target / "levels" / f"{i}.arrow"
             file.parent.mkdir(exist_ok=True)
-            shutil.copyfile(stored.path(f"levels/{name}"), file)
+            file.write_bytes(stored.blob(f"levels/{name}"))
             found[name]["levels"] = file.name
     return found
 

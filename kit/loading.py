@@ -30,8 +30,9 @@ from kit.canon import code_file, digest_data
 from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
 from kit.infer import Roles
+from kit.objectfiles import Later
 from kit.recipe import ExtraSection, Recipe
-from kit.store import Later, Store
+from kit.store import Store
 from kit.types import Array
 from kit.wording import At, placed
 

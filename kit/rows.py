@@ -97,7 +97,7 @@ def load(
 
     optional: dict[str, Any] = {k: of_both(k) if k in facts else None for k in ("group", "time")}
     w = of_both("w")
-    v = w if facts.path("v") == facts.path("w") else facts.array("v")
+    v = w if facts.files["v"] == facts.files["w"] else facts.array("v")
     v = np.concatenate([v[:n], np.zeros(len(extra))]) if len(extra) else v
     train = Rows(row, Gather(x, row), header, of_both("y"), w, v, **optional)
     return train, Rows(test_row, Gather(x, test_row), header)

@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-from blake3 import blake3
-
-from kit import devices
-from kit.canon import FORMAT, canonical, digest_file, digest_object
+from kit import objectfiles
+from kit.canon import FORMAT, canonical
 from kit.errors import FitError, writing
 from kit.types import Array
 
 log = logging.getLogger("kit")
 
-MANY_BYTES, LONG_BYTES = 1 << 24, 1 << 16
-"""An object of more bytes is written by several threads where its files are that long as a rule: threads that make many
-short ones wait for each other in the folder."""
-
 STALE_SECONDS = 86_400
 """Age after which a temporary folder is taken for the rest of a killed process."""
-
-
-class Later(NamedTuple):
-    """An array that is made when it is written, and about how many bytes it will have."""
-
-    make: Callable[[], Array]
-    nbytes: int
 
 
 @dataclass(frozen=True)
@@ -57,26 +41,25 @@ class Stored:
         return name in self.files
 
     def path(self, name: str) -> Path:
-        """Return the file that holds `name`."""
+        """Return the file that holds `name`; short values share one."""
         return self.folder / str(self.files[name]["file"])
 
     def array(self, name: str, *, mmap: bool = False) -> Array:
-        """Return an array; memory-mapped, read-only, where asked for."""
-        loaded: Array = np.load(self.path(name), mmap_mode="r" if mmap else None, allow_pickle=False)
-        return loaded
+        """Return an array; read-only and, where it is long, memory-mapped, if asked for."""
+        return objectfiles.read_array(self.folder, self.files[name], mmap=mmap)
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of a blob."""
-        return self.path(name).read_bytes()
+        return objectfiles.read_bytes(self.folder, self.files[name])
 
     def digest(self, name: str) -> str:
-        """Return the digest of a file's bytes, "" where there is no such file."""
-        return str(_digest_in(self.files[name])[1]) if name in self.files else ""
+        """Return the digest of a value's bytes, "" where there is none of that name."""
+        return objectfiles.digest_in(self.files[name]) if name in self.files else ""
 
     def intact(self) -> bool:
         """Return whether every file still has its checksum."""
         try:
-            return all(_has_checksum(self.folder / f["file"], f) for f in self.files.values())
+            return all(objectfiles.is_intact(self.folder, entry) for entry in self.files.values())
         except OSError:
             return False
 
@@ -120,16 +103,16 @@ class Store:
     def commit(
         self,
         key: str,
-        files: Mapping[str, Array | bytes | Later],
+        files: Mapping[str, objectfiles.Value],
         meta: Mapping[str, Any],
         ingredients: Mapping[str, Any],
         folder: Path | None = None,
     ) -> Stored:
         """Write an object and return it. Files of `folder` (a saved model) are taken in as `<folder name>/<file>`."""
         with writing(str(self.root)), self.scratch() as temp:
-            listed = _write_all(temp, files)
+            listed = objectfiles.write_all(temp, files)
             if folder is not None:
-                listed.update(_take_in(temp, folder))
+                listed.update(objectfiles.take_in(temp, folder))
             manifest = {"format": FORMAT, "key": key, "meta": meta, "ingredients": ingredients, "files": listed}
             (temp / "manifest.json").write_text(_signed(canonical(manifest)), "utf-8")
             self._install(key, temp, needs=listed)
@@ -181,9 +164,7 @@ class Store:
         folder = self._path(key)
         try:
             manifest = _sound((folder / "manifest.json").read_text("utf-8"))
-            at = str(folder)  # a table has a file per column: a Path of each takes longer than the look at it
-            sizes = [os.stat(os.path.join(at, f["file"])).st_size == f["size"] for f in manifest["files"].values()]
-            if manifest["format"] != FORMAT or not all(sizes):
+            if manifest["format"] != FORMAT or not objectfiles.are_whole(folder, manifest["files"].values()):
                 raise ValueError("a file was cut")
         except FileNotFoundError:
             if folder.exists():
@@ -231,65 +212,3 @@ def _sound(text: str) -> Mapping[str, Any]:
 def _signed(body: str) -> str:
     """Return the canonical text of a mapping with its digest in it, which is the first of the sorted keys."""
     return f'{{"digest":"{hashlib.sha256(body.encode()).hexdigest()}",{body[1:]}'
-
-
-def _write_all(temp: Path, files: Mapping[str, Array | bytes | Later]) -> dict[str, dict[str, Any]]:
-    """Write the files, each value once, and return their entries; many bytes by several threads: they leave Python."""
-    once = {id(value): value for value in files.values()}  # an array may stand under two names
-    numbered = list(enumerate(once.values()))
-    size = sum(len(v) if isinstance(v, bytes) else v.nbytes for v in once.values())
-    if size <= max(MANY_BYTES, LONG_BYTES * len(once)):
-        written = [_write(temp, *item) for item in numbered]
-    else:
-        with ThreadPoolExecutor(devices.cores()) as pool:
-            written = list(pool.map(lambda item: _write(temp, *item), numbered))
-    entries = dict(zip(once, written, strict=True))
-    return {name: entries[id(value)] for name, value in files.items()}
-
-
-def _write(temp: Path, number: int, value: Array | bytes | Later) -> dict[str, Any]:
-    """Write an array in numpy's format, or bytes, and return its entry; hashed on the way, as it is in memory."""
-    value = value.make() if isinstance(value, Later) else value
-    name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
-    digest, size = blake3(), 0
-    with (temp / name).open("wb") as file:
-        for part in [value] if isinstance(value, bytes) else _npy(value):
-            file.write(part)
-            digest.update(part)
-            size += len(part)
-    return {"file": name, "size": size, "blake3": digest.hexdigest()}
-
-
-def _digest_in(entry: Mapping[str, Any]) -> tuple[Callable[[Path], str], str]:
-    """Return how the file of an entry is hashed, and its digest; sha256 is what objects of older kits have."""
-    return (digest_object, entry["blake3"]) if "blake3" in entry else (digest_file, entry["sha256"])
-
-
-def _has_checksum(path: Path, entry: Mapping[str, Any]) -> bool:
-    made, digest = _digest_in(entry)
-    return made(path) == digest
-
-
-def _npy(array: Array) -> Iterator[bytes | memoryview[int]]:
-    """Yield what `numpy.save` would write: the header, then the values as they lie in memory."""
-    if not (array.flags.c_contiguous or array.flags.f_contiguous):
-        array = np.ascontiguousarray(array)
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    yield header.getvalue()
-    if array.size:
-        yield (array if array.flags.c_contiguous else array.T).reshape(-1).view(np.uint8).data
-
-
-def _take_in(temp: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    taken = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-        (temp / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, temp / name)
-        taken[name] = _entry(temp / name, name)
-    return taken
-
-
-def _entry(path: Path, name: str) -> dict[str, Any]:
-    return {"file": name, "size": path.stat().st_size, "blake3": digest_object(path)}

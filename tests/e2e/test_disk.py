@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from conftest import RECIPE
 
-import kit.store
+import kit.objectfiles
 
-WRITERS = ((Path, "write_bytes"), (Path, "write_text"), (kit.store, "_write"))
+WRITERS = ((Path, "write_bytes"), (Path, "write_text"), (kit.objectfiles, "_append"))
 
 
 class Disk:

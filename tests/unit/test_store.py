@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import multiprocessing
@@ -13,6 +14,7 @@ import pytest
 
 from kit.canon import canonical, key_of
 from kit.errors import FitError
+from kit.objectfiles import Later
 from kit.store import STALE_SECONDS, Store
 
 MADE = {"verb": "test", "n": 1}
@@ -41,9 +43,8 @@ def test_what_is_committed_can_be_opened(store):
         assert "y" not in one
         np.testing.assert_array_equal(one.array("x"), np.ones((3, 2)))
         assert one.blob("text") == b"bytes"
-    mapped = again.array("x", mmap=True)
-    assert isinstance(mapped, np.memmap)
-    assert not mapped.flags.writeable
+    assert not again.array("x", mmap=True).flags.writeable
+    assert again.array("x").flags.writeable
     assert store.keys() == [KEY]
     assert list((store.root / "tmp").iterdir()) == []
 
@@ -130,26 +131,71 @@ def test_objects_of_older_kits_are_checked_by_their_sha256(store):
     stored = put(store)
     manifest = json.loads((stored.folder / "manifest.json").read_text())
     del manifest["digest"]
-    for entry in manifest["files"].values():
-        del entry["blake3"]
-        entry["sha256"] = hashlib.sha256((stored.folder / entry["file"]).read_bytes()).hexdigest()
+    for name in manifest["files"]:  # each in a file of its own
+        data = stored.blob(name)
+        (stored.folder / f"{name}.bin").write_bytes(data)
+        entry = {"file": f"{name}.bin", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        manifest["files"][name] = entry
     digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()
     (stored.folder / "manifest.json").write_text(canonical({**manifest, "digest": digest}))
     assert store.check(KEY)
     assert store.open(KEY).digest("x") == manifest["files"]["x"]["sha256"]
     assert store.open(KEY).digest("y") == ""
-    stored.path("text").write_bytes(b"bites")
+    np.testing.assert_array_equal(store.open(KEY).array("x"), np.ones((3, 2)))
+    (stored.folder / "text.bin").write_bytes(b"bites")
     assert not store.check(KEY)
 
 
-def test_an_array_under_two_names_is_one_file(store):
-    x = np.arange(4.0)
+@pytest.mark.parametrize("n", [3, 100_000])
+def test_an_array_under_two_names_is_written_once(store, n):
+    x = np.arange(float(n))
     stored = store.commit(KEY, {"w": x, "v": x, "y": x.copy()}, {}, MADE)
-    assert stored.path("w") == stored.path("v") != stored.path("y")
-    assert len(list(stored.folder.glob("*.npy"))) == 2
+    assert stored.files["w"] == stored.files["v"] != stored.files["y"]
+    assert sum(f.stat().st_size for f in stored.folder.iterdir()) < 2 * x.nbytes + 2000
     for name in "wvy":
         np.testing.assert_array_equal(stored.array(name), x)
     assert stored.digest("w") == stored.digest("v") == stored.digest("y") != ""
+
+
+ARRAYS = {
+    "rows": np.arange(12.0).reshape(3, 4),
+    "columns": np.asfortranarray(np.arange(12).reshape(3, 4)),
+    "every other": np.arange(20, dtype=np.int32)[::2],
+    "none": np.empty((0, 3), np.float32),
+    "one": np.array(7.5),
+    "flags": np.array([True, False]),
+    "many": np.arange(50_000.0),
+    "many columns": np.asfortranarray(np.arange(60_000.0).reshape(300, 200)),
+}
+
+
+def test_short_values_lie_in_one_file_and_long_ones_in_their_own(store):
+    later = {"made later": Later(lambda: np.arange(9), 72), "made later, long": Later(lambda: np.ones(30_000), 240_000)}
+    blobs = {"bytes": b"abc", "no bytes": b"", "many bytes": b"x" * 70_000}
+    stored = store.commit(KEY, {**ARRAYS, **later, **blobs}, {}, MADE)
+    assert sorted(f.name for f in stored.folder.iterdir()) == [
+        *("0.npy", "1.npy", "2.npy", "3.bin", "manifest.json", "short.bin")
+    ]
+    for name, array in {**ARRAYS, **{n: a.make() for n, a in later.items()}}.items():
+        for mmap in (False, True):
+            found = stored.array(name, mmap=mmap)
+            np.testing.assert_array_equal(found, array)
+            assert (found.dtype, found.shape, found.flags.writeable) == (array.dtype, array.shape, not mmap)
+        assert isinstance(found, np.memmap) == (array.nbytes > 2**16)
+        assert np.load(io.BytesIO(stored.blob(name))).tolist() == array.tolist(), "each is a npy file in itself"
+    assert {name: stored.blob(name) for name in blobs} == blobs
+    assert store.check(KEY)
+
+
+@pytest.mark.parametrize("place", [0, 100, 200, -1])
+def test_a_flipped_bit_among_the_short_ones_is_found(store, place):
+    stored = store.commit(KEY, {str(i): np.full(3, i) for i in range(3)}, {}, MADE)
+    path = stored.folder / "short.bin"
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+    assert store.has(KEY)
+    assert not store.check(KEY)
 
 
 def test_gc_removes_what_is_not_kept_and_old_rests(store):
