@@ -121,7 +121,7 @@ def _guess(data: Path | bytes, separator: str, words: Sequence[str], width: int)
         head = raw.read(first)
         if head.count(b"\n") < _GUESS_LINES:
             head += raw.read(max(_GUESS_BYTES, _GUESS_LINES * line) - first)
-        pieces, length = [head.rpartition(b"\n")[0]], max(first // _GUESS_PIECES * 4, 3 * line)
+        pieces, length = [head.rpartition(b"\n")[0]], max(first // 4, 3 * line)
         for at in range(first, size, max(1, (size - first) // _GUESS_PIECES)):
             if size > 8 * len(head):
                 raw.seek(at)
@@ -154,9 +154,10 @@ def _are_fractions(values: Collection[str], lines: str) -> bool:
     if not lines.isascii() or _NO_NUMBER.search(lines):
         return False
     try:
-        return len(list(map(float, values))) > 0
+        list(map(float, values))
     except ValueError:
         return False
+    return True
 
 
 def _without(

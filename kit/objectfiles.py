@@ -78,13 +78,12 @@ def take_in(temp: Path, folder: Path) -> dict[str, Entry]:
 def read_array(folder: Path, entry: Entry, *, mmap: bool) -> Array:
     """Return the array of an entry; `mmap`: read-only, a long one memory-mapped."""
     path = folder / str(entry["file"])
-    array: Array
     if "at" not in entry:
-        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-        return array
+        alone: Array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        return alone
     with path.open("rb") as file:
         file.seek(entry["at"])
-        array = np.lib.format.read_array(file, allow_pickle=False)
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
     array.flags.writeable = not mmap
     return array
 
@@ -128,7 +127,6 @@ def _size(value: Value) -> int:
 
 def _write(temp: Path, number: int, value: Value) -> Entry:
     """Write a value to a file of its own and return its entry."""
-    value = value.make() if isinstance(value, Later) else value
     name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
     with (temp / name).open("wb") as file:
         written = _append(file, value)

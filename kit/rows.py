@@ -90,15 +90,17 @@ def load(
     levelled = any("x" not in c for c in columns.values())  # no model was asked about learn-only rows
     extra = facts.array("extra_row") if "extra_row" in facts and not levelled else np.empty(0, np.int64)
     header = _header(stored, names, columns)
-    row, test_row = np.concatenate([np.arange(n), extra]) if len(extra) else np.arange(n), np.arange(n, n + t)
+    row, test_row = np.concatenate([np.arange(n), extra]), np.arange(n, n + t)
 
     def of_both(name: str) -> Any:
         return np.concatenate([facts.array(name), facts.array(f"extra_{name}")]) if len(extra) else facts.array(name)
 
     optional: dict[str, Any] = {k: of_both(k) if k in facts else None for k in ("group", "time")}
     w = of_both("w")
-    v = w if facts.files["v"] == facts.files["w"] else facts.array("v")
-    v = np.concatenate([v[:n], np.zeros(len(extra))]) if len(extra) else v
+    if len(extra):
+        v = np.concatenate([facts.array("v"), np.zeros(len(extra))])
+    else:
+        v = w if facts.files["v"] == facts.files["w"] else facts.array("v")
     train = Rows(row, Gather(x, row), header, of_both("y"), w, v, **optional)
     return train, Rows(test_row, Gather(x, test_row), header)
 

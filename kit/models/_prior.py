@@ -30,7 +30,7 @@ def strength(x: Floats32, categories: Mapping[int, int], y: Floats, w: Floats, n
     Args:
         x: (n, d) with codes in the columns `categories` (position -> number of codes); NaN = missing.
         y: (n,) the target, or codes of classes: their indicators' variances are added up.
-        w: (n,) weights; their mean counts as one row.
+        w: (n,) weights above 0; their mean counts as one row.
         n_out: number of classes, 1 where y is a number or binary.
     """
     many = [x[:, i] for i in sorted(categories) if categories[i] >= LEVELS]
