@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import registry
+from kit import registry, table
 from kit.canon import parts_of
 from kit.fitplan import task_dict
 from kit.recipe import Model
@@ -48,6 +48,7 @@ def write(scene: Scene, name: str, folder: Path) -> None:
         "task": task_dict(scene.facts.task),
         "id": scene.recipe.data.id,
         "id_name": scene.facts.id_name,
+        "id_text": _id_is_text(scene),
         "nulls": list(scene.recipe.data.nulls),
         "encoding": scene.recipe.data.encoding,
         "rename": dict(scene.recipe.data.rename),
@@ -59,6 +60,14 @@ def write(scene: Scene, name: str, folder: Path) -> None:
         _model(scene, entry, stage, target) if isinstance(entry, Model) else _blend(scene, entry.name, stage, target)
     )
     (target / "replay.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _id_is_text(scene: Scene) -> bool:
+    """Return whether the ids of training are names and no numbers: 12e5 may be one."""
+    import polars as pl
+
+    ids = table.series_from_arrow(scene.store.open(scene.facts.rows_key).blob("ids/train"))
+    return ids.dtype == pl.String
 
 
 def _blend(scene: Scene, name: str, stage: Stage, target: Path) -> dict[str, Any]:

@@ -37,10 +37,12 @@ _PADDED = re.compile("^0[0-9]", re.M)
 _NO_NUMBER = re.compile(r"[^\S\n]|_")
 
 
-def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str]) -> pl.DataFrame:
+def read_csv(
+    path: Path, data: Path | bytes, separator: str, nulls: Sequence[str], texts: Collection[str] = ()
+) -> pl.DataFrame:
     """Return the rows of `data`, which is `path` or the bytes unpacked from it; types are those of the whole file.
 
-    No text is empty or a null word.
+    No text is empty or a null word. `texts`: columns that stay as they are spelled, whatever their values are here.
 
     Raises:
         DataError: the text is not UTF-8, ragged or empty, a quote is open, or a column name stands twice.
@@ -50,6 +52,7 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     words = list(dict.fromkeys([*NULL_WORDS, *nulls]))
     names = _header(path, data, separator)
     types, known = _guess(data, separator, words, len(names))
+    types = [pl.String if name in texts else dtype for name, dtype in zip(names, types, strict=True)]
     # Polars compares every field with every word: half as much work again, so only where there are words.
     taken = words if known else []
     for _ in range(_RETRIES):
@@ -63,7 +66,7 @@ def read_csv(path: Path, data: Path | bytes, separator: str, nulls: Sequence[str
     if padded := _padded(path, data, separator, words, frame):
         frame = frame.with_columns(padded)
     frame = _without_words(frame, words)
-    numbers = as_numbers([s for s in frame if s.dtype == pl.String])
+    numbers = as_numbers([s for s in frame if s.dtype == pl.String and s.name not in texts])
     return frame.with_columns(numbers) if numbers else frame
 
 

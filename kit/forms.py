@@ -117,11 +117,25 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
     if found.form.family == "nothing" or (found.form.family == form.family and not clock):
         return found.values, 0
+    if {form.family, found.form.family} == {"numbers", "true/false"} and not clock:
+        return _switched(found.values, form)
     if form.family in ("lists", "other", "nothing") or found.form.family in ("lists", "other"):
         return pl.Series([None], dtype=pl.Float64).new_from_index(0, len(series)), len(series) - series.null_count()
     text = found.values if isinstance(found.values, Coded) else code(as_text(series))
     values = spread(under(text.levels, form), text)
     return values, values.null_count() - int((text.codes < 0).sum())
+
+
+def _switched(values: pl.Series | Coded, form: Form) -> tuple[pl.Series, int]:
+    """Return true and false as 1 and 0, or 1 and 0 as true and false, and how many values are neither."""
+    import polars as pl
+
+    assert isinstance(values, pl.Series)
+    numbers = values.cast(pl.Float64)
+    if form.family == "true/false":
+        numbers = numbers.to_frame().select(pl.when(pl.first().is_in([0.0, 1.0])).then(pl.first())).to_series()
+        return numbers.cast(pl.Boolean), numbers.null_count() - values.null_count()
+    return numbers, 0
 
 
 def code(text: pl.Series) -> Coded:
@@ -168,17 +182,22 @@ def _codes(coded: pl.Series) -> Array:
 
 
 def as_text(series: pl.Series) -> pl.Series:
-    """Return strings; whole numbers are written without a point."""
+    """Return strings; whole numbers are written without a point, whatever the numbers beside them are."""
     import polars as pl
 
     if isinstance(series.dtype, pl.Struct):
         return series.to_frame().select(pl.when(pl.first().is_not_null()).then(pl.first().struct.json_encode()))[:, 0]
     if series.dtype == pl.List(pl.String):
         return series.list.join(", ")
-    if series.dtype.is_float() and (series.drop_nulls() == series.drop_nulls().round()).all():
-        whole = series.cast(pl.Int64, strict=False)
-        series = whole if whole.null_count() == series.null_count() else series
-    return series.cast(pl.String)
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        return pl.Series(series.name, [None if v is None else str(v) for v in series.to_list()], dtype=pl.String)
+    text = series.cast(pl.String)
+    if not series.dtype.is_float():
+        return text
+    frame = pl.DataFrame({"x": series, "text": text, "whole": series.cast(pl.Int64, strict=False)})
+    same = pl.col("whole") == pl.col("x")  # 1e300 is whole as well, and no int64 holds it
+    found = frame.select(pl.when(same).then(pl.col("whole").cast(pl.String)).otherwise("text"))
+    return found.to_series().alias(series.name)
 
 
 def as_numbers(texts: Sequence[pl.Series]) -> list[pl.Series]:

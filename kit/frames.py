@@ -119,12 +119,17 @@ def _series(values: Any, name: str) -> pl.Series:
     made: pl.Series | None
     try:
         made = pl.from_pandas(values, nan_to_null=True)
-    except (ValueError, TypeError, NotImplementedError):
+    except (ValueError, TypeError, NotImplementedError, OverflowError):
         made = None
     if made is None or "Extension" in str(made.dtype):
-        texts = [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
+        texts = [None if missing else _text(v) for v, missing in zip(values, values.isna(), strict=True)]
         made = pl.Series(texts, dtype=pl.String)
     return made.alias(name)
+
+
+def _text(value: Any) -> str:
+    """Return a value as text; half a character, which UTF-8 cannot hold, becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def save(made: pl.DataFrame, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kit import amounts, clocks, devices, forms, kinds, wishes
+from kit import alike, amounts, clocks, devices, forms, kinds, wishes
 from kit.asarray import LOOK, Arrays, array_of, numeric, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
@@ -195,7 +195,7 @@ def _stack(train: pl.Series, test: pl.Series, interpret: Callable[[pl.Series], F
         parts = [known.values, known.values.clear(n)]
         return Found(pl.concat(parts if known is left else parts[::-1]), known.form, known.note)
     if isinstance(left.values, Coded) and isinstance(right.values, Coded):
-        return interpret(_both(train, test).cast(pl.String))
+        return interpret(forms.as_text(_both(train, test)))
     if left.form.family == right.form.family:
         return Found(_relaxed(left.values, right.values), left.form, left.note or right.note)
     if {left.form.family, right.form.family} == {"numbers", "true/false"} and (switched := _switches(left, right)):
@@ -214,7 +214,10 @@ def _both(train: pl.Series, test: pl.Series) -> pl.Series:
         return pl.concat([train, test])
     if train.dtype.is_numeric() and test.dtype.is_numeric():
         return _relaxed(train, test)
-    return pl.concat([forms.as_text(train), forms.as_text(test)])
+    texts = [forms.as_text(side) for side in (train, test)]
+    if train.dtype.is_numeric() or test.dtype.is_numeric():
+        texts = [alike.respelt(text) for text in texts]  # 1 in one file and 1.0 in the other are one level
+    return pl.concat(texts)
 
 
 def _relaxed(left: Any, right: Any) -> pl.Series:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit import (
+    alike,
     amounts,
     asarray,
     clocks,
@@ -51,6 +52,7 @@ CODE = (
     wishes,
     spelling,
     forms,
+    alike,
     dates,
     clocks,
     amounts,
@@ -201,12 +203,16 @@ def _with_extra(built: infer.Table, recipe: Recipe) -> Added:
     return add(built, files, data.target, sorted(features))
 
 
-def _rows(part: str, name: str, recipe: Recipe, at: At) -> pl.DataFrame:
-    """Return the rows of a frame handed over, or of a file, columns under their names in the recipe."""
+def _rows(part: str, name: str, recipe: Recipe, at: At, texts: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the rows of a frame handed over, or of a file, columns under their names in the recipe.
+
+    `texts`: columns, under these names, that are text in csv even where all their values are numbers.
+    """
     data = recipe.data
     if part in recipe.frames:
         return table.renamed(table.plain(recipe.frames[part].rows, data.nulls), data.rename)
-    return table.renamed(table.read(locate(name, recipe, at), data.nulls, data.encoding), data.rename)
+    path = locate(name, recipe, at)
+    return table.renamed(table.read(path, data.nulls, data.encoding, table.unnamed(texts, data.rename)), data.rename)
 
 
 def split_columns(recipe: Recipe) -> tuple[str, ...]:
@@ -222,6 +228,9 @@ def _named(recipe: Recipe) -> set[str]:
 
 
 def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return train and test rows; ids that are names in train, as 12e5, are names in test as well."""
+    import polars as pl
+
     data = recipe.data
     if data.source is not None:
         try:
@@ -237,7 +246,8 @@ def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
             raise placed(error, recipe.document, ("data", "holdout")) from error
     if data.test is None:
         return train, None
-    return train, _rows("test", data.test, recipe, ("data", "test"))
+    names = data.id is not None and data.id in train.columns and train[data.id].dtype == pl.String
+    return train, _rows("test", data.test, recipe, ("data", "test"), [str(data.id)] if names else [])
 
 
 def _remarks(recipe: Recipe) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import asarray, forms, table
+from kit import alike, asarray, forms, table
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form
 from kit.types import Array, Column, Rows
@@ -38,16 +38,16 @@ def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: 
         values, lost = forms.read(frame[name], Form(**spec["form"]))
         if lost:
             notes.append(f"{name}: {lost} values cannot be read as {Form(**spec['form'])} and count as missing")
-        header[name], x[name], unseen = _column(values, spec, known, name)
+        header[name], x[name], unseen = _column(values, spec, known, name, frame[name].dtype.is_numeric())
         if unseen:
             notes.append(f"{name}: {unseen} levels unknown to training; only features that read words know them")
     return Rows(np.arange(len(frame)), x, header), notes
 
 
 def _column(
-    values: pl.Series | Coded, spec: Mapping[str, Any], known: tuple[str, ...], name: str
+    values: pl.Series | Coded, spec: Mapping[str, Any], known: tuple[str, ...], name: str, numbers: bool
 ) -> tuple[Column, Array, int]:
-    """Return header entry, array and the number of levels that training did not know."""
+    """Return header entry, array and the number of levels that training did not know; `numbers`: they were read so."""
     kind, family = spec["kind"], spec["form"]["family"]
     if kind == "vector":
         return _vector(values, spec, name)
@@ -57,11 +57,11 @@ def _column(
     if family == "true/false":
         return Column(kind, known), asarray.array_of(values, family), 0
     coded = values if isinstance(values, Coded) else forms.code(forms.as_text(values))
-    place = {level: i for i, level in enumerate(known)}
     found = coded.levels.to_list()
-    extra = [level for level in found if level not in place]
+    place = dict(zip(found, alike.places(found, known, numbers=numbers), strict=True))
+    extra = [level for level in found if place[level] is None]
     place |= {level: len(known) + i for i, level in enumerate(extra)}
-    codes = np.array([*(place[level] for level in found), -1], np.int32)[coded.codes]
+    codes = np.array([*place.values(), -1], np.int32)[coded.codes]
     return Column(kind, (*known, *extra)), codes, 0 if kind == "text" else len(extra)
 
 

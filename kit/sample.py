@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import registry
+from kit import alike, forms, registry
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.types import Array, Floats32, Ints, Label, Task
@@ -147,10 +147,7 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
                 next="check data.sample, or declare data.id to match rows by id",
             )
         return np.arange(len(ids)), sample_ids
-    import polars as pl
-
-    row_of = dict(zip(ids.cast(pl.String).to_list(), range(len(ids)), strict=True))
-    wanted = sample_ids.to_list()
+    row_of, wanted = _spelt_alike(ids, sample_ids)
     lost = [i for i in wanted if i not in row_of]
     extra = set(row_of) - set(wanted)
     if lost or extra or len(wanted) != len(ids):
@@ -162,6 +159,17 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
             next="check data.id, data.test and data.sample",
         )
     return np.array([row_of[i] for i in wanted], np.int64), sample_ids
+
+
+def _spelt_alike(ids: pl.Series, sample_ids: pl.Series) -> tuple[dict[str, int], list[str]]:
+    """Return id -> row of test, and the ids of the sample; numbers are 7 in both, be they spelled 7.0 or 007."""
+    import polars as pl
+
+    texts = ids.cast(pl.String)
+    if ids.dtype.is_numeric() and not sample_ids.is_in(texts.implode()).all():
+        texts = forms.as_text(ids)
+        sample_ids = alike.respelt(sample_ids.str.replace("^0+([0-9])", "${1}"))
+    return dict(zip(texts.to_list(), range(len(ids)), strict=True)), sample_ids.to_list()
 
 
 def _next_for_columns(task: Task) -> str:
@@ -213,6 +221,13 @@ def _fold_case(text: str) -> str:
 
 def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats32, labels: Array | None) -> bytes:
     """Return the submission as CSV bytes: mean (t, m) float32 or labels (t,) class codes, in the sample's order."""
+    return filled(layout_, task, order, ids, mean, labels).write_csv().encode()
+
+
+def filled(
+    layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats32, labels: Array | None
+) -> pl.DataFrame:
+    """Return the submission as a table, labels as they are spelled in it."""
     import polars as pl
 
     columns: dict[str, pl.Series] = {}
@@ -233,7 +248,7 @@ def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats
             columns[name] = pl.Series(name, [" ".join(layout_.spelling[c] for c in row) for row in best])
         else:
             columns[name] = pl.Series(name, np.ascontiguousarray(proba[order, next(values)]))
-    return pl.DataFrame(columns).write_csv().encode()
+    return pl.DataFrame(columns)
 
 
 def from_meta(fields: Mapping[str, Any]) -> Layout:

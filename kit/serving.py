@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,7 +59,8 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
         advice = nearest(name, known) or "kit run RECIPE --keep-models keeps all of a recipe"
         raise RecipeError("no kept model or blend of this name", got=name, allowed=known, next=advice)
     about = json.loads((folder / name / "models" / "replay.json").read_text("utf-8"))
-    frame = table.renamed(_frame(data, about), about.get("rename", {}))
+    texts = {c for bundle in bundles for c in _texts(json.loads(bundle.read_text("utf-8")))}
+    frame = _frame(data, about, texts)
     replay = Replay(folder, frame, trust)
     import polars as pl
 
@@ -74,7 +74,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
         made = made.with_columns(pl.Series("lower", lower), pl.Series("upper", upper))
     if output is not None:
         frames.save(made, Path(output))
-    return made.to_pandas() if _is_pandas(data) else made
+    return _like(made, data) if _is_pandas(data) else made
 
 
 def export(  # noqa: PLR0913 - one keyword per option of `kit export`
@@ -108,12 +108,25 @@ def _is_pandas(data: Any) -> bool:
     return type(data).__module__.partition(".")[0] == "pandas"
 
 
-def _frame(data: Any, about: Mapping[str, Any]) -> pl.DataFrame:
-    import polars as pl
+def _like(made: pl.DataFrame, given: Any) -> Any:
+    """Return a pandas frame on the index of another: pandas puts columns side by side by index, not by place."""
+    answer = made.to_pandas().set_index(given.index)
+    return answer.rename_axis([None if name in answer.columns else name for name in given.index.names])
 
+
+def _texts(about: Mapping[str, Any]) -> list[str]:
+    """Return the columns that were text in training: 12 among words stays a word where a new file has numbers alone."""
+    columns = [name for name, spec in about["columns"].items() if spec["form"]["family"] == "text"]
+    return [*columns, *([about["id"]] if about.get("id_text") else [])]
+
+
+def _frame(data: Any, about: Mapping[str, Any], texts: Collection[str]) -> pl.DataFrame:
+    """Return the new rows as training rows are read, columns under the names that the recipe has for them."""
+    renamed, nulls = about.get("rename", {}), about["nulls"]
     if isinstance(data, str | Path):
-        return table.read(Path(data), about["nulls"], about.get("encoding"))
-    return pl.DataFrame(pl.from_pandas(data) if _is_pandas(data) else data)
+        names = table.unnamed(texts, renamed)
+        return table.renamed(table.read(Path(data), nulls, about.get("encoding"), names), renamed)
+    return table.renamed(table.plain(frames.frame_of(data, "of new rows").rows, nulls), renamed)
 
 
 def _ids(frame: pl.DataFrame, about: Mapping[str, Any]) -> pl.Series:
@@ -134,10 +147,10 @@ def _as_test(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl.Da
 
 def _submission(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl.DataFrame:
     """Return the columns of the sample submission, in the order of the new rows."""
-    import polars as pl
-
     task, layout = task_of(about["task"]), sample.from_meta(about["layout"])
-    csv = sample.write(
-        layout, task, np.arange(len(frame)), _ids(frame, about), pred.mean, labels(about, about["metric"], pred)
-    )
-    return pl.read_csv(io.BytesIO(csv), infer_schema_length=None)
+    decided = labels(about, about["metric"], pred)
+    made = sample.filled(layout, task, np.arange(len(frame)), _ids(frame, about), pred.mean, decided)
+    numbers = all(type(c) in (int, float) for c in task.classes) and layout.spelling == tuple(map(str, task.classes))
+    if layout.shows != "label" or not task.classes or not numbers:
+        return made
+    return made.with_columns(made[:, i].cast(type(task.classes[0])) for i in range(made.width) if i != layout.id_at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,12 @@ _PEEK = 1 << 16
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
-def read(path: Path, nulls: Sequence[str] = (), encoding: str | None = None) -> pl.DataFrame:
+def read(
+    path: Path, nulls: Sequence[str] = (), encoding: str | None = None, texts: Collection[str] = ()
+) -> pl.DataFrame:
     """Return the rows of a data file; `nulls` are further words that mean missing, `encoding` how text is written.
+
+    `texts`: columns that are text in csv even where all their values are numbers.
 
     Types are inferred over the whole file. Integers with leading zeros or beyond int64, dates and the words true and
     false stay text in csv, as they are spelled.
@@ -46,7 +50,7 @@ def read(path: Path, nulls: Sequence[str] = (), encoding: str | None = None) -> 
     Raises:
         DataError: the file is missing, damaged, ragged, of unknown type or without rows, or names a column twice.
     """
-    frame = _load(path, lambda data, separator: read_csv(path, data, separator, nulls), encoding)
+    frame = _load(path, lambda data, separator: read_csv(path, data, separator, nulls, texts), encoding)
     return plain(frame, nulls, clean=_kind(path) in ("csv", "tsv"))
 
 
@@ -273,6 +277,11 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str], *, clean: bool = False) -> 
 def renamed(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
     """Return the frame with its columns under other names; one whose new name the frame has already stays as it is."""
     return frame.rename({old: new for old, new in names.items() if old in frame.columns and new not in frame.columns})
+
+
+def unnamed(names: Collection[str], given: Mapping[str, str]) -> set[str]:
+    """Return the names columns may have in a file before `renamed` gives them these."""
+    return {*names, *(old for old, new in given.items() if new in names)}
 
 
 def _any(frame: pl.DataFrame, test: pl.Expr) -> bool:

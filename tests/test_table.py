@@ -432,6 +432,29 @@ def test_build_leading_zeros_in_one_file_make_text_of_both():
     assert built.header["zip"].levels == ("01", "12") and built.x["zip"].tolist() == [0, 1, 1]
 
 
+def test_build_numbers_among_words_are_the_same_words_in_the_other_file():
+    """A file in which no word stands is read as numbers; whether 1.0 is 1 must not hang on the numbers beside it."""
+    words = pl.DataFrame({"a": ["0.5", "1.0", "n.a."]})
+    for numbers in ([1.0, 0.5], [1.0]):
+        built = infer.build(words, pl.DataFrame({"a": numbers}))
+        assert built.header["a"].levels == ("0.5", "1", "n.a.")
+        assert built.x["a"].tolist() == [0, 1, 2, *([1, 0] if len(numbers) > 1 else [1])]
+    wished = infer.build(pl.DataFrame({"a": [0.5, 1.0]}), pl.DataFrame({"a": [1]}), Roles(kinds={"a": "category"}))
+    assert wished.header["a"].levels == ("0.5", "1") and wished.x["a"].tolist() == [0, 1, 1]
+
+
+def test_as_texts_writes_whole_numbers_without_a_point():
+    made = table.as_texts(pl.DataFrame({"a": [1.0, 2.5, 1e300, None], "b": [[1], None, [2, 3], []]}))
+    assert made.to_dict(as_series=False) == {"a": ["1", "2.5", "1e300", None], "b": ["[1]", None, "[2, 3]", "[]"]}
+
+
+def test_build_lists_of_words_and_records_stack_as_they_are_spelled_alone():
+    for values in ([["a"], ["b", "c"]], [{"k": 1}, {"k": 2}]):
+        alone = infer.build(pl.DataFrame({"a": values}), None).header["a"].levels
+        both = infer.build(pl.DataFrame({"a": values[:1]}), pl.DataFrame({"a": values[1:]}))
+        assert both.header["a"].levels == alone and both.x["a"].tolist() == [0, 1]
+
+
 def test_build_hints_at_a_null_word():
     built = infer.build(pl.DataFrame({"a": [*map(str, range(40)), "?"]}), None)
     (note,) = built.notes

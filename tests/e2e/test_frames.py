@@ -107,6 +107,7 @@ def test_pandas_columns_of_every_kind_arrive():
             "sparse": pd.arrays.SparseArray([0, 0, 1]),
             "complex": [1 + 2j, 2, 3],
             "vector": [[1.0, 2.0], [3.0, 4.0], None],
+            "huge": pd.Series([2**70, None, 2**71], dtype=object),
             7: range(n),
         }
     )
@@ -114,6 +115,7 @@ def test_pandas_columns_of_every_kind_arrive():
     assert made.rows()[0][:4] == ("1", 1, True, "x")
     assert made.rows()[1][:5] == ("a", None, None, None, None)
     assert made["month"][0] == "2021-01" and made["sparse"].to_list() == [0, 0, 1] and made["7"].to_list() == [0, 1, 2]
+    assert made["huge"].to_list() == [str(2**70), None, str(2**71)]
     assert made["complex"].dtype == pl.String and made["vector"][1].to_list() == [3.0, 4.0]
 
 

@@ -6,9 +6,13 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from test_levels import OWN_FEATURE
+
+import kit
+from kit.errors import DataError
 
 ALL = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -116,6 +120,53 @@ submit: {from: mix}
     assert predicted(toy, "mix", data="new.csv")["pred"].is_finite().all()
 
 
+WORDS = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 2}
+models:
+  a: {use: sklearn, features: category, params: {estimator: Ridge}}
+"""
+
+
+def test_a_row_alone_is_read_as_among_others(toy):
+    """Numbers among words, codes with leading zeros and ids like 12e5 are no numbers where no word stands beside."""
+    rows = pl.DataFrame({"id": ["12e5", "7"], "c": ["1.0", "n.a."], "zip": ["007", "012"], "f": ["True", "False"]})
+    n = 40
+    train = pl.concat([rows] * n).with_columns(id=pl.Series([f"a{i}" for i in range(2 * n)]))
+    train.with_columns(y=pl.Series([1.0, -1.0] * n)).write_csv(toy.folder / "train.csv")
+    rows.write_csv(toy.folder / "test.csv")
+    toy.write(WORDS)
+    toy.run("--keep-models")
+    whole = toy.oof("a", "test")
+    for i in range(2):
+        rows[i : i + 1].write_csv(toy.folder / "one.csv")
+        one = predicted(toy, "a", data="one.csv")
+        assert one["id"].to_list() == rows["id"].to_list()[i : i + 1]
+        np.testing.assert_allclose(one["pred"], whole["pred"][i : i + 1], rtol=1e-6)
+    # In a frame of numbers the zeros are gone; 7 can only be 007.
+    frame = pd.DataFrame({"id": ["x"], "c": [1], "zip": [7], "f": [1]})
+    np.testing.assert_allclose(kit.predict("r", frame, root=toy.root)["pred"], whole["pred"][:1], rtol=1e-6)
+    out = toy.folder / "sub.csv"
+    rows[:1].with_columns(id=pl.lit("0012")).write_csv(toy.folder / "one.csv")
+    toy.kit("predict", "r", str(toy.folder / "one.csv"), "-o", str(out), "--layout", "submission")
+    assert out.read_text().splitlines()[1].startswith("0012,")
+
+
+def test_frames_are_read_as_in_training(kept):
+    """An index that is the id, columns of objects; the answer stands on the index of the rows that were given."""
+    whole = kept.oof("a", "test")
+    frame = pd.read_csv(kept.folder / "test.csv", index_col="id")[::-2]
+    frame["x1"] = frame["x1"].astype(object).where(frame["x1"] > -9, "?")
+    made = kit.predict("r", frame, model="a", root=kept.root)
+    assert made.index.equals(frame.index.rename(None)) and made["id"].tolist() == frame.index.tolist()
+    np.testing.assert_allclose(made["pred"], whole["pred"].to_numpy()[::-2], rtol=1e-6)
+    lazy = pl.read_csv(kept.folder / "test.csv").lazy()
+    np.testing.assert_allclose(kit.predict("r", lazy, model="a", root=kept.root)["pred"], whole["pred"], rtol=1e-6)
+    with pytest.raises(DataError, match="no data frame"):
+        kit.predict("r", [1, 2], model="a", root=kept.root)
+
+
 def test_what_predict_refuses(kept):
     folder = str(kept.folder / "test.csv")
     (kept.folder / "poor.csv").write_text("id,x1\n1,2\n")
@@ -146,8 +197,6 @@ def test_a_submission_of_new_rows(kept):
 
 
 def test_pandas_in_pandas_out(kept):
-    import kit
-
     frame = pl.read_csv(kept.folder / "test.csv")
     of_pandas = kit.predict("r", frame.to_pandas(), model="a", root=kept.root)
     assert type(of_pandas).__module__.startswith("pandas")

@@ -135,7 +135,7 @@ def test_a_kind_that_is_said_holds():
     built = infer.build(frame, None, Roles(kinds=kinds))
     assert {k: c.kind for k, c in built.header.items()} == kinds
     assert built.header["n"].levels == ("1", "2", "3")
-    assert built.header["f"].levels == ("1.0", "2.5")
+    assert built.header["f"].levels == ("1", "2.5")
     assert np.array_equal(built.x["w"], [4, np.nan, 5], equal_nan=True)
     assert np.array_equal(built.x["b"], [1, 0, np.nan], equal_nan=True)
     assert [(note.column, note.what) for note in built.notes] == [
@@ -178,6 +178,10 @@ def test_keys_are_told_from_amounts_and_prose():
         (["25/12/2020"], ["1/2/2021", "nothing"], [18659, None], 1),
         (["2020-01-01"], [5, 6], [None, None], 2),
         (["TRUE", "false"], ["True", "1"], [True, None], 1),
+        (["TRUE", "false"], [1, 0, None], [True, False, None], 0),
+        (["TRUE", "false"], ["1.0", "2"], [True, None], 1),
+        ([0, 1], ["TRUE", "False", None], [1, 0, None], 0),
+        ([0, 1], [True, None], [1, None], 0),
         ([1, 2], ["12", "n"], [12, None], 1),
         ([1, 2], [[1.0], [2.0]], [None, None], 2),
         (["9:05", "11:38:36"], ["0:10", "25:10", "2:30 pm", None], [600, None, None, None], 2),

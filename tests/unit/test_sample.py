@@ -149,3 +149,12 @@ def test_labels_of_many_classes(laid):
 def test_samples_that_do_not_fit(laid, columns, rule):
     with pytest.raises(DataError, match=rule):
         laid(NUMBER, "rmse", [7, 8], columns)
+
+
+@pytest.mark.parametrize(("ids", "listed"), [([1.0, 12.0], "12,1"), ([1, 12], "12.0,1.0"), ([1, 12], "012,001")])
+def test_ids_that_are_numbers_are_matched_as_numbers(laid, ids, listed):
+    first, second = listed.split(",")
+    lines = written(laid(NUMBER, "rmse", ids, f"id,y\n{first},0\n{second},0\n"), NUMBER, [[1], [2]])
+    assert lines == ["id,y", f"{first},2.0", f"{second},1.0"]
+    with pytest.raises(DataError, match="ids of sample and test differ"):
+        laid(NUMBER, "rmse", ["1", "12"], "id,y\n12.0,0\n1.0,0\n")
