@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -18,8 +18,8 @@ from kit.describe import Page
 from kit.engine import IN_WORKERS, Observer
 from kit.stage import Stage
 
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+out = Console(markup=False, highlight=False, emoji=False)
+err = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 class _Plain(Observer):
@@ -117,7 +117,7 @@ def result(result: Result, root: str) -> None:
             table.add_row(name, *scores, _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}")
         table.add_section()
     if table.row_count:
-        out.print(table)
+        lay(table)
     for metric, names in _unscored(result).items():
         out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
     for name, card in result.cards.items():
@@ -169,7 +169,7 @@ def _declared(result: Result) -> None:
     for name, card in cards.items():
         cells = [card[key] for key in ("score", "score_se", "effective_rows", "plain_score", "plain_score_se")]
         table.add_row(name, *(_number(cell, 4) for cell in cells))
-    out.print(table)
+    lay(table)
     about = next(iter(cards.values()))["evaluate"]
     shares = [f"{b}: {p:.1%} -> {q:.1%}" for b, p, q in zip(*(about[k] for k in SHARES), strict=True)]
     out.print("train -> test: " + ", ".join(shares), soft_wrap=True)
@@ -211,7 +211,7 @@ def plan(listed: Sequence[Mapping[str, str]]) -> None:
     table = _table("stage", "key", "")
     for line in listed:
         table.add_row(line["name"], line["key"][:12], line["state"])
-    out.print(table)
+    lay(table)
     states = [line["state"] for line in listed]
     out.print(", ".join(f"{states.count(s)} {s}" for s in ("run", "reuse", "blocked")))
 
@@ -235,7 +235,7 @@ def ls(listed: Sequence[Mapping[str, Any]]) -> None:
     for line in listed:
         marks = ", ".join(m for m in ("peeked", "truncated") if line[m])
         table.add_row(line["recipe"], line["model"], line["use"], line["metric"], _number(line["score"]), marks)
-    out.print(table)
+    lay(table)
 
 
 def check(found: Mapping[str, Any]) -> None:
@@ -248,8 +248,8 @@ def check(found: Mapping[str, Any]) -> None:
         share = line.get("missing", 0)
         missing = "" if not share else "< 0.1%" if share < 0.001 else f"{share:.1%}"
         levels = str(line["levels"] or "")
-        table.add_row(escape(line["name"]), line["kind"], line["form"], levels, missing, line["role"])
-    out.print(table)
+        table.add_row(line["name"], line["kind"], line["form"], levels, missing, line["role"])
+    lay(table)
     for finding in found["findings"]:
         what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
         style = "yellow" if finding["severity"] == "warning" else None
@@ -271,9 +271,17 @@ def show(pages: Sequence[Page], *, whole: bool) -> None:
         for entry in page.entries:
             table.add_row(entry.name, entry.type, entry.default, entry.range, entry.doc)
         if page.entries:
-            out.print(table)
+            lay(table)
         if page.n_native:
             out.print(f"and {page.n_native} native names and aliases of the library")
+
+
+def lay(table: Table) -> None:
+    """Print a table; where its longest words need more room than a line has, they take it and are not cut."""
+    least = Measurement.get(out, out.options.update(width=100_000), table).minimum
+    if least > out.width:
+        table.width = least
+    out.print(table, crop=False)
 
 
 def _table(*names: str, numbers: Sequence[str] = ()) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from kit.report import out
+from kit.report import lay, out
 
 if TYPE_CHECKING:
     from kit.auditing import Finding
@@ -44,7 +44,7 @@ def log(found: Mapping[str, Any]) -> None:
         gone = "" if line["file"] else "(file gone) "
         made = [line["number"], line["recipe"] or "-", str(line["from"] or "-"), line["metric"] or "-"]
         table.add_row(*made, *shown, gone + made_of(line))
-    out.print(table)
+    lay(table)
     for board, fit in found["boards"].items():
         say(f"{board}: {agreement(fit)}")
 
@@ -89,7 +89,7 @@ def compare(listed: Sequence[Mapping[str, Any]]) -> None:
             verdict = "best" if first else "noise" if line["noise"] else "worse"
             alike = number(line["correlation"], 3)
             table.add_row(line["name"].partition(":")[2], number(line["score"]), *behind, alike, verdict)
-        out.print(table)
+        lay(table)
         for other in group["apart"]:
             say(f"not beside them: {other['name']} ({other['why']})")
 
@@ -102,7 +102,7 @@ def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
         table = columns(*names, right=names[1:])
         for row in found["worst"]:
             table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
-        out.print(table)
+        lay(table)
     if found["segments"]:
         numbers = ("rows", "bias", "loss", "elsewhere", "z")
         table = columns("column", "segment", *numbers, "", right=numbers)
@@ -110,7 +110,7 @@ def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
             shown = [f"{number(s[name], 4)} ± {number(s[name + '_se'], 2)}" for name in ("bias", "loss")]
             shown += [number(s["rest"], 4), f"{s['z']:.1f}"]
             table.add_row(s["column"], s["level"], str(s["n"]), *shown, "stands out" if s["stands_out"] else "")
-        out.print(table)
+        lay(table)
     if found["note"]:
         say(found["note"])
 
@@ -156,7 +156,7 @@ def lb_blend(found: Mapping[str, Any]) -> None:
     for name, weight in found["weights"].items():
         shown = [number(lb[key][name]) for key in ("scores", "expected")]
         table.add_row(name, *shown, f"{lb['oof_weights'][name]:.3f}", f"{weight:.3f}")
-    out.print(table)
+    lay(table)
     say(
         f"a shift that noise does not explain (p {lb['p']:.1g}): level {lb['level']:+.4g}, stretch {lb['stretch']:+.3f}"
     )
@@ -197,14 +197,14 @@ def intervals(found: Mapping[str, Any]) -> None:
     for kind in found["kinds"]:
         held = f"{kind['coverage']:.1%} ± {kind['se']:.1%}"
         table.add_row(kind["kind"], held, number(kind["width"], 4), number(kind["winkler"], 4))
-    out.print(table)
+    lay(table)
     if found["by_std"]:
         parts = columns("std from", "to", "rows", *numbers[:2], right=("std from", "to", "rows", *numbers[:2]))
         for part in found["by_std"]:
             held = f"{part['coverage']:.1%} ± {part['se']:.1%}"
             ends = number(part["from"], 4), number(part["to"], 4)
             parts.add_row(*ends, str(part["n"]), held, number(part["width"], 4))
-        out.print(parts)
+        lay(parts)
     for line in (found["note"], f"written: {found['written']}" if found["written"] else ""):
         if line:
             say(line)

@@ -13,8 +13,8 @@ from kit._tune.session import Result
 from kit._tune.supervising import TuneObserver, View
 from kit.report import duration, relative
 
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+out = Console(markup=False, highlight=False, emoji=False)
+err = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 SHOWN_IMPORTANCES = 6
 

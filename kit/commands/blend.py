@@ -60,7 +60,7 @@ def _show(made: Blend) -> None:
     """Print the table, the members and what the blend is worth."""
     from rich.console import Console
 
-    out, card = Console(highlight=False, emoji=False), made.card
+    out, card = Console(markup=False, highlight=False, emoji=False), made.card
     table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
     for line in card["table"]:
         behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"

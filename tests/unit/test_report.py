@@ -1,0 +1,29 @@
+"""What the terminal shows: words of the data as they are, and every number whole."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from kit import report
+from kit.cli import main
+from kit.commands import _ledger
+
+
+def test_words_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    segment = {"column": "text", "level": "[red]", "n": 3, "rest": 1.0, "z": 0.1, "stands_out": False}
+    segment |= {name: 1.0 for name in ("bias", "loss", "bias_se", "loss_se")}
+    worst = [{"id": "[/INST]", "loss": 2.0}]
+    _ledger.errors({"loss": 1.0, "n": 3, "worst": worst, "segments": [segment], "note": "", "result": "a:b"})
+    shown = capsys.readouterr().out
+    assert "[/INST]" in shown and "[red]" in shown
+    assert "[low, high]" in CliRunner().invoke(main, ["show", "augment", "jitter"]).output.replace("\n", " ")
+
+
+def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"metric_{i}" for i in range(20)]
+    table = report._table("", *names, numbers=names)
+    table.add_row("lgbm", *(f"{i}.123456" for i in range(20)))
+    report.lay(table)
+    head, line = (shown.split() for shown in capsys.readouterr().out.splitlines())
+    assert head == names and line == ["lgbm", *(f"{i}.123456" for i in range(20))]
