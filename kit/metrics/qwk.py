@@ -50,7 +50,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     """
     b = decide(task, pred.mean)
     if task.kind == "regression":
-        b = np.clip(b, np.ceil(y.min()), np.floor(y.max()))
+        there = y[v > 0]
+        b = np.clip(b, np.ceil(there.min()), np.floor(there.max()))
     share = v / v.sum()
     mean_y, mean_b = (share * y).sum(), (share * b).sum()
     chance = (share * ((y - mean_y) ** 2 + (b - mean_b) ** 2)).sum() + (mean_y - mean_b) ** 2

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from kit.errors import RecipeError
 from kit.models import _objectives as objectives
 from kit.types import Task
 
@@ -33,3 +36,17 @@ def chosen_of(objective: str | None, level: float | None, task: Task) -> objecti
     alpha = {"focal_alpha": 0.5} if chosen.loss.name == "focal" else {}
     parts = ";".join(f"{k}={v:g}" for k, v in (alpha | chosen.extra | said).items())
     return replace(chosen, native=f"{chosen.native}:{parts}" if parts else chosen.native)
+
+
+def refuse(task: Task, *, constrained: bool) -> None:
+    """Raise RecipeError where the library has no monotone constraints for the task."""
+    if constrained and task.kind == "multiclass":
+        advice = "leave it out, or use lightgbm or xgboost"
+        raise RecipeError("CatBoost has no monotone constraints for several classes", place="monotone", next=advice)
+
+
+def bootstrap(native: Mapping[str, Any]) -> str:
+    """Return how rows are drawn where the recipe does not say: as the parameter asks for that only one way has."""
+    if "bagging_temperature" in native:
+        return "Bayesian"
+    return "MVS" if "mvs_reg" in native else "Bernoulli"

@@ -17,7 +17,7 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
-from kit.models._catboost import READ_AS, chosen_of
+from kit.models._catboost import READ_AS, bootstrap, chosen_of, refuse
 from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
 from kit.models._native import CATBOOST, CATBOOST_UNUSED
@@ -120,6 +120,7 @@ class Data:
 def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
     chosen_of(params.objective, params.level, task)
+    refuse(task, constrained=any(params.monotone.values()))
     check_classes(params.class_weight, task)
 
 
@@ -213,7 +214,7 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
         "depth": params.depth,
         "grow_policy": params.grow,
         "boosting_type": "Plain",
-        "bootstrap_type": "Bernoulli",
+        "bootstrap_type": bootstrap(params.native),
         "l2_leaf_reg": params.l2,
         "random_strength": params.random_strength,
         "one_hot_max_size": params.onehot,

@@ -19,6 +19,7 @@ from kit.models import _objectives as objectives
 from kit.models import _portfolio as portfolio
 from kit.models import _prior as prior
 from kit.models._classes import check_classes, class_weighted
+from kit.models._lightgbm import chosen_of, refuse, samples_by_itself
 from kit.models._losses import Loss
 from kit.models._native import LIGHTGBM, LIGHTGBM_FROZEN, LIGHTGBM_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
@@ -33,23 +34,6 @@ STEP_GROWS = True
 DATA_PARAMS: tuple[str, ...] = ("max_bin", "native", "class_weight")
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 1.0
-
-_DIALECT = objectives.Dialect(
-    "LightGBM",
-    native={
-        **{"squared": "regression", "absolute": "regression_l1", "logloss": "binary", "softmax": "multiclass"},
-        **{"one_vs_all": "multiclassova"},
-        **{n: n for n in ("huber", "fair", "quantile", "mape", "poisson", "gamma", "tweedie", "cross_entropy")},
-    },
-    aliases={
-        **dict.fromkeys(("regression_l2", "l2", "l2_root", "mean_squared_error", "mse", "rmse"), "squared"),
-        **dict.fromkeys(("l1", "mean_absolute_error", "mae"), "absolute"),
-        **dict.fromkeys(("multiclass_ova", "ova", "ovr"), "one_vs_all"),
-        **{"root_mean_squared_error": "squared", "mean_absolute_percentage_error": "mape", "xentropy": "cross_entropy"},
-    },
-    level={"huber": "alpha", "quantile": "alpha", "fair": "fair_c", "tweedie": "tweedie_variance_power"},
-    custom={"logcosh": objectives.logcosh, "expectile": objectives.expectile},
-)
 
 
 class Params(boosting.BoosterParams):
@@ -100,7 +84,7 @@ class Params(boosting.BoosterParams):
     min_leaf: Annotated[int | None, Field(ge=1), Tune(1, 64, log=True)] = None
     """Fewest learning rows in a leaf. None: 10, but at most a tenth of the rows."""
     subsample: Annotated[float, Field(gt=0, le=1), Tune(0.7, 1.0)] = 0.7
-    """Share of the rows drawn anew for each tree."""
+    """Share of the rows drawn anew for each tree; goss draws them in its own way."""
     colsample: Annotated[float, Field(gt=0, le=1), Tune(0.4, 1.0)] = 0.8
     """Share of the columns drawn for each tree."""
     l1: Annotated[float, Field(ge=0), Tune(1e-5, 1.0, log=True)] = 0.0
@@ -137,7 +121,8 @@ class Data:
 
 def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
-    objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    chosen = chosen_of(params.objective, params.level, params.native, task)
+    refuse(chosen.loss, params.native, constrained=any(params.monotone.values()))
     check_classes(params.class_weight, task)
 
 
@@ -187,7 +172,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     """
     import lightgbm as lgb
 
-    chosen = objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
+    chosen = chosen_of(params.objective, params.level, params.native, task)
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
     objectives.check_target(chosen.loss, data.train.get_label())
@@ -252,7 +237,7 @@ def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
         "min_data_in_leaf": min_leaf,
         "min_sum_hessian_in_leaf": 1e-7,
         "bagging_fraction": params.subsample,
-        "bagging_freq": 1,
+        "bagging_freq": 0 if samples_by_itself(params.native) else 1,
         "feature_fraction": params.colsample,
         "lambda_l1": params.l1,
         "lambda_l2": params.l2,

@@ -162,3 +162,8 @@ def test_qwk_keeps_decisions_in_the_range_of_y_and_survives_constants() -> None:
     y, far = np.array([1.0, 2, 3]), Pred(np.array([[-7.0], [2.0], [30.0]], np.float32))
     assert qwk.score(REGRESSION, y, far, np.ones(3)) == 1.0
     assert qwk.score(REGRESSION, np.ones(3), far, np.ones(3)) == 0.0
+
+
+def test_ratings_are_kept_within_those_that_count() -> None:
+    y, pred, v = np.array([1.0, 2.0, 3.0, 9.0]), Pred(np.array([[1.0], [2.0], [9.0], [9.0]])), np.array([1.0, 1, 1, 0])
+    assert qwk.score(REGRESSION, y, pred, v) == qwk.score(REGRESSION, y[:3], Pred(pred.mean[:3]), v[:3]) == 1

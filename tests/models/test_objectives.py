@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kit import registry
 from kit.contracts import Run
 from kit.errors import DataError, FitError, KitError, RecipeError
-from kit.models import _classes, _losses, _native, _objectives
+from kit.models import _classes, _lightgbm, _losses, _native, _objectives
 from kit.types import Array, Block, Design, Floats, Task
 
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
@@ -21,7 +21,7 @@ VALUE = Task("regression", "squared")
 BINARY = Task("binary", "logloss", ("no", "yes"), "yes")
 THREE = Task("multiclass", "softmax", ("a", "b", "c"))
 DIALECTS = {
-    "lightgbm": registry.load("models", "lightgbm")._DIALECT,
+    "lightgbm": _lightgbm._DIALECT,
     "xgboost": registry.load("models", "xgboost")._DIALECT,
 }
 LEVELS = {"quantile": 0.8, "expectile": 0.8}
@@ -297,3 +297,33 @@ def test_names_that_are_not_ours_to_carry_out_are_refused_in_words(name: str) ->
         if target in module.Params.MANAGED:
             with pytest.raises(ValidationError, match="is not yours to set"):
                 module.Params(**{native: 1})
+
+
+DRAWN: list[tuple[str, dict[str, Any]]] = [
+    ("lightgbm", {"boosting": "goss"}),
+    ("lightgbm", {"data_sample_strategy": "goss", "subsample": 0.9}),
+    ("catboost", {"bagging_temperature": 0.5}),
+    ("catboost", {"mvs_reg": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "params"), DRAWN)
+def test_rows_are_drawn_as_a_native_parameter_asks(name: str, params: dict[str, Any]) -> None:
+    rows = design(200)
+    drawn, usual = (mean_of(fit(name, VALUE, rows, **p), rows) for p in (params, {}))
+    assert drawn.tobytes() != usual.tobytes()
+
+
+UNFIT: list[tuple[str, dict[str, Any], Task]] = [
+    ("lightgbm", {"boosting": "dart", "objective": "huber"}, VALUE),
+    ("lightgbm", {"monotone": {"age": 1}}, replace(VALUE, objective="absolute")),
+    ("catboost", {"monotone": {"age": 1}}, THREE),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "task"), UNFIT)
+def test_what_a_library_cannot_do_is_refused_before_the_fit(name: str, params: dict[str, Any], task: Task) -> None:
+    module = registry.load("models", name)
+    with pytest.raises(RecipeError, match="far off|no monotone"):
+        module.check(module.Params(**params), task)
+    module.check(module.Params(**{**params, "boosting": "gbdt", "monotone": {}} if name == "lightgbm" else {}), task)
