@@ -37,7 +37,7 @@ def write(scene: Scene, name: str, folder: Path) -> None:
     """Write the bundle of a model or blend to `folder`/models; its parts must all be in the store."""
     target = folder / "models"
     target.mkdir()
-    entry, key = scene.entry(name), scene.plan.oofs[name]
+    entry, key, y = scene.entry(name), scene.plan.oofs[name], scene.store.open(scene.facts.rows_key).array("y")
     about = {
         "format": FORMAT,
         "recipe": scene.recipe.name,
@@ -46,6 +46,7 @@ def write(scene: Scene, name: str, folder: Path) -> None:
         "submit": scene.recipe.submit,
         "source_keys": {source: scene.plan.oofs[source] for source in entry.needs},
         "task": task_dict(scene.facts.task),
+        "y_range": [float(y.min()), float(y.max())],
         "id": scene.recipe.data.id,
         "id_name": scene.facts.id_name,
         "id_text": _id_is_text(scene),

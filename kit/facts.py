@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit import amounts, folding, labels, loading, registry, roles, sample, table
+from kit import alike, amounts, folding, labels, labelwords, loading, registry, roles, sample, table
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -111,7 +111,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
     data = recipe.data
     return {
         "verb": "rows",
-        "code": [code_file(m) for m in (sample, labels, roles)],
+        "code": [code_file(m) for m in (sample, labelwords, alike, labels, roles)],
         "table": table_key,
         "sample": loading.digest("sample", data.sample, recipe, ("data", "sample")) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
@@ -137,7 +137,9 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
         notes += [["", f"{lost} extra rows are left out: their target is none of this task", ""]] if lost else []
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}
     blobs = {f"ids/{part}": table.series_to_arrow(series) for part, series in ids.items() if series is not None}
-    layout, order, listed = sample.layout(recipe, task, ids["test"], *loading.sample_of(recipe))
+    raw, place = loading.sample_of(recipe)
+    layout, order, listed = sample.layout(recipe, task, ids["test"], raw, place)
+    notes += sample.remarks(layout, task, raw, place)
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
         "digests": _digests(arrays),

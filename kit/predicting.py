@@ -126,10 +126,13 @@ class Replay:
 
 
 def labels(about: Mapping[str, Any], metric: str, pred: Pred) -> Array | None:
-    """Return (t,) the decided class codes where the metric wants labels, else None."""
+    """Return (t,) the decided class codes, or whole ratings, where the metric wants labels, else None."""
     module = registry.load("metrics", metric)
     task: Task = task_of(about["task"])
-    return np.asarray(module.decide(task, pred.mean)) if module.WANTS == "label" and task.kind != "regression" else None
+    if module.WANTS != "label":
+        return None
+    found = np.asarray(module.decide(task, pred.mean))
+    return np.clip(found, *about["y_range"]) if task.kind == "regression" and "y_range" in about else found
 
 
 def _parts(about: Mapping[str, Any]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import alike, forms, registry
+from kit import alike, forms, labelwords, registry
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.types import Array, Floats32, Ints, Label, Task
@@ -69,9 +69,8 @@ def layout(
     shows = _shows(recipe, task, len(values))
     outputs = _outputs(values, task, shows, recipe.data.target, place)
     order, written = _order(raw[raw.columns[id_at]], ids, place, by_place=recipe.data.id is None)
-    texts = raw[values[0]].drop_nulls().unique().sort().to_list() if shows in ("label", "ranking") else []
-    words = [word for text in texts for word in text.split()] if shows == "ranking" else texts
-    spelling = _spelling(task, words) if shows in ("label", "ranking") else ()
+    words = _words(raw[values[0]], shows)
+    spelling = labelwords.spelling(task, words) if shows in ("label", "ranking") else ()
     return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, _top(recipe, shows)), order, written
 
 
@@ -83,6 +82,25 @@ def _shows(recipe: Recipe, task: Task, n_columns: int) -> str:
     if task.kind == "regression":
         return "value"
     return "ranking" if getattr(module, "RANKING", False) and n_columns == 1 else "proba"
+
+
+def _words(column: pl.Series, shows: str) -> list[str]:
+    """Return the labels that stand in a sample."""
+    texts: list[str] = column.drop_nulls().unique().sort().to_list() if shows in ("label", "ranking") else []
+    return sorted({word for text in texts for word in text.split()}) if shows == "ranking" else texts
+
+
+def remarks(layout_: Layout, task: Task, raw: pl.DataFrame | None, place: str) -> list[list[str]]:
+    """Return a note, as (column, what, next), where a sample of labels shows some that are no class."""
+    if raw is None or layout_.shows not in ("label", "ranking"):
+        return []
+    column = next(i for i in range(len(layout_.header)) if i != layout_.id_at)
+    odd = labelwords.strangers(task, _words(raw[:, column], layout_.shows))
+    if not odd:
+        return []
+    what = f"{place} shows labels that are no class of the target: {', '.join(map(repr, odd[:3]))}"
+    advice = f"these will be written: {', '.join(layout_.spelling[:4])}; if others are wanted, change the target"
+    return [[layout_.header[column], what, advice]]
 
 
 def _top(recipe: Recipe, shows: str) -> int:
@@ -111,7 +129,7 @@ def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: 
         return (0,)
     found = []
     for name in values:
-        matches = [i for i, c in enumerate(task.classes) if str(c) == name]
+        matches = labelwords.named(name, task)
         ending = [i for i, c in enumerate(task.classes) if name.endswith(f"_{c}")]
         # S_C_L ends in the classes L and C_L: the longer one is meant.
         matches = matches or sorted(ending, key=lambda i: -len(str(task.classes[i])))[:1]
@@ -188,35 +206,6 @@ def _differing(lost: Sequence[str], extra: Sequence[str]) -> str:
 
 def _spell(label: Label) -> str:
     return str(label)
-
-
-def _spelling(task: Task, examples: Sequence[str]) -> tuple[str, ...]:
-    """Return how each class is written: as the examples write it where they do, whatever the case or number format.
-
-    Ratings of a regression are whole numbers: how 0 is written says whether with a decimal point.
-    """
-    if task.kind == "regression":
-        return ("0.0",) if examples and all("." in text for text in examples) else ("0",)
-    seen = {_fold_case(text): text for text in examples}
-    written = tuple(seen.get(_fold_case(_spell(c)), _spell(c)) for c in task.classes)
-    if not seen or any(_fold_case(_spell(c)) in seen for c in task.classes):
-        return _like(written, list(seen.values()), task)
-    return written
-
-
-def _like(written: tuple[str, ...], examples: Sequence[str], task: Task) -> tuple[str, ...]:
-    """Return boolean labels in the style of the examples: True beside False, TRUE beside FALSE."""
-    if {_fold_case(_spell(c)) for c in task.classes} != {"true", "false"} or not examples:
-        return written
-    style = str.upper if examples[0].isupper() else str.title if examples[0].istitle() else str.lower
-    return tuple(style(w) for w in written)
-
-
-def _fold_case(text: str) -> str:
-    try:
-        return repr(float(text))
-    except ValueError:
-        return text.strip().lower()
 
 
 def write(layout_: Layout, task: Task, order: Ints, ids: pl.Series, mean: Floats32, labels: Array | None) -> bytes:

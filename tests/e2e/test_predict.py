@@ -196,6 +196,20 @@ def test_a_submission_of_new_rows(kept):
     np.testing.assert_allclose(made["y"], submitted["y"], rtol=1e-5)
 
 
+def test_a_submission_of_ratings_holds_ratings(toy):
+    """Where folds' thresholds differ their mean is no rating: it is decided as in the run, and stays in its range."""
+    for part in ("train", "test"):
+        frame = pl.read_csv(toy.folder / f"{part}.csv")
+        rated = frame.with_columns(pl.col("y").round().clip(0, 3).cast(pl.Int64)) if part == "train" else frame
+        rated.write_csv(toy.folder / f"{part}.csv")
+    toy.write(ALL.split("metric", maxsplit=1)[0] + "metric: qwk\nmodels: {a: {use: lightgbm, stop: fixed}}\n")
+    submitted = toy.run("--keep-models").submitted
+    out = toy.folder / "sub.csv"
+    toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(out), "--layout", "submission")
+    assert out.read_bytes() == submitted
+    assert {line.rpartition(b",")[2] for line in submitted.splitlines()[1:]} <= {b"0", b"1", b"2", b"3"}
+
+
 def test_pandas_in_pandas_out(kept):
     frame = pl.read_csv(kept.folder / "test.csv")
     of_pandas = kit.predict("r", frame.to_pandas(), model="a", root=kept.root)

@@ -102,6 +102,23 @@ def test_numeric_classes_match_columns_of_their_number(laid):
     assert lines[1] == "7,0.625,0.25,0.125"
 
 
+@pytest.mark.parametrize(("classes", "columns"), [((1.0, 2.0, 3.0), "3,1,2"), (("A", "B", "C"), "c,a,b")])
+def test_a_column_may_spell_its_class_otherwise(laid, classes, columns):
+    task = Task("multiclass", "softmax", classes)
+    lines = written(laid(task, "logloss", [7], f"id,{columns}\n7,0,0,0\n"), task, [[0.25, 0.5, 0.125]])
+    assert lines == [f"id,{columns}", "7,0.125,0.25,0.5"]
+
+
+def test_labels_of_a_sample_that_are_no_class_are_told(laid):
+    raw = pl.DataFrame({"id": ["7", "8"], "y": ["0", "No"]})
+    layout = laid(BINARY, "accuracy", [7, 8], "id,y\n7,0\n8,No\n")[0]
+    ((column, what, next),) = sample.remarks(layout, BINARY, raw, "sample.csv")
+    assert (column, what) == ("y", "sample.csv shows labels that are no class of the target: '0'")
+    assert next.startswith("these will be written: No, yes")
+    assert sample.remarks(laid(THREE, "map@3", [7], "id,y\n7,c a b\n")[0], THREE, raw[:0], "s") == []
+    assert sample.remarks(layout, BINARY, raw[1:], "sample.csv") == []
+
+
 def test_two_columns_of_a_binary_task(laid):
     lines = written(laid(BINARY, "auc", [7], {"id": [7], "no": [0], "yes": [0]}), BINARY, [[0.75]])
     assert lines == ["id,no,yes", "7,0.25,0.75"]
@@ -116,7 +133,11 @@ def test_two_columns_of_a_binary_task(laid):
         ((False, True), "TRUE", ("FALSE", "TRUE")),
         ((False, True), "True", ("False", "True")),
         ((False, True), "false", ("false", "true")),
-        ((0, 1), "0.0", ("0.0", "1")),
+        ((0, 1), "0.0", ("0.0", "1.0")),
+        ((0.0, 1.0), "0", ("0", "1")),
+        ((False, True), "0", ("0", "1")),
+        ((0, 1), "FALSE", ("FALSE", "TRUE")),
+        (("007", "7"), "007", ("007", "7")),
         ((1, 2), "2", ("1", "2")),
         (("No", "Yes"), "NO", ("NO", "Yes")),
         (("no", "yes"), "maybe", ("no", "yes")),
