@@ -255,9 +255,8 @@ def _csv_error(path: Path, source: Path | bytes, separator: str, width: int) -> 
 
 def _around(data: bytes, at: int) -> bytes:
     """Return the bytes around a place, of its line only."""
-    return (
-        data[max(0, at - 20) : at + 20].rpartition(b"\n")[2] if b"\n" in data[at - 20 : at] else data[at - 5 : at + 20]
-    )
+    start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+    return data[max(start, at - 20) : min(end if end >= 0 else len(data), at + 20)].strip(b"\r")
 
 
 def _ragged(path: Path, data: Bytes, start: int, fields: int, width: int) -> DataError:

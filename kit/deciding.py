@@ -1,4 +1,4 @@
-"""The last step of a recipe that declares no blend, where its metric is one of labels: thresholds."""
+"""What the target decides: thresholds as the last step where the metric is one of labels; whether it can be scored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from kit import registry
+from kit.errors import DataError
 from kit.recipe import Blend, Plug, Recipe
-from kit.types import Floats, Task
+from kit.types import Floats, Pred, Task
+from kit.wording import placed
 
 STACKER, NAME, CLIMB = "thresholds", "labels", "hill_climb"
 
@@ -30,6 +32,30 @@ def decided(recipe: Recipe, task: Task, y: Floats) -> Recipe:
     blends = tuple(_by_score(b) for b in recipe.blends)
     plug = Plug("stackers", STACKER, registry.load("stackers", STACKER).Params(), ("metric",))
     return replace(recipe, blends=(*blends, Blend(name, plug, (recipe.submit,))), submit=name, added=name)
+
+
+def check(recipe: Recipe, task: Task, y: Floats) -> None:
+    """Raise DataError for a target that the metric cannot score, or a target transform not take: before any fit.
+
+    Shape: y (n,).
+    """
+    if task.kind != "regression":
+        return
+    perfect, ones = Pred(y[:, None].astype(np.float32), np.ones(len(y), np.float32)), np.ones(len(y))
+    try:
+        with np.errstate(all="ignore"):  # what overflows is told where it is scored
+            registry.metric(recipe.metric).score(task, y, perfect, ones)
+    except DataError as error:
+        raise placed(error, recipe.document, ("metric",)) from error
+    for model in recipe.models:
+        use = model.codec.use if model.codec else registry.load("metrics", recipe.metric).CODEC
+        refuse = getattr(registry.load("codecs", use), "check", None)
+        try:
+            if refuse is not None:
+                refuse(y)
+        except DataError as error:
+            at = ("models", model.name, "target_transform") if model.codec else ("metric",)
+            raise placed(error, recipe.document, at) from error
 
 
 def _by_score(blend: Blend) -> Blend:

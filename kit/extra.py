@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import forms
+from kit import alike, forms
 from kit.asarray import array_of, narrow, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded
@@ -104,7 +104,8 @@ def _read(rows: pl.DataFrame, name: str, built: Table) -> tuple[Array | Coded, i
         rows = pl.DataFrame({name: pl.Series([None] * len(rows), dtype=pl.String)})
     values, lost = forms.read(rows[name], form)
     if column.kind in ("category", "text", "key") and form.family != "true/false":
-        return values if isinstance(values, Coded) else forms.code(forms.as_text(values)), lost
+        coded = values if isinstance(values, Coded) else forms.code(forms.as_text(values))
+        return _named_alike(coded, column, numbers=rows[name].dtype.is_numeric()), lost
     if column.kind == "vector":
         made = vector(values) if isinstance(values, pl.Series) and values.dtype.is_nested() else None
         if made is not None and made[0].width == column.width:
@@ -114,6 +115,16 @@ def _read(rows: pl.DataFrame, name: str, built: Table) -> tuple[Array | Coded, i
         values = values.cast(pl.Boolean)
     x = array_of(values, form.family)
     return (np.where(np.isinf(x), np.nan, x) if x.dtype.kind == "f" else x), lost
+
+
+def _named_alike(coded: Coded, column: Column, *, numbers: bool) -> Coded:
+    """Return the values under the levels that the table has for them: 1.0 is its 1."""
+    import polars as pl
+
+    found, known = coded.levels.to_list(), list(column.levels)
+    places = alike.places(found, known, numbers=numbers)
+    names = [level if at is None else known[at] for level, at in zip(found, places, strict=True)]
+    return coded if names == found else forms.code(forms.spread(pl.Series(names, dtype=pl.String), coded))
 
 
 def _merged(built: Table, name: str, parts: Sequence[Array | Coded]) -> tuple[Column, Array]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kit import table
 from kit.errors import DataError
+from kit.forms import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,8 @@ def frame_of(given: Any, part: str) -> Frame:
         given = given.collect()
     if not isinstance(given, pl.DataFrame):
         given = _converted(given, place)
+    if pl.Object in given.dtypes:
+        given = pl.DataFrame([as_text(s) if s.dtype == pl.Object else s for s in given])
     if given.is_empty():
         raise DataError("the data frame holds no rows", place=place, got=f"{given.width} columns", next="check it")
     rows: pl.DataFrame = table.plain(given, ())
@@ -73,6 +76,9 @@ def _content(series: pl.Series) -> list[bytes]:
     if series.dtype == pl.String:
         sizes = series.str.len_bytes().cast(pl.Int64).fill_null(-1)
         return [sizes.to_numpy().tobytes(), str(series.drop_nulls().str.join("").item()).encode()]
+    if series.dtype == pl.Binary:
+        sizes = series.bin.size().cast(pl.Int64).fill_null(-1)
+        return [sizes.to_numpy().tobytes(), b"".join(series.drop_nulls().to_list())]
     if series.dtype.is_nested() or not (
         series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
     ):

@@ -74,7 +74,9 @@ def open_recipe(
     base = Path(root).resolve()
     store = Store(base)
     found = facts.gather(recipe, store)
-    recipe = deciding.decided(recipe, found.task, store.open(found.rows_key).array("y"))
+    y = store.open(found.rows_key).array("y")
+    deciding.check(recipe, found.task, y)
+    recipe = deciding.decided(recipe, found.task, y)
     plan = planning.compile(recipe, found, devices.detect(), keep_models)
     return Opened(recipe, store, found, plan, base)
 

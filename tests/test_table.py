@@ -218,7 +218,7 @@ def test_read_json_takes_late_keys_and_the_nan_that_python_writes(read):
         ("cut.csv", b"a,b\n1,2\n3", ["cut.csv:3", "cut short"]),
         ("inch.csv", b'a,b,c\n1,2,3\n1,5" pipe,2\n2,6" pipe,3\n', ["inch.csv:3", "a quote stands inside text"]),
         ("open.csv", b'a,b\n1,"x\n2,3\n', ["open.csv", "a quote is not closed"]),
-        ("latin.csv", "a\nb\n\u00e9\n".encode("latin-1"), ["latin.csv:3", "UTF-8"]),
+        ("latin.csv", "a\nb\n\u00e9\n".encode("latin-1"), ["latin.csv:3", "UTF-8", "b'\\xe9'"]),
         ("empty.csv", b"", ["the file is empty"]),
         ("header.csv", b"a,b\n", ["no rows"]),
         ("cut.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 999, mtime=0)[:-9], ["gzip file is damaged"]),

@@ -33,7 +33,7 @@ class Log1p:
             DataError: a y is -1 or below.
         """
         y = labelled(rows)
-        _check(y)
+        check(y)
         return np.log1p(y)
 
     def decode(self, pred: Pred, rows: Rows) -> Pred:
@@ -54,7 +54,7 @@ def learn(params: Params, task: Task, rows: Rows) -> Log1p:
     Raises:
         DataError: a y is -1 or below.
     """
-    _check(labelled(rows))
+    check(labelled(rows))
     return Log1p()
 
 
@@ -63,7 +63,8 @@ def task(params: Params, task: Task) -> Task:
     return task
 
 
-def _check(y: Floats) -> None:
+def check(y: Floats) -> None:
+    """Raise DataError for a y that is -1 or below; `kit check` asks this before any fit."""
     if len(y) and y.min() <= -1:
         raise DataError(
             "log1p needs a target above -1",

@@ -107,6 +107,21 @@ def test_columns_may_lack_or_be_written_otherwise(toy):
     assert np.array_equal(rows_.x["x1"][120:], [0.5, 2, np.nan, np.nan], equal_nan=True)
 
 
+def test_numbers_among_words_are_known_in_extra_rows(toy):
+    """A file without the words is read as numbers; its rows are those of train and test all the same."""
+    for part in ("train", "test"):
+        frame = pl.read_csv(toy.folder / f"{part}.csv")
+        frame = frame.with_columns(c=pl.col("c").replace({"red": "1.0", "green": "2.50"}))
+        frame.write_csv(toy.folder / f"{part}.csv")
+        if part == "train":
+            numbers_only = frame.drop("id").filter(pl.col("c") != "blue")
+    numbers_only.with_columns(c=pl.col("c").cast(pl.Float64)).write_csv(toy.folder / "more.csv")
+    opened, rows_, _ = loaded(toy, EXTRA % ("", "fixed"))
+    (about,) = opened.store.open(opened.facts.table_key).meta["extra"]
+    assert about["duplicates"] == len(numbers_only) == about["rows"]
+    assert list(rows_.header["c"].levels) == ["1.0", "2.50", "blue"]
+
+
 def test_a_class_the_task_does_not_have_is_left_out(toy):
     train = pl.read_csv(toy.folder / "train.csv").with_columns(
         y=pl.when(pl.col("y") > 1).then(pl.lit("hi")).otherwise(pl.lit("lo"))

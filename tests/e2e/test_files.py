@@ -369,3 +369,16 @@ def test_a_score_that_cannot_be_told_says_why(toy):
     assert "with std" in card["unscored"]["crps"]
     assert "no crps for a, b, mix, final: crps needs a prediction with std" in done.out
     assert done.out.splitlines()[0].split()[:3] == ["rmse", "mae", "crps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "line"),
+    [
+        (("metric: rmse", "metric: rmsle"), "rmsle needs a target of at least 0", "metric: rmsle"),
+        (("stop: fixed}", "stop: fixed, target_transform: log1p}"), "log1p needs a target above -1", "a: {"),
+    ],
+)
+def test_a_target_that_cannot_be_scored_or_encoded_is_told_before_any_fit(toy, change, rule, line):
+    toy.edit(change)
+    done = toy.kit("check", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and rule in done.err and line in done.err, done.err

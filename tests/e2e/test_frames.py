@@ -119,6 +119,13 @@ def test_pandas_columns_of_every_kind_arrive():
     assert made["complex"].dtype == pl.String and made["vector"][1].to_list() == [3.0, 4.0]
 
 
+def test_polars_columns_that_are_no_text_and_no_number_arrive():
+    given = pl.DataFrame({"bytes": [b"\xff", None], "object": pl.Series([Path("a"), None], dtype=pl.Object)})
+    made = frame_of(given, "train")
+    assert made.rows["bytes"].to_list() == [b"\xff", None] and made.rows["object"].to_list() == ["a", None]
+    assert made.digest != frame_of(given.with_columns(bytes=pl.Series([b"\xff", b""])), "train").digest
+
+
 def test_equal_frames_have_equal_digests_and_others_do_not():
     frame = pl.DataFrame({"a": [1, None, 3], "s": ["x", None, ""], "b": [True, None, False], "v": [[1.0], None, [2.0]]})
     same = pl.concat([frame[:1], frame[1:]]).filter(pl.lit(True))
