@@ -40,7 +40,7 @@ class DesignSpec:
 class Designs:
     """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows.
 
-    `synthetic`: the rows below the `n_real` real ones, without columns.
+    `synthetic`: the rows below the `n_real` real ones, without columns. `barren`: augmenters that made none.
     """
 
     train: Design
@@ -49,6 +49,7 @@ class Designs:
     learnt: tuple[Learnt, ...]
     n_real: int
     synthetic: tuple[Rows, ...] = ()
+    barren: tuple[str, ...] = ()
 
     def of(self, rows: Rows) -> Design:
         """Return the design of rows to predict, without y."""
@@ -60,7 +61,9 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
 
     `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
     """
-    synthetic = _augment(spec, task, learn)
+    made = _augment(spec, task, learn)
+    synthetic = [rows for rows in made if len(rows)]
+    barren = tuple(use.use for use, rows in zip(spec.augment, made, strict=True) if not len(rows))
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
     codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, learn)
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
@@ -70,7 +73,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     watched = None
     if stop is not None:
         watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
-    return Designs(train, watched, codec, learnt, len(learn), tuple(replace(s, x={}) for s in synthetic))
+    return Designs(train, watched, codec, learnt, len(learn), tuple(replace(s, x={}) for s in synthetic), barren)
 
 
 def scope_of(feature: str, params: Params) -> Scope:
@@ -107,16 +110,19 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows) -> list[Rows]:
     for i, use in enumerate(spec.augment):
         rng = stream(spec.seed, "augment", i, spec.fold)
         rows: Rows = registry.load("augment", use.use).make(use.params, learn, rng)
-        if (rows.row >= 0).any() or rows.y is None or not np.isfinite(rows.y).all():
+        if (rows.row >= 0).any() or rows.y is None:
             raise ValueError(f"{use.use} returned rows that are not synthetic or lack y")
-        _check_classes(use, task, rows.y)
+        _check_scores(use, task, rows.y)
         made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
         below += len(rows)
-    return [rows for rows in made if len(rows)]
+    return made
 
 
-def _check_classes(use: Use, task: Task, y: Floats) -> None:
-    """Return nothing: where the task has classes, every y is the code of one."""
+def _check_scores(use: Use, task: Task, y: Floats) -> None:
+    """Return nothing: every y is a number and, where the task has classes, the code of one."""
+    if not np.isfinite(y).all():
+        rule, advice = f"{use.use} makes rows whose score is no number", "mend the formula, or choose rows with where"
+        raise RecipeError(rule, got=f"{int((~np.isfinite(y)).sum())} of {len(y)} rows", next=advice)
     odd = y[(y != np.round(y)) | (y < 0) | (y >= len(task.classes))] if task.classes else y[:0]
     if len(odd):
         rule = f"{use.use} makes rows of no class"

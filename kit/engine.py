@@ -32,6 +32,10 @@ class Failure:
     problem: Problem
     trace: str = ""
 
+    def told(self, names: Mapping[str, str]) -> Failure:
+        """Return the same in the names people gave; `names`: alias of a column -> its name."""
+        return replace(self, problem=self.problem.renamed(names))
+
 
 @dataclass
 class Outcome:
@@ -140,6 +144,7 @@ def execute(
         with workers() as pool:
             _Heavy(pool, clock, observer, outcome).run(heavy, light)
     light.carry_out(waiting={s.key for s in heavy} - set(outcome.ran))
+    outcome.failed = [failure.told(plan.names) for failure in outcome.failed]
     return outcome
 
 

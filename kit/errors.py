@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -31,6 +31,13 @@ class Problem:
             if value:
                 lines.append(f"  {label + ':':<9}{shorten(value, 3 * MAX_VALUE_CHARS)}")
         return "\n".join(lines[:8])
+
+    def renamed(self, names: Mapping[str, str]) -> Problem:
+        """Return the problem with other words in its fields for the ones it has."""
+        fields = vars(self)
+        for old, new in names.items():
+            fields = {name: text.replace(old, new) for name, text in fields.items()}
+        return Problem(**fields)
 
     def as_dict(self) -> dict[str, str]:
         """Return the five public fields, as `--json` prints them."""

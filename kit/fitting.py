@@ -116,7 +116,7 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
         "names": list(result.designs.train.names),
         "threads": spec.threads,
         "device": getattr(result.fitted, "device", spec.device),
-        "notes": list(getattr(result.fitted, "notes", ())),
+        "notes": [*getattr(result.fitted, "notes", ()), *(f"{name} made no rows" for name in result.designs.barren)],
     }
     if "model" not in stage.needs:
         store.commit(stage.key, arrays, meta, stage.ingredients)

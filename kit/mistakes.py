@@ -58,7 +58,12 @@ def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -
         elif first["type"] == "missing":
             yield Mistake(path[:-1], f"{_name(path)} must be given", next=f"add `{path[-1]}: ...`")
         else:
-            rule = f"{_name(path)} must be {' or '.join(wanted[path])}"
+            words, said = " or ".join(wanted[path]), f"{path[-1]}: "
+            rule = (
+                f"{_name(path)}: {words.removeprefix(said)}"
+                if words.startswith(said)
+                else f"{_name(path)} must be {words}"
+            )
             yield Mistake(path, rule, first.get("input"), _default(cls, path))
 
 

@@ -39,6 +39,27 @@ class KeyName(ColumnName):
     KINDS: ClassVar[tuple[str, ...]] = ("numeric", "date", "category", "text", "key")
 
 
+class MixedName(ColumnName):
+    """A column of numbers that may be mixed, or get noise."""
+
+    __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ("numeric", "vector")
+
+
+class VectorName(ColumnName):
+    """A column of vectors."""
+
+    __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ("vector",)
+
+
+class ValueName(ColumnName):
+    """A column of which single values are asked."""
+
+    __slots__ = ()
+    KINDS: ClassVar[tuple[str, ...]] = ("numeric", "date", "category", "text", "key")
+
+
 class TimeName(KeyName):
     """A column that says which row comes first."""
 

@@ -158,6 +158,8 @@ def _remarks(name: str, card: Mapping[str, Any]) -> None:
     if tuned := card.get("tuned"):
         text = f"{name}: params from {tuned['file']}, tuned on {tuned['tuned_on']} (study {tuned['study']})"
         out.print(text, markup=False, soft_wrap=True)
+    for note in card.get("notes", ()):
+        out.print(f"{name}: {note}", markup=False, soft_wrap=True)
 
 
 def _declared(result: Result) -> None:

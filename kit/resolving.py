@@ -187,7 +187,7 @@ class Resolver:
 
     def _check_column(self, name: ColumnName, plug: Plug, *, feature: bool) -> None:
         error = self._misused(name, plug, feature)
-        error = error or (self._of_wrong_kind(name, plug) if plug.kind == "features" else None)
+        error = error or self._of_wrong_kind(name, plug)
         if error is not None:
             raise placed(error, self.recipe.document, (*plug.at, "columns"))
 
@@ -217,7 +217,7 @@ class Resolver:
     def _of_wrong_kind(self, name: ColumnName, plug: Plug) -> RecipeError | None:
         """Return what is wrong with a column's kind, None where nothing is."""
         kinds = {n: column.kind for n, column in self.facts.header.items()} | self.kinds
-        accepts = name.KINDS or registry.load(plug.kind, plug.use).ACCEPTS
+        accepts = name.KINDS or getattr(registry.load(plug.kind, plug.use), "ACCEPTS", ())
         if not accepts or kinds[name] in accepts:
             return None
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -123,7 +124,7 @@ def _about(fits: list[list[Stored]]) -> dict[str, Any]:
         "seconds": sum(f.meta["seconds"] for f in flat),
         "threads": flat[0].meta["threads"],
         "device": flat[0].meta["device"],
-        "notes": sorted({note for f in flat for note in f.meta["notes"]}),
+        "notes": _counted(flat),
         "importances": {},
     }
     for name in ("gain", "permutation"):
@@ -131,6 +132,12 @@ def _about(fits: list[list[Stored]]) -> dict[str, Any]:
             mean = np.mean([f.array(name) for f in flat], axis=0)
             about["importances"][name] = dict(zip(flat[0].meta["names"], _plain(mean), strict=True))
     return about
+
+
+def _counted(fits: list[Stored]) -> list[str]:
+    """Return what the fits noted, each note once; what not all of them noted with how many did."""
+    counts = Counter(note for f in fits for note in dict.fromkeys(f.meta["notes"]))
+    return [n if k == len(fits) else f"{n} ({k} of {len(fits)} fits)" for n, k in sorted(counts.items())]
 
 
 def _plain(values: Array) -> list[float | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from kit.errors import RecipeError, nearest
-from kit.params import ColumnName
+from kit.params import ValueName
 from kit.types import Array, Bools, Ints, Rows
 
 
@@ -21,14 +21,14 @@ class Where(BaseModel):
     y: tuple[FiniteFloat | None, FiniteFloat | None] | None = None
     """Low and high end of the score, both included; null = no limit."""
 
-    column: ColumnName | None = None
+    column: ValueName | None = None
     """A category, text or numeric column that must have one of `values`."""
 
     values: tuple[str | int | float | bool, ...] = ()
     """Values of `column`."""
 
-    key: ColumnName | None = None
-    """A category or text column whose learning rows of one value are looked at together."""
+    key: ValueName | None = None
+    """A column, of categories as a rule, whose learning rows of one value are looked at together."""
 
     keys_above: FiniteFloat | None = None
     """All learning rows of the row's key have at least this score."""
@@ -42,6 +42,9 @@ class Where(BaseModel):
             raise ValueError("where: column and values belong together")
         if (self.key is None) != (self.keys_above is None and self.keys_below is None):
             raise ValueError("where: key and keys_above or keys_below belong together")
+        low, high = self.y or (None, None)
+        if low is not None and high is not None and low > high:
+            raise ValueError("where: the low end of y must not be above the high end")
         return self
 
     def names(self) -> tuple[str, ...]:
@@ -72,8 +75,8 @@ def chosen(where: Where | None, rows: Rows) -> Ints:
 def _has(rows: Rows, name: str, values: Sequence[object]) -> Bools:
     """Return (n,) whether a column has one of the values."""
     levels = rows.header[name].levels
-    if rows.header[name].kind not in ("category", "text"):
-        return np.isin(rows.x[name], np.array([float(str(value)) for value in values]))
+    if rows.header[name].kind not in ("category", "text", "key"):
+        return np.isin(rows.x[name], [_number(name, value) for value in values])
     place = {level: code for code, level in enumerate(levels)}
     wanted = [str(value) for value in values]
     for value in wanted:
@@ -83,6 +86,19 @@ def _has(rows: Rows, name: str, values: Sequence[object]) -> Bools:
                 rule, got=value, allowed=list(levels), next=nearest(value, levels) or "kit check lists them"
             )
     return np.isin(rows.x[name], [place[value] for value in wanted])
+
+
+def _number(name: str, value: object) -> float:
+    """Return a value as the numbers of a column are read.
+
+    Raises:
+        RecipeError: it is none.
+    """
+    try:
+        return float(str(value))
+    except ValueError:
+        rule, advice = f"where: {name} holds numbers", "write values as numbers; dates count in days since 1970-01-01"
+        raise RecipeError(rule, got=value, next=advice) from None
 
 
 def _keys(rows: Rows, name: str, y: Array, above: float | None, below: float | None) -> Bools:

@@ -11,7 +11,7 @@ from kit import params as base
 from kit.augment._common import Made, PerRow, Weight, check_columns, draw_parents, kinds_of, synthesise
 from kit.augment._mixing import MIXED, Beta, Label, Mixed, Share, draw_shares, mix_labels
 from kit.augment._where import Where, chosen
-from kit.params import ColumnName, Tune
+from kit.params import MixedName, Tune
 from kit.types import Floats, Ints, Rows
 
 LIBS: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ BINS = 256
 class Params(base.Params):
     """Mixup whose partner is drawn with a probability that falls with the distance of the targets."""
 
-    columns: tuple[ColumnName, ...] = ()
+    columns: tuple[MixedName, ...] = ()
     """Numeric or vector columns to mix. Empty: all of them; the rest is the parent's."""
 
     bandwidth: Annotated[float, Field(gt=0, allow_inf_nan=False), Tune(0.05, 1.0, log=True)] = 0.3

@@ -13,7 +13,7 @@ from kit.augment._donors import apart, draw_donors
 from kit.augment._laws import Labels, Law, draw_scores
 from kit.augment._mixing import MIXED, Label, Mixed, Share, draw_shares, mix_labels
 from kit.augment._where import Where, chosen
-from kit.params import ColumnName
+from kit.params import ColumnName, MixedName
 from kit.types import Rows
 
 LIBS: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Params(base.Params):
     Everything else is the parent's, texts included. A row for which no row may donate is left out.
     """
 
-    columns: Annotated[tuple[ColumnName, ...], Field(min_length=1)]
+    columns: Annotated[tuple[MixedName, ...], Field(min_length=1)]
     """Numeric or vector columns mixed with the same donor's, which differs in the first of them."""
 
     share: Share = (0.2, 0.8)

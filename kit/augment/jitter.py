@@ -11,7 +11,7 @@ from kit import params as base
 from kit.augment._common import Made, PerRow, Weight, check_columns, draw_parents, kinds_of, synthesise
 from kit.augment._laws import Labels, Law, draw_scores
 from kit.augment._where import Where, chosen
-from kit.params import ColumnName, Tune
+from kit.params import MixedName, Tune
 from kit.types import Array, Floats, Rows
 
 LIBS: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ CHUNK = 2**20
 class Params(base.Params):
     """Gaussian noise added to numeric or vector columns; all else is the parent's, texts included."""
 
-    columns: Annotated[tuple[ColumnName, ...], Field(min_length=1)]
+    columns: Annotated[tuple[MixedName, ...], Field(min_length=1)]
     """Numeric or vector columns that get noise; a missing value stays missing."""
 
     std: Annotated[float, Field(gt=0, allow_inf_nan=False), Tune(0.01, 1.0, log=True)] = 0.1

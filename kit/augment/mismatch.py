@@ -13,7 +13,7 @@ from kit.augment._donors import apart, draw_donors, draw_near
 from kit.augment._laws import Labels, Law, draw_scores
 from kit.augment._where import Where, chosen
 from kit.errors import DataError
-from kit.params import ColumnName
+from kit.params import ColumnName, VectorName
 from kit.types import Rows
 
 LIBS: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Params(base.Params):
     across: ColumnName | None = None
     """The donor differs in this column's value."""
 
-    by: ColumnName | None = None
+    by: VectorName | None = None
     """Hard mismatches: of `among` donors drawn for a row, the one most similar to it by this vector column donates.
     null = easy ones, any donor."""
 

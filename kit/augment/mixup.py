@@ -10,7 +10,7 @@ from kit.augment._donors import draw_donors, partners
 from kit.augment._laws import Labels, Law, draw_scores
 from kit.augment._mixing import MIXED, Label, Mixed, Share, draw_shares, mix_labels
 from kit.augment._where import Where, chosen
-from kit.params import ColumnName
+from kit.params import ColumnName, MixedName
 from kit.types import Rows
 
 LIBS: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Params(base.Params):
     A low and a high row of one key: {where: {y: [null, 6]}, partner: {y: [8, null]}, within: metric, share: [.5, .9]}.
     """
 
-    columns: tuple[ColumnName, ...] = ()
+    columns: tuple[MixedName, ...] = ()
     """Numeric or vector columns to mix. Empty: all of them."""
 
     share: Share = (0.5, 0.95)

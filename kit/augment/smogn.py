@@ -10,7 +10,7 @@ from pydantic import Field
 from kit import params as base
 from kit.augment._common import Made, PerRow, Weight, draw_parents, kinds_of, synthesise
 from kit.augment._mixing import MIXED, Label, mix, mix_labels
-from kit.params import ColumnName, Tune
+from kit.params import MixedName, Tune
 from kit.types import Array, Bools, Floats, Ints, Rows
 
 LIBS: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Params(base.Params):
     gets noise where that one is far. The weighting `undersample` is its other half.
     """
 
-    columns: tuple[ColumnName, ...] = ()
+    columns: tuple[MixedName, ...] = ()
     """Numeric or vector columns that say who is near and are mixed. Empty: all of them; the rest is the parent's."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8

@@ -201,6 +201,17 @@ def test_where_chooses_the_parents() -> None:
     for wrong in ({"column": "metric"}, {"values": ["m1"]}, {"key": "metric"}, {"keys_above": 3}):
         with pytest.raises(ValidationError, match="belong together"):
             swap(rows, where=wrong)
+    with pytest.raises(ValidationError, match="low end of y"):
+        swap(rows, where={"y": [9, 3]})
+
+
+def test_where_asks_for_values_as_the_column_holds_them() -> None:
+    rows = make_rows(n=300)
+    rows = replace(rows, header={**rows.header, "metric": Column("key", rows.header["metric"].levels)})
+    found = swap(rows, where={"column": "metric", "values": ["m3"]}).parents[:, 0] - 100
+    assert len(found) and set(rows.x["metric"][found]) == {3}
+    with pytest.raises(RecipeError, match="length holds numbers"):
+        swap(rows, where={"column": "length", "values": ["long"]})
 
 
 def test_augmenters_do_not_see_y_and_follow_the_generator() -> None:

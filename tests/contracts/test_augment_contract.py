@@ -158,6 +158,20 @@ def test_rows_of_no_class_are_refused() -> None:
         build(spec, w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
 
 
+def test_a_score_that_is_no_number_is_refused() -> None:
+    w = worlds.world("squared")
+    spec = worlds.design_spec(K, augment=(use("mismatch", score={"formula": "log(own - 1000)"}),))
+    with pytest.raises(RecipeError, match="mismatch makes rows whose score is no number"):
+        build(spec, w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
+
+
+def test_an_augmenter_that_makes_no_rows_is_named() -> None:
+    w = worlds.world("squared")
+    augment = (use("jitter"), use("mixup", where={"y": [1e9, None]}))
+    made = build(worlds.design_spec(K, augment=augment), w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
+    assert made.barren == ("mixup",) and len(made.synthetic) == 1
+
+
 # -- cheaters
 
 

@@ -84,3 +84,15 @@ def test_an_unknown_key_is_named(judge):
     done = judge.run(ends=3)
     assert "metric 0" in done.err
     assert done.json["submission"] is None
+
+
+def test_what_fails_in_a_fit_speaks_of_columns_by_their_names(judge):
+    judge.write(RECIPE.replace("swap: [response, response_vec]", "swap: [response, response_vec], within: response"))
+    done = judge.run(ends=3)
+    assert "no row may donate" in done.err and "swap response, response_vec" in done.err
+
+
+def test_an_augmenter_that_makes_no_rows_is_told(judge):
+    judge.write(RECIPE.replace("negatives:\n", "negatives:\n    - {use: mixup, where: {y: [null, 7]}}\n"))
+    done = judge.kit("run", str(judge.folder / "r.yaml"))
+    assert done.code == 0 and "lgbm: mixup made no rows\n" in done.out

@@ -169,6 +169,8 @@ def test_a_bare_feature_without_columns_is_left_out(compiled):
         ([("[numeric, category]", "[{use: numeric, columns: [id]}]")], FACTS, "the id column cannot be used here"),
         ([("[numeric, category]", "[{use: numeric, columns: [x3]}]")], FACTS, "unknown column in numeric"),
         ([("[numeric, category]", "[{use: numeric, columns: [c]}]")], FACTS, "numeric takes"),
+        ([("seed: 3", "augment: {more: [{use: mixup, columns: [x1, c]}]}\nseed: 3"), ("lightgbm,", "lightgbm, augment: more,")], FACTS, "mixup takes numeric and vector columns"),
+        ([("seed: 3", "augment: {more: [{use: mismatch, swap: [t], score: 0, by: x1}]}\nseed: 3"), ("lightgbm,", "lightgbm, augment: more,")], FACTS, "mismatch takes vector columns"),
         ([("seed: 3", "columns:\n  v: {use: target_mean, columns: [c]}\nseed: 3")], FACTS, "learns from the rows of a fold and cannot stand under columns"),
         ([("seed: 3", "columns:\n  v: {use: count, scope: fold}\nseed: 3")], FACTS, "learns from the rows of a fold and cannot stand under columns"),
         ([], replace(FACTS, task=Task("regression", "gaussian")), "lightgbm cannot train for gaussian"),
