@@ -167,7 +167,7 @@ class _Light:
             try:
                 run(stage, self.store)
             except KitError as error:
-                failure = Failure(stage, error.problems[0])
+                failure = explain(stage, error)
                 self.outcome.failed.append(failure)
                 self.observer.failed(failure)
                 lost.add(stage.key)

@@ -27,6 +27,9 @@ By = Literal["sigma", "counts", "both"]
 Was = Literal["rows", "uniform"]
 """What a model predicts for: the training rows' distribution of y, or every value alike."""
 
+LEAST_SPREAD = 0.1
+"""The same of probabilities, in standard deviations of whether rows are of the class."""
+
 COLLAPSED = 0.25
 """A model whose predictions spread less than this share of what its errors leave is of no use for an estimate."""
 
@@ -244,10 +247,10 @@ def _refuse_collapsed(task: Task, oof: Oof, w: Floats) -> None:
     """Raise where a model's predictions say next to nothing of the target."""
     rows = oof.scored
     mean, y = oof.pooled().mean[rows], oof.y[rows]
-    if task.kind == "multiclass":
-        spread, noise = float(mean.std(axis=0).max()), 0.05
-    elif task.kind == "binary":
-        spread, noise = float(mean[:, 0].std()), 0.05
+    if task.kind != "regression":
+        # In spreads of what is predicted: a rare class is hardly spread even where it is told apart for sure.
+        true = y[:, None] == (np.arange(len(task.classes)) if task.kind == "multiclass" else 1)
+        spread, noise = float((mean.std(axis=0) / np.maximum(true.std(axis=0), 1e-9)).max()), LEAST_SPREAD
     else:
         error = y - mean[:, 0]
         spread = float(np.sqrt(np.cov(mean[:, 0], aweights=w[rows])))

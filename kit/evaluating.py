@@ -12,6 +12,7 @@ from kit import evaluate, leeway
 from kit.errors import DataError
 from kit.evaluate import Declared, Wanted
 from kit.folding import folds_of, task_of
+from kit.models._classes import spelt
 from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.stage import Stage
@@ -67,6 +68,21 @@ def wanted_of(section: Mapping[str, Any], task: Task) -> Wanted:
     return Wanted(section["bins"], edges, shares)
 
 
+def check(section: Mapping[str, Any], task: Task, n_test: int) -> None:
+    """Return nothing: a declared distribution fits the target and, where it is estimated, there are rows to do it from.
+
+    Raises:
+        DataError: it does not.
+    """
+    target = section["target"]
+    if target != "uniform" and "estimate" in target:
+        if not n_test:
+            rule, advice = "shares are estimated from test rows, and there are none", "name data.test, or give shares"
+            raise DataError(rule, got=f"estimate: {target['estimate']}", next=advice)
+    else:
+        wanted_of(section, task)
+
+
 def wanted_in(stored: Stored, fold: int) -> Wanted:
     """Return the distribution as fold `fold` may know it: estimated by a model that saw nothing of what it holds."""
     edges = stored.array("fold_edges") if "fold_edges" in stored else None
@@ -93,16 +109,16 @@ def _given(target: Mapping[str, Any], task: Task) -> tuple[Floats | None, Floats
     shares = target["shares"]
     if (task.kind == "regression") == isinstance(shares, dict):
         rule = "shares of a numeric target are a list with edges, those of classes a mapping"
-        raise DataError(rule, place="evaluate", got=shares, next="see docs/evaluate.md")
+        raise DataError(rule, got=shares, next="see docs/evaluate.md")
     if not isinstance(shares, dict):
         return np.array(target["edges"], np.float64), np.array(shares, np.float64)
-    order = [str(c) for c in task.classes]
+    order = [spelt(c) for c in task.classes]
     if task.kind == "binary":
-        order = sorted(order, key=lambda c: c == str(task.positive))
+        order = sorted(order, key=lambda c: c == spelt(task.positive))
     wrong = [c for c in shares if c not in order]
     if wrong or len(shares) < len(order):
         rule = "shares must be given for every class of the target"
-        raise DataError(rule, place="evaluate", got=list(shares), allowed=order, next="leave no class out")
+        raise DataError(rule, got=list(shares), allowed=order, next="leave no class out")
     return None, np.array([shares[c] for c in order], np.float64)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import crossfit, evaluate, leeway, oof, panel, registry, sample
+from kit import crossfit, evaluate, evaluating, leeway, oof, panel, registry, sample
 from kit.canon import code_file, key_of
 from kit.design import scope_of
-from kit.errors import RecipeError
+from kit.errors import DataError, RecipeError
 from kit.facts import Facts
 from kit.fitplan import ingredients, own_file, task_dict, transductive
 from kit.folding import dump
@@ -142,6 +142,10 @@ class _Compiler:
     def _evaluate(self, source: str | None) -> str:
         """Return the stage of the scoring weights under the declared test distribution."""
         section = self.recipe.evaluate.named()
+        try:
+            evaluating.check(self.recipe.evaluate.model_dump(mode="json"), self.facts.task, self.facts.n_test)
+        except DataError as error:
+            raise placed(error, self.recipe.document, ("evaluate",)) from error
         made = {"verb": "evaluate", "evaluate": section, "source": source, "task": task_dict(self.facts.task)}
         made |= {"target": dict(self.facts.digests), "code": code_file(evaluate), "folds": self.facts.folds_key}
         made |= {"libs": registry.versions(("numpy", "scipy")), **({"leeway": code_file(leeway)} if source else {})}

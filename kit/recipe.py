@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from kit.frames import Frame
 from kit.levels import below, in_order
+from kit.models._classes import spelt
 from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
 from kit.tunable import Tuned, TuneSection
@@ -112,6 +113,11 @@ class Shares(_Section):
     """Edges of the bins of a numeric target, ascending: one more than there are shares."""
     shares: tuple[Annotated[float, Field(ge=0)], ...] | dict[str, Annotated[float, Field(ge=0)]]
     """Share of the test rows in each bin; for classes a mapping of class to share."""
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {spelt(label): share for label, share in value.items()} if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kit import evaluate
+from kit.errors import DataError
 from kit.estimate import estimate
 from kit.leeway import Leeway, Sample, covariance, drawn, joined
 from kit.oof import Oof
@@ -13,6 +14,7 @@ from kit.paired import Truth
 from kit.types import Task
 
 NUMBER = Task("regression")
+BINARY = Task("binary", "logloss", ("no", "yes"), "yes")
 
 
 def skewed(seed: int, said: float = 1.0, n: int = 1200, t: int = 400) -> tuple[Oof, np.ndarray]:
@@ -137,3 +139,14 @@ def test_a_std_that_is_not_true_costs_the_interval_its_cover_without_the_leeway(
             found = estimate(known, pred, pred, layers, doubt=made if with_it else None)
             found_in.append(found.low <= real <= found.high)
     assert all(held[True]) and np.mean(held[False]) < 0.5
+
+
+def test_a_model_of_a_rare_class_has_not_collapsed_because_the_class_is_rare():
+    rng, y = np.random.default_rng(0), (np.arange(2000) < 4).astype(float)
+    pred = np.where(y > 0, 0.9, 0.001).astype(np.float32)[None, :, None]
+    oof = Oof(rng.integers(0, 2, (1, 2000)), y, pred, pred[:, :500])
+    found = evaluate.estimate(BINARY, oof, evaluate.regular(BINARY, y, 0), np.ones(2000), "sigma")
+    assert found.shares[1] < 0.05
+    flat = Oof(oof.fold, y, np.full_like(pred, 0.002), pred[:, :500])
+    with pytest.raises(DataError, match="has collapsed"):
+        evaluate.estimate(BINARY, flat, evaluate.regular(BINARY, y, 0), np.ones(2000), "sigma")

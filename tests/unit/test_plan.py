@@ -9,7 +9,7 @@ import pytest
 
 import kit.api
 from kit import planning
-from kit.errors import RecipeError
+from kit.errors import DataError, RecipeError
 from kit.facts import Facts
 from kit.sample import Layout
 from kit.types import Column, Task
@@ -183,6 +183,29 @@ def test_what_cannot_be_planned_is_refused_with_its_line(compiled, changes, fact
         compiled(*changes, facts=facts)
     place = caught.value.problems[0].place
     assert Path(place.rpartition(":")[0]).name == "r.yaml"
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "rule"),
+    [
+        ("evaluate: {shares: {low: 1}}", FACTS, "shares of a numeric target are a list with edges"),
+        ("evaluate: {edges: [0, 1], shares: [1]}", replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "those of classes a mapping"),
+        ("evaluate: {shares: {0: 1, 2: 1}}", replace(FACTS, task=Task("binary", "logloss", (0, 1), 1)), "for every class"),
+        ("evaluate: {estimate: a}", replace(FACTS, n_test=0), "estimated from test rows, and there are none"),
+    ],
+)  # fmt: skip
+def test_a_test_distribution_that_cannot_be_is_refused_with_its_line(compiled, line, facts, rule):
+    with pytest.raises(DataError, match=rule) as caught:
+        compiled(("seed: 3", f"{line}\nseed: 3"), facts=facts)
+    problem = caught.value.problems[0]
+    assert "r.yaml:" in problem.place and "evaluate" in problem.excerpt
+
+
+def test_classes_that_are_numbers_or_truth_values_have_shares(compiled):
+    for classes, shares in (((0, 1), "{0: 1, 1: 3}"), ((False, True), '{"false": 1, "true": 3}')):
+        facts = replace(FACTS, task=Task("binary", "logloss", classes, classes[1]))
+        plan = compiled(("seed: 3", f"evaluate: {{shares: {shares}}}\nseed: 3"), ("rmse", "auc"), facts=facts)
+        assert list(plan.of(plan.v_key).ingredients["evaluate"]["target"]["shares"].values()) == [1.0, 3.0]
 
 
 def features_of(plan) -> list[dict]:
