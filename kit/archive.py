@@ -251,7 +251,7 @@ def _parquet(path: Path) -> pl.DataFrame:
     import polars as pl
 
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         got = str(error).partition("\n")[0]
         raise DataError("the file cannot be read", place=str(path), got=got, next="make it again") from error

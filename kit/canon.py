@@ -58,6 +58,15 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
 
 
+def whole(text: str) -> str:
+    r"""Return text, halves of characters joined as JSON's escapes write them; a half alone becomes a question mark.
+
+    >>> whole("\ud83d\ude00") == "\U0001f600"
+    True
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def key_of(ingredients: Mapping[str, object]) -> str:
     """Return the sha256 (64 hex digits) of the ingredients of a result, the store format included."""
     return hashlib.sha256(canonical({"format": FORMAT, **ingredients}).encode()).hexdigest()

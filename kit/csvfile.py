@@ -188,7 +188,12 @@ def _frame(
 
     names = _header(path, data, separator)
     frame = pl.read_csv(
-        data, separator=separator, null_values=list(words) or None, infer_schema=False, schema_overrides=types or {}
+        data,
+        separator=separator,
+        null_values=list(words) or None,
+        infer_schema=False,
+        schema_overrides=types or {},
+        glob=False,  # data[1].csv is a file and no pattern
     )
     if frame.width != len(names):
         raise _csv_error(path, data, separator, len(names))

@@ -123,7 +123,8 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     data = recipe.data
     stored = store.open(str(ingredients["table"]))
     n, t = stored.meta["n_train"], stored.meta["n_test"]
-    written = table.series_from_arrow(stored.blob(f"train/{data.target}"))
+    # Polars takes a name like ^a$ for a pattern, so the target goes without its own.
+    written = table.series_from_arrow(stored.blob(f"train/{data.target}")).alias("y")
     target, note = labels.amounts_as_numbers(written, recipe, comma=_commas(stored))
     task, y = labels.encode(target, recipe)
     arrays: dict[str, Array] = {"y": y, "w": roles.weights(stored, recipe)}
@@ -163,7 +164,9 @@ def _digests(arrays: Mapping[str, Array]) -> dict[str, str]:
 def _extra_targets(stored: Stored, recipe: Recipe, task: Task) -> Floats:
     """Return y of the learn-only rows, file after file; NaN where a target is none of the task."""
     blobs = [stored.blob(f"extra/target/{i}") for i in range(len(recipe.data.extra))]
-    return np.concatenate([labels.more(table.series_from_arrow(blob), task, comma=_commas(stored)) for blob in blobs])
+    return np.concatenate(
+        [labels.more(table.series_from_arrow(blob).alias("y"), task, comma=_commas(stored)) for blob in blobs]
+    )
 
 
 def _commas(stored: Stored) -> bool:

@@ -274,4 +274,4 @@ def _forget(folder: Path) -> None:
 
     for name in ("oof", "folds"):
         path = folder / f"{name}.parquet"
-        oofdir.parquet(pl.read_parquet(path).with_columns(fold=pl.lit(None, pl.Int16)), path)
+        oofdir.parquet(pl.read_parquet(path, glob=False).with_columns(fold=pl.lit(None, pl.Int16)), path)

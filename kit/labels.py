@@ -72,7 +72,7 @@ def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:
         DataError: nulls, a single class, text where numbers are needed, too many classes.
         RecipeError: the metric or `positive` does not fit the target.
     """
-    place = column_of(recipe, target.name)
+    place = column_of(recipe, recipe.data.target)
     if target.null_count():
         got = rows_of(recipe, target.is_null().to_numpy(), "without a value")
         raise DataError("training rows without a target", place=place, got=got, next="drop those rows or fill them")
@@ -90,7 +90,7 @@ def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:
         )
     if (recipe.task == "binary") != (len(classes) == 2) and recipe.task in ("binary", "multiclass"):
         fits = "binary" if len(classes) == 2 else "multiclass"
-        rule = f"task: {recipe.task} does not fit the target {target.name}"
+        rule = f"task: {recipe.task} does not fit the target {recipe.data.target}"
         error = RecipeError(rule, got=f"{len(classes)} classes", next=f"task: {fits}, or leave it out")
         raise placed(error, recipe.document, ("task",))
     codes = target.replace_strict(list(classes), list(range(len(classes))))
@@ -136,7 +136,7 @@ def _misfit(target: pl.Series, recipe: Recipe, kind: str) -> RecipeError:
     names = registry.names("metrics")
     fits = [name for name in names if kind in registry.load("metrics", name).TASKS]
     allowed = registry.load("metrics", recipe.metric).TASKS
-    rule = f"the metric {recipe.metric} does not fit the target {target.name}, which is {_KINDS[kind]}"
+    rule = f"the metric {recipe.metric} does not fit the target {recipe.data.target}, which is {_KINDS[kind]}"
     advice = f"metric: {'rmse' if kind == 'regression' else 'accuracy'}"
     if recipe.task is not None:
         advice += ", or leave `task` out"
@@ -155,7 +155,7 @@ def _objective(recipe: Recipe, kind: str) -> Objective:
 
 
 def _numbers(target: pl.Series, recipe: Recipe) -> Floats:
-    place = column_of(recipe, target.name)
+    place = column_of(recipe, recipe.data.target)
     if not target.dtype.is_numeric():
         rule, got = "a regression target must be numbers", _content(target)
         raise DataError(rule, place=place, got=got, next="mend what is no number, or name a metric of classes")

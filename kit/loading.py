@@ -60,6 +60,10 @@ CODE = (
 """Modules that shape a table."""
 
 
+RESULT_COLUMNS = ("repeat", "fold", "y", "pred", "std", "v", "group")
+"""What stands beside the id in the files of a result."""
+
+
 def locate(name: str, recipe: Recipe, at: At) -> Path:
     """Return an input file, looked up in data.folder, the recipe's folder, the current directory; `at`: who names it.
 
@@ -276,6 +280,9 @@ def _check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None) -> No
         if name is not None and name in (data.target, data.id):
             rule = f"the {'target' if name == data.target else 'id'} cannot be the {role} column as well"
             raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
+    if data.id in RESULT_COLUMNS:
+        rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
+        raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))
     if test is not None and data.id is not None and data.id not in test.columns:
         rule, advice = "the test file lacks the id column", "check data.id, or rename the column of the test file"
         error = DataError(rule, got=f"columns {', '.join(test.columns)}", allowed=f"a column {data.id}", next=advice)

@@ -56,8 +56,10 @@ def layout(
         names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
         made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows))
         return made, np.arange(count), ids
-    id_at = raw.columns.index(id_name) if id_name in raw.columns else 0
-    if id_name not in raw.columns and recipe.data.id is not None:
+    # The sample has the names of the files, which `data.rename` may change.
+    named = [c for c in raw.columns if c == id_name] or [c for c in raw.columns if recipe.data.rename.get(c) == id_name]
+    id_at = raw.columns.index(named[0]) if named else 0
+    if not named and recipe.data.id is not None:
         raise DataError(
             "the sample lacks the id column",
             place=place,

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from kit.canon import whole
 from kit.errors import Problem, RecipeError, nearest, shorten
 
 KeyPath = tuple[str | int, ...]
@@ -276,7 +277,7 @@ class _Builder:
         """Return the value of a scalar with that tag, short or in full."""
         tag = full.removeprefix(_TAG)
         if tag in ("str", "merge"):
-            return text
+            return whole(text)
         if tag not in _SCALARS:
             raise self._tag_error(full, mark)
         if not _SCALARS[tag].match(text) or len(text) > 1000:
@@ -290,8 +291,7 @@ class _Builder:
         return text.lower() == "true" if tag == "bool" else None
 
     def _tag_error(self, tag: str, mark: yaml.Mark | None) -> RecipeError:
-        rule = f"tag {tag.replace(_TAG, '!!')} is not part of YAML's core"
-        return self._error(rule, mark, _QUOTE)
+        return self._error(f"tag {tag.replace(_TAG, '!!')} is not part of YAML's core", mark, _QUOTE)
 
     def _error(self, rule: str, mark: yaml.Mark | None, hint: str) -> RecipeError:
         known = mark if self._columns else None

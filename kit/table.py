@@ -168,7 +168,7 @@ def _load(
     kind = _kind(path)
     try:
         if kind == "parquet":
-            frame = pl.read_parquet(path)
+            frame = pl.read_parquet(path, glob=False)
         elif kind in ("csv", "tsv"):
             data = _text_of(path, encoding)
             frame = read_rows(data, separator_of(data, _separator(path)))

@@ -225,3 +225,12 @@ def test_a_spelt_name_reads_back_between_brackets(name):
         "drop": [name],
         "kinds": {name: "numeric"},
     }
+
+
+def test_escapes_of_json_make_whole_characters(read):
+    """json.dumps writes an emoji as two halves, which no file could be written with."""
+    assert read('a: "\\ud83d\\ude00 \\u00fc"\n"\\ud83d\\ude00": 1\n').value == {
+        "a": "\U0001f600 \u00fc",
+        "\U0001f600": 1,
+    }
+    assert read('a: "\\ud83d"\n').value["a"].encode()

@@ -241,6 +241,14 @@ def test_read_refuses_a_damaged_file_and_says_where(read, name, data, parts):
     assert all(part in text for part in parts), text
 
 
+@pytest.mark.parametrize("name", ["a[1].csv", "a[1].parquet", "*.csv"])
+def test_read_a_file_whose_name_looks_like_a_pattern(tmp_path, name):
+    for i, file in enumerate((name, name.replace("[1]", "1").replace("*", "b"))):
+        frame = pl.DataFrame({"a": [i]})
+        frame.write_csv(tmp_path / file) if file.endswith("csv") else frame.write_parquet(tmp_path / file)
+    assert table.read(tmp_path / name)["a"].to_list() == [0]
+
+
 def test_read_names_the_nearest_file(tmp_path):
     (tmp_path / "train.csv").write_text("a\n1\n")
     assert "did you mean 'train.csv'?" in refusal(lambda: table.read(tmp_path / "trian.csv"))

@@ -382,3 +382,15 @@ def test_a_target_that_cannot_be_scored_or_encoded_is_told_before_any_fit(toy, c
     toy.edit(change)
     done = toy.kit("check", str(toy.folder / "r.yaml"))
     assert done.code == 2 and rule in done.err and line in done.err, done.err
+
+
+def test_names_that_polars_or_results_use_otherwise(toy):
+    """A target named like a pattern; an id named like a column of the results is refused, renamed it runs."""
+    for part, renamed in (("train", {"y": "^a$", "id": "pred"}), ("test", {"id": "pred"})):
+        pl.read_csv(toy.folder / f"{part}.csv").rename(renamed).write_csv(toy.folder / f"{part}.csv")
+    toy.edit(("id: id, target: y", "id: pred, target: ^a$"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "r.yaml:1" in done.err and "rename: {pred: row_id}, id: row_id" in done.err
+    toy.edit(("id: id, target: y", "id: row_id, target: ^a$, rename: {pred: row_id}"))
+    toy.run()
+    assert toy.oof("final").columns == ["row_id", "fold", "y", "pred"]

@@ -15,6 +15,7 @@ from kit.types import Task
 BINARY = Task("binary", "logloss", ("no", "yes"), "yes")
 THREE = Task("multiclass", "softmax", ("a", "b", "c"))
 NUMBER = Task("regression")
+RENAME = {"pred": "id"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Fake:
     """As much of a recipe as a layout reads."""
 
     metric: str
-    data: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(id="id", target="y"))
+    data: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(id="id", target="y", rename={}))
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def laid(tmp_path):
             path = tmp_path / "sample.csv"
             path.write_text(columns) if isinstance(columns, str) else pl.DataFrame(columns).write_csv(path)
             raw = table.read_text(path)
-        recipe = Fake(metric, SimpleNamespace(id=id_name, target="y"))
+        recipe = Fake(metric, SimpleNamespace(id=id_name, target="y", rename=RENAME))
         return sample.layout(recipe, task, pl.Series(id_name or "row", ids), raw, "sample.csv")  # type: ignore[arg-type]
 
     return lay
@@ -62,6 +63,8 @@ def test_lines_follow_the_ids_of_the_sample(laid):
 def test_the_id_column_may_stand_anywhere(laid):
     lines = written(laid(NUMBER, "rmse", [7, 8], {"y": [0, 0], "id": [8, 7]}), NUMBER, [[1], [2]])
     assert lines == ["y,id", "2.0,8", "1.0,7"]
+    lines = written(laid(NUMBER, "rmse", [7, 8], {"y": [0, 0], "pred": [8, 7]}), NUMBER, [[1], [2]])
+    assert lines == ["y,pred", "2.0,8", "1.0,7"]
 
 
 def test_ids_are_written_as_the_sample_spells_them(laid):
