@@ -140,7 +140,7 @@ class Toy:
         """Start the real command in a process group of its own. `code`: what carries it out in its place."""
         command = [
             sys.executable,
-            *(("-c", code) if code else ("-m", "kit.cli")),
+            *(("-c", code) if code else ("-m", "kit")),
             "run",
             str(self.folder / recipe),
             "--root",
