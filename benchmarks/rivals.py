@@ -33,8 +33,6 @@ SETS = (
     *("telco_churn", "spaceship_titanic", "ps_s3e14_blueberry", "bike_sharing_hourly", "california_housing"),
     *("nlswork_wage_panel", "adult_census", "otto_products"),
 )
-LABELLED = ("accuracy", "qwk")
-"""Metrics of labels: kit's recipe ends with thresholds, which `kit check` names where they are left out."""
 GREATER = ("accuracy", "qwk", "auc")
 LEARNERS = {"lgbm": "lightgbm", "xgb": "xgboost", "cat": "catboost", "hetero": "hetero_mlp"}
 AUTOGLUON = """
@@ -86,18 +84,14 @@ def cut(name: str, folder: Path, rows: int, seed: int) -> dict[str, Any]:
 
 
 def recipe_of(name: str, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return the recipe a new user would write: four learners with their defaults and a blend."""
+    """Return the recipe a new user would write: four learners with their defaults; the blend is the default one."""
     groups = meta.get("group_column")
     data = {"train": "train.csv", "test": "test.csv", "id": meta["id_column"], "target": meta["target"]}
-    last = "labels" if meta["metric"] in LABELLED else "stack"
-    labels = {"labels": {"use": "thresholds", "from": "stack"}} if last == "labels" else {}
     return {
         "name": name,
         "data": data | ({"groups": groups} if groups else {}),
         "metric": meta["metric"],
         "models": LEARNERS,
-        "blend": {"stack": {"use": "hill_climb", "from": list(LEARNERS)}, **labels},
-        "submit": {"from": last},
     }
 
 
