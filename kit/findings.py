@@ -27,6 +27,8 @@ APART = 0.1
 """Distance of train and test from which a column is told of."""
 UNSEEN = 0.05
 """Share of test rows with levels that training lacks, from which it is told."""
+MANY_GROUPS = 20
+"""A number has more values than this where it may name groups."""
 CONSTANT = 0.999
 """A column is near-constant where one value has so large a share."""
 
@@ -55,7 +57,7 @@ class Finding:
 def find(recipe: Recipe, facts: Facts, store: Store, used: Collection[str]) -> list[Finding]:
     """Return the findings, warnings first; `used`: the columns that a model of the recipe reads."""
     looked = _Looked(recipe, facts, store, used)
-    looks = (_told, _roles, _extra, _doubles, _columns, _order)
+    looks = (_told, _roles, _folds, _extra, _doubles, _columns, _order)
     found = [finding for look in looks for finding in look(looked)]
     return sorted(dict.fromkeys(found), key=lambda f: f.severity != "warning")
 
@@ -130,6 +132,24 @@ def _columns_of(names: Sequence[str]) -> str:
     return f"column{'s' if len(names) > 1 else ''} {shown}"
 
 
+def _folds(looked: _Looked) -> Iterator[Finding]:
+    """Yield that the folds do not do what the roles of columns ask for."""
+    data, split = looked.recipe.data, looked.recipe.split.use
+    if data.groups is not None and split != "time":
+        held, group = folds_of(looked.folds).held[0], looked.rows.array("group")
+        torn = np.unique(np.stack([group, held]), axis=1)[0]
+        share = float(np.isin(group, torn[1:][torn[1:] == torn[:-1]]).mean())
+        if share:
+            what = f"rows of one group stand in several folds ({share:.0%} of all rows): learners know the others of it"
+            yield Finding("warning", data.groups, what, "split: group, if test rows are of other groups")
+    if data.time is not None and split not in ("time", "column") and looked.t and f"x/{data.time}" in looked.table:
+        when = looked.x(data.time).astype(np.float64)
+        later = float((when[looked.n : looked.n + looked.t] > np.nanmax(when[: looked.n])).mean())
+        if later > 1 - UNSEEN:
+            what = f"{later:.0%} of the test rows are later than all training rows, and the folds are cut by chance"
+            yield Finding("warning", data.time, what, "split: time holds rows that are later than what is learnt from")
+
+
 def _extra(looked: _Looked) -> Iterator[Finding]:
     for about in looked.table.meta["extra"]:
         dropped = {
@@ -191,6 +211,7 @@ def _spread(name: str, x: Array, coded: bool) -> Iterator[Finding]:
 
 def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _Looked) -> Iterator[Finding]:
     """Yield that train and test differ in a column."""
+    together = f"if rows that share it belong together: split: {{use: group, groups: {spelt(name)}}}"
     if coded:
         known = np.zeros(int(max(here.max(initial=0), there.max(initial=0))) + 1, np.bool_)
         known[0] = True
@@ -198,10 +219,12 @@ def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _L
         unseen = float((~known[there]).mean())
         if unseen > UNSEEN:
             advice = "a feature by counts or parts of it carries over; its levels do not"
-            if unseen > 1 - UNSEEN:
-                advice = f"if rows that share it belong together: split: {{use: group, groups: {name}}}"
+            advice = together if unseen > 1 - UNSEEN else advice
             yield Finding("warning", name, f"{unseen:.0%} of the test rows have levels that training lacks", advice)
             return
+    elif _numbers_groups(x[: looked.n], x[looked.n : looked.n + looked.t]):
+        what = "its values each stand in several training rows, and in none of the test"
+        yield Finding("warning", name, what, together)
     far = signals.distance(here, there)
     if far > APART:
         missing = [float((s == 0).mean()) for s in (here, there)]
@@ -209,6 +232,19 @@ def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _L
         what = f", missing in {missing[0]:.0%} of train and {missing[1]:.0%} of test" if gap else ""
         advice = "kit shift says more; if test lies later or elsewhere, split in the same way (split: time, group)"
         yield Finding("warning", name, f"is distributed otherwise in test (distance {far:.2f}){what}", advice)
+
+
+def _numbers_groups(here: Array, there: Array) -> bool:
+    """Return whether a number seems to name groups of rows: train repeats its values, and test has others."""
+    known = here[~np.isnan(here)]
+    if not len(known) or not np.isfinite(known).all() or (known != np.rint(known)).any():
+        return False
+    known = known.astype(np.int64)
+    asked = there[(there >= known.min()) & (there <= known.max())].astype(np.int64)  # greater ones may be later ones
+    if len(asked) <= len(there) / 2 or np.isin(asked, known).mean() >= UNSEEN:
+        return False
+    counts = np.unique(known, return_counts=True)[1]
+    return len(counts) > MANY_GROUPS and counts[counts > 1].sum() > (1 - UNSEEN) * len(known)
 
 
 def _order(looked: _Looked) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ class _Reader(Plugs):
         given = self.section(DataSection, top.get("data", {}), ("data",))
         data = given or DataSection()
         sets, augments = self._sets("features"), self._sets("augment")
-        split, repeats, data = self._split(top.get("split", "kfold"), data)
+        split, repeats, data = self._split(top.get("split", {}), data)
         self.refit, stop = split is not None and split.use == "time", self._stop(top.get("stop", {}), ("stop",))
         models = self._models(sets, augments, stop)
         blends = self._blends()
@@ -137,7 +137,8 @@ class _Reader(Plugs):
             return None, 1, data
         roles = {role: value[role] for role in ("groups", "time") if role in value}
         if "use" not in value and len(roles) < 2:
-            value = {"use": {"groups": "group", "time": "time"}.get("".join(roles), "kfold"), **value}
+            named = "".join(roles) or ("groups" if data.groups else "")
+            value = {"use": {"groups": "group", "time": "time"}.get(named, "kfold"), **value}
         repeats = self.count(value.get("repeats", 1), ("split", "repeats"))
         rest = {k: v for k, v in value.items() if k not in ("groups", "time", "repeats")}
         for role, column in roles.items():

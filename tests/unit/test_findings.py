@@ -21,13 +21,16 @@ def clean(seed: int = 0, n: int = N) -> pl.DataFrame:
     return pl.DataFrame({"x1": x[:, 0], "x2": x[:, 1], "c": np.array(["k", "l", "m", "n"])[c], "y": y})
 
 
-def findings(tmp_path, train: pl.DataFrame, test: pl.DataFrame | None = None, **data: object) -> list[dict]:
+def findings(
+    tmp_path, train: pl.DataFrame, test: pl.DataFrame | None = None, split: object = None, **data: object
+) -> list[dict]:
     test = clean(1, T).drop("y") if test is None else test
     recipe = {
         "data": {"train": train, "test": test, "target": "y", **data},
         "metric": "rmse" if train["y"].dtype.is_numeric() else "auc",
         "features": {"base": ["numeric", "category"]},
         "models": {"m": "lightgbm"},
+        **({"split": split} if split else {}),
     }
     found: list[dict] = kit.check(recipe, root=tmp_path)["findings"]
     return found
@@ -115,6 +118,42 @@ def test_columns_that_differ_between_train_and_test(tmp_path):
     assert any("only the test file has only" in f["what"] for f in found)
     severities = [f["severity"] for f in found]
     assert severities == sorted(severities, reverse=True), "warnings come first"
+
+
+def grouped(n: int, numbers: object, seed: int = 0) -> pl.DataFrame:
+    return clean(seed, n).with_columns(shop=pl.Series(np.random.default_rng(seed).choice(numbers, n)))
+
+
+def test_folds_that_tear_groups(tmp_path):
+    train, test = grouped(N, np.arange(50)), grouped(T, np.arange(50, 60), 1).drop("y")
+    found = findings(tmp_path, train, test, groups="shop", split="kfold")
+    assert of(found, "shop") == [
+        ("warning", "rows of one group stand in several folds (100% of all rows): learners know the others of it")
+    ]
+    assert findings(tmp_path, train, test, groups="shop") == []
+    assert findings(tmp_path, train, test, groups="shop", split={"use": "time", "time": "x1"}) == []
+
+
+def test_whole_numbers_that_name_groups(tmp_path):
+    numbers = np.random.default_rng(3).permutation(200)
+    train, test = grouped(N, numbers[:60]), grouped(T, numbers[60:100], 1).drop("y")
+    told = ("warning", "its values each stand in several training rows, and in none of the test")
+    assert told in of(findings(tmp_path, train, test), "shop")
+    for alike in (grouped(T, numbers[:100], 1), clean(1, T).with_columns(shop=pl.int_range(T) * 2 + 1)):
+        whats = [what for _, what in of(findings(tmp_path, train, alike.drop("y")), "shop")]
+        assert not any("each stand" in what for what in whats)
+    own = train.with_columns(shop=pl.int_range(N) * 2)
+    assert of(findings(tmp_path, own, test.with_columns(shop=pl.int_range(T) * 2 + 1)), "shop")[0][0] == "note", "a key"
+
+
+def test_test_rows_that_are_later(tmp_path):
+    train = clean().with_columns(day=pl.Series(np.arange(N)) // 4)
+    test = clean(1, T).drop("y").with_columns(day=pl.Series(np.arange(T)) // 4 + N // 4)
+    assert of(findings(tmp_path, train, test, time="day"), "day") == [
+        ("warning", "100% of the test rows are later than all training rows, and the folds are cut by chance")
+    ]
+    assert findings(tmp_path, train, test, time="day", split="time") == []
+    assert findings(tmp_path, train, test.with_columns(pl.col("day") - N // 4), time="day") == []
 
 
 def test_a_target_that_follows_the_order_of_rows(tmp_path):

@@ -319,6 +319,15 @@ def test_a_split_without_use_follows_from_its_columns(read, split, use, folds):
 
 
 @pytest.mark.parametrize(
+    ("split", "use"), [("", "group"), ("split: {folds: 3}\n", "group"), ("split: kfold\n", "kfold")]
+)
+def test_groups_of_the_data_stay_together_unless_another_split_is_named(read, split, use):
+    recipe = read(BASE.replace("target: y", "target: y, groups: g") + split)
+    assert (recipe.split.use, recipe.data.groups) == (use, "g")
+    assert read(BASE.replace("target: y", "target: y, time: t")).split.use == "kfold", "a time may be for lags alone"
+
+
+@pytest.mark.parametrize(
     ("extra", "refit"),
     [
         ("", False),
