@@ -70,7 +70,7 @@ def _plain(value: Any, at: KeyPath, frames: dict[str, Any]) -> Any:
         return value
     if isinstance(value, Path):
         return str(value)
-    if hasattr(value, "columns") and at[:1] == ("data",):
+    if hasattr(type(value), "columns") and at[:1] == ("data",):  # to ask a lazy frame itself costs
         part = ".".join(map(str, at[1:])).removesuffix(".path")
         frames[part] = value
         return f"the DataFrame {part}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import arrays, table
+from kit import arrays, frames, table
 from kit.canon import digest_file
 from kit.errors import DataError, nearest
 from kit.types import Array, Floats, Label
@@ -75,8 +75,7 @@ def read(source: Incoming, wanted: Wanted, part: str = "oof") -> Raw:
         digest = hashlib.sha256(np.ascontiguousarray(source).data).hexdigest()
         return _of_array(source, wanted, f"an array {source.shape}", digest)
     frame = _to_polars(source)
-    digest = hashlib.sha256(frame.write_csv().encode()).hexdigest()
-    return _of_frame(frame, wanted, "a frame", digest, part)
+    return _of_frame(frame, wanted, "a frame", frames.digest_of(frame), part)
 
 
 def frame_of(source: Incoming, part: str) -> pl.DataFrame | None:
@@ -128,17 +127,16 @@ def _of_array(values: Array, wanted: Wanted, name: str, digest: str) -> Raw:
 def _to_polars(source: Incoming) -> pl.DataFrame:
     import polars as pl
 
-    if isinstance(source, pl.DataFrame):
-        return source
     if isinstance(source, pl.Series):
         return source.to_frame(source.name or "pred")
-    if type(source).__module__.partition(".")[0] != "pandas":
+    if type(source).__module__.partition(".")[0] == "pandas":
+        source = source.to_frame(source.name or "pred") if not hasattr(source, "columns") else source
+        source = source.rename(columns=str)
+        source = source.reset_index(names=INDEX[0]) if source.index.nlevels == 1 else source
+    if not hasattr(type(source), "columns") and not hasattr(source, "__arrow_c_stream__"):
         got, allowed = type(source).__name__, "a path, a folder, a numpy array, a polars or pandas frame"
         raise DataError("these are no predictions", got=got, allowed=allowed)
-    frame = source.to_frame(source.name or "pred") if not hasattr(source, "columns") else source
-    frame = frame.rename(columns=str)
-    made: pl.DataFrame = pl.from_pandas(frame.reset_index(names=INDEX[0]))
-    return made
+    return frames.frame_of(source, "of predictions").rows
 
 
 def _of_frame(frame: pl.DataFrame, wanted: Wanted, name: str, digest: str, part: str) -> Raw:

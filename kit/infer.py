@@ -171,7 +171,7 @@ def _column(train: pl.Series, test: pl.Series, name: str, roles: Roles, *, comma
     if wish is not None:
         found = wishes.grant(found, _both(train, test), wish, name)
         notes = [Note(name, found.note)] if found.note else []
-    made = _finish(found, wish, key=wish is None and name not in roles.named)
+    made = _finish(found, wish, len(train), key=wish is None and name not in roles.named)
     if made is None:
         return _Made(None, None, found.form, (Note(name, f"not used, kit has no column kind for {train.dtype}"),))
     column, x, more = made
@@ -241,7 +241,7 @@ def _switches(left: Found, right: Found) -> Found | None:
 
 
 def _finish(
-    found: Found, wish: Wish | None, *, key: bool
+    found: Found, wish: Wish | None, n_train: int, *, key: bool
 ) -> tuple[Column, Callable[[], Array], tuple[str, str]] | None:
     """Return the header entry, what makes the array, and what was found out with the advice; None without a use."""
     family, values = found.form.family, found.values
@@ -259,8 +259,8 @@ def _finish(
     if family == "dates":
         return Column("date"), as_array, ("", "")
     key = key and found.form.style not in clocks.STYLES
-    may_be_key = key and kinds.may_number_rows(array_of(values.head(LOOK), family))
-    if may_be_key and kinds.is_number_key(as_array()):
+    may_be_key = key and kinds.may_number_rows(array_of(values.head(min(LOOK, n_train)), family))
+    if may_be_key and (kinds.is_number_key(x := as_array()) or kinds.counts_rows(x, n_train)):
         coded = forms.code(forms.as_text(values))
         return Column("key", tuple(coded.levels.to_list())), partial(array_of, coded, "text"), ("", "")
     # A sum is soon made, and finite where all values are; finite values may add up to an infinite sum.

@@ -47,6 +47,10 @@ def _slow_json(path: Path, data: bytes, is_list: bool) -> pl.DataFrame:
                 records += json.loads(part) if is_list else [json.loads(part)]
     except UnicodeDecodeError as error:
         raise DataError("the file is not UTF-8 text", place=str(path), next="save it as UTF-8") from error
+    except RecursionError as error:
+        raise DataError(
+            "values are nested too deeply", place=f"{path}:{line + 1}", next="flatten the records"
+        ) from error
     except json.JSONDecodeError as error:
         place = f"{path}:{line + error.lineno}"
         raise DataError("the file is not json", place=place, got=f"{error.msg}, column {error.colno}") from error

@@ -63,6 +63,12 @@ def may_number_rows(head: Array) -> bool:
     return not (ordered[1:] == ordered[:-1]).any()
 
 
+def counts_rows(x: Array, n_train: int) -> bool:
+    """Return whether numbers count the rows of train, and again those of test, as an index saved with the tables."""
+    counted = all(bool((np.diff(part) == 1).all()) for part in (x[:n_train], x[n_train:]))
+    return n_train >= KEY_ROWS and counted and bool(np.isfinite(x).all() and (x % 1 == 0).all())
+
+
 def is_number_key(x: Array) -> bool:
     """Return whether numbers number the rows: whole, all different, and close together."""
     if len(x) < KEY_ROWS or not may_number_rows(x[:LOOK]):

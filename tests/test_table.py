@@ -228,6 +228,7 @@ def test_read_json_takes_late_keys_and_the_nan_that_python_writes(read):
         ("dict.json", b'{"a":[1,2]}', ["a list of records"]),
         ("list.json", b"[1,2]", ["a list of records"]),
         ("none.json", b"[]", ["no rows"]),
+        ("deep.jsonl", b'{"a":1}\n' + b"[" * 5000, ["deep.jsonl:2", "nested too deeply"]),
         ("bad.parquet", b"PAR1", ["cannot be read"]),
         ("a.xlsx", b"x", ["unknown file type", "csv, tsv"]),
         ("a.csv", b"PAR1...", ["a.csv", "is parquet", ".parquet"]),

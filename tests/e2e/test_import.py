@@ -269,6 +269,18 @@ def test_numbers_that_are_none_are_refused(toy, mate):
     mate.refused("no predictions", oof={"pred": [1]})
 
 
+def test_frames_may_hold_what_is_no_prediction(toy, mate):
+    """Columns of mixed objects, periods and lists stand beside the predictions; other kinds of frames are frames."""
+    toy.run()
+    expected = mate.take()["score"]
+    oof = mate.oof.to_pandas()
+    oof["mixed"] = pd.Series([1, "x"] * 60, dtype=object)
+    oof["month"] = pd.period_range("2021-01", periods=120, freq="M")
+    oof["list"] = [[1], None] * 60
+    assert mate.take(oof, name="mate2")["score"] == expected
+    assert mate.take(mate.oof.lazy(), mate.tests.to_arrow(), name="mate3")["score"] == expected
+
+
 def test_what_the_audit_calls_an_error_is_refused_unless_one_insists(toy, mate):
     toy.run()
     mate.refused("shifted", "--anyway", oof=mate.oof.with_columns(pred=np.roll(mate.pred, 1)))

@@ -167,6 +167,17 @@ def test_keys_are_told_from_amounts_and_prose():
     assert infer.build(frame, None, Roles(kinds={"number": "numeric"})).header["number"].kind == "numeric"
 
 
+def test_an_index_saved_with_each_file_is_a_key():
+    """Its numbers begin anew in test, so that they are not all different; a ranking that does so is none."""
+    train = pl.DataFrame({"Unnamed: 0": range(60), "rank": [*range(1, 60), 0]})
+    test = pl.DataFrame({"Unnamed: 0": range(9), "rank": range(9)})
+    kinds = {name: column.kind for name, column in infer.build(train, test).header.items()}
+    assert kinds == {"Unnamed: 0": "key", "rank": "numeric"}
+    assert infer.build(train, test, Roles(named=["Unnamed: 0"])).header["Unnamed: 0"].kind == "numeric"
+    fractions = infer.build(pl.DataFrame({"x": np.arange(60) + 0.5}), pl.DataFrame({"x": [0.5]}))
+    assert fractions.header["x"].kind == "numeric"
+
+
 # -- more values of the same form
 
 
