@@ -12,7 +12,7 @@ from kit.canon import stream
 from kit.contracts import Codec, Learnt, Scope
 from kit.errors import RecipeError
 from kit.params import Params
-from kit.types import Block, Design, Floats, Rows, Task
+from kit.types import Block, Design, Floats, Ints, Rows, Task
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class DesignSpec:
 class Designs:
     """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows.
 
-    `synthetic`: the rows below the `n_real` real ones, without columns. `barren`: augmenters that made none.
+    `synthetic`: the rows below the `n_real` real ones, without columns. `counted`: which of all these rows are those of
+    `train`, the ones whose weight is not 0. `barren`: augmenters that made none.
     """
 
     train: Design
@@ -48,6 +49,7 @@ class Designs:
     codec: Codec
     learnt: tuple[Learnt, ...]
     n_real: int
+    counted: Ints
     synthetic: tuple[Rows, ...] = ()
     barren: tuple[str, ...] = ()
 
@@ -69,11 +71,12 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
     y = np.concatenate([codec.encode(part) for part in (learn, *synthetic)])
-    train = _counted(Design(blocks, y, _weigh(spec, rows), rows.v))
+    train, counted = _counted(Design(blocks, y, _weigh(spec, rows), rows.v))
     watched = None
     if stop is not None:
         watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
-    return Designs(train, watched, codec, learnt, len(learn), tuple(replace(s, x={}) for s in synthetic), barren)
+    without = tuple(replace(s, x={}) for s in synthetic)
+    return Designs(train, watched, codec, learnt, len(learn), counted, without, barren)
 
 
 def scope_of(feature: str, params: Params) -> Scope:
@@ -82,14 +85,15 @@ def scope_of(feature: str, params: Params) -> Scope:
     return scope
 
 
-def _counted(design: Design) -> Design:
-    """Return the design without the rows whose weight is 0: a learner that has no weights would learn from them too."""
+def _counted(design: Design) -> tuple[Design, Ints]:
+    """Return the design without the rows whose weight is 0, and the places of the others: a learner that has no weights
+    would learn from them too."""
     if (design.w > 0).all() or not (design.w > 0).any():
-        return design
+        return design, np.arange(len(design))
     kept = np.flatnonzero(design.w > 0)
     blocks = tuple(replace(block, x=block.x[kept]) for block in design.blocks)
     y = None if design.y is None else design.y[kept]
-    return Design(blocks, y, design.w[kept], design.v[kept])
+    return Design(blocks, y, design.w[kept], design.v[kept]), kept
 
 
 def concat(parts: Sequence[Rows]) -> Rows:

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from kit.errors import DataError, RecipeError, nearest
+from kit.design import concat
 from kit.fitting import folds_for, inputs_of, spec_of
 from kit.fold import designs_of
 from kit.opening import Opened
-from kit.types import Array, Design, Rows
+from kit.types import Array, Design, Ints, Rows
 
 
 def export(opened: Opened, model: str, fold: int, target: Path) -> dict[str, Any]:
     """Write learning, held and test matrices of a fold into `target`; return their shapes by file.
 
     Files: learn_X (n, d) float32, learn_y (as the learner sees it), learn_w, learn_row, learn_parents (rows a synthetic
-    row, whose row number is below 0, was made of), held_X, held_y, held_row, test_X, test_row as .npy; names.json.
+    row, whose row number is below 0, was made of; rows of weight 0 are left out), held_X, held_y, held_row, test_X, test_row as .npy; names.json.
 
     Raises:
         RecipeError: there is no such model or fold.
@@ -42,23 +43,20 @@ def export(opened: Opened, model: str, fold: int, target: Path) -> dict[str, Any
     folds = folds_for(stage, opened.store, train)
     designs, learning, synthetic, held = designs_of(spec_of(stage, opened.store), train, test, folds)
     arrays = {
-        **_part("learn", designs.train, [learning, *synthetic]),
-        **_part("held", designs.of(held.blind()), [held]),
-        **_part("test", designs.of(test.blind()), [test]),
+        **_part("learn", designs.train, concat([learning, *synthetic]), designs.counted),
+        **_part("held", designs.of(held.blind()), held),
+        **_part("test", designs.of(test.blind()), test),
         "held_y": np.asarray(held.y),
     }
     _write(arrays, {"names": list(designs.train.names), "categories": designs.train.categories}, target)
     return {name: list(array.shape) for name, array in arrays.items()}
 
 
-def _part(name: str, design: Design, rows: list[Rows]) -> dict[str, Array]:
-    arrays: dict[str, Array] = {
-        f"{name}_X": design.matrix(),
-        f"{name}_row": np.concatenate([r.row for r in rows]),
-    }
+def _part(name: str, design: Design, rows: Rows, counted: Ints | None = None) -> dict[str, Array]:
+    at = slice(None) if counted is None else counted
+    arrays: dict[str, Array] = {f"{name}_X": design.matrix(), f"{name}_row": rows.row[at]}
     if design.y is not None:
-        parents = np.concatenate([r.parents for r in rows])
-        arrays |= {f"{name}_y": design.y, f"{name}_w": design.w, f"{name}_parents": parents}
+        arrays |= {f"{name}_y": design.y, f"{name}_w": design.w, f"{name}_parents": rows.parents[at]}
     return arrays
 
 

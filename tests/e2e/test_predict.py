@@ -261,6 +261,18 @@ def test_export_hands_out_what_a_learner_sees(toy):
     assert wrong.code == 2 and "0 to 2" in wrong.err
 
 
+def test_export_names_the_rows_that_are_learnt_from(toy):
+    """Rows that a weighting drops are missing in all files alike."""
+    toy.edit(("models:", "weights: {use: undersample, cap: 0.3}\nmodels:"))
+    out = toy.folder / "matrices"
+    done = toy.kit("export", str(toy.folder / "r.yaml"), "--model", "a", "--fold", "1", "-o", str(out), "--json")
+    assert done.code == 0, done.err
+    y, w, row = (np.load(out / f"learn_{n}.npy") for n in ("y", "w", "row"))
+    truth = pl.read_csv(toy.folder / "train.csv")["y"].to_numpy()
+    assert len(row) + len(np.load(out / "held_row.npy")) < 120 and (w > 0).all()
+    np.testing.assert_allclose(y, truth[row])
+
+
 def test_new_rows_are_written_as_the_recipe_says(toy):
     toy.edit(("id: id,", "id: id, encoding: latin-1,"))
     for name in ("train.csv", "test.csv"):
