@@ -178,6 +178,7 @@ class Session:
         temp = store.temporary()
         job = project.job(place, self._deadline(project, parts), temp / "stop")
         study = studies.open_study(place, job.better, project.tie())
+        studies.check_ranges(study, place, job.dimensions)
         with FileLock(job.lock):
             studies.enqueue(study, project.starts()[: options.trials], project.dimensions, project.defaults())
         self.observer.begin(f"{recipe.name}/{stem}")

@@ -95,6 +95,27 @@ def distributions(dimensions: Sequence[Dimension]) -> dict[str, BaseDistribution
     return found
 
 
+def check_ranges(study: Study, place: Place, dimensions: Sequence[Dimension]) -> None:
+    """Raise RecipeError where a study cannot hold trials of these ranges beside the ones it has.
+
+    Ends may move and parameters come and go; a scale, a kind of number and a set of choices stay.
+    """
+    from optuna.distributions import check_distribution_compatibility
+
+    wanted = distributions(dimensions)
+    for trial in study.get_trials(deepcopy=False):
+        for name in trial.distributions.keys() & wanted.keys():
+            try:
+                check_distribution_compatibility(trial.distributions[name], wanted[name])
+            except ValueError as error:
+                raise RecipeError(
+                    "this study searched another kind of range, and one study cannot hold both",
+                    place=f"{place.shown} ({place.name})",
+                    got=f"{name}: {trial.distributions[name]}, now {wanted[name]}",
+                    next="--new begins another study and leaves this one; or undo the change",
+                ) from error
+
+
 def enqueue(
     study: Study, starts: Sequence[Start], dimensions: Sequence[Dimension], defaults: Mapping[str, Any]
 ) -> None:

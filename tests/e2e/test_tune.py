@@ -259,6 +259,17 @@ def test_a_study_refuses_to_mix(tuned: Toy) -> None:
     assert "what is scored" in error(tuned, "--model", "a", "--trials", "3")
 
 
+def test_ranges_of_a_study_may_widen_but_not_change_their_kind(tuned: Toy) -> None:
+    ranges = "\ntune: {models: {a: {ranges: {max_bin: {low: 20, high: %s}}}}}"
+    tuned.write(RECIPE + ranges % "60")
+    tune(tuned, "--model", "a", "--trials", "1")
+    tuned.write(RECIPE + ranges % "60, log: true")
+    told = error(tuned, "--model", "a", "--trials", "2")
+    assert "another kind of range" in told and "max_bin" in told and "--new" in told
+    tuned.write(RECIPE + ranges % "80")
+    assert tune(tuned, "--model", "a", "--trials", "2")["trials"]["failed"] == 0
+
+
 def test_a_storage_by_url_holds_the_study(tuned: Toy) -> None:
     import optuna
 
