@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kit.errors import DataError, RecipeError, nearest
 from kit.design import concat
+from kit.errors import DataError, RecipeError, nearest
 from kit.fitting import folds_for, inputs_of, spec_of
 from kit.fold import designs_of
 from kit.opening import Opened
@@ -22,7 +22,8 @@ def export(opened: Opened, model: str, fold: int, target: Path) -> dict[str, Any
     """Write learning, held and test matrices of a fold into `target`; return their shapes by file.
 
     Files: learn_X (n, d) float32, learn_y (as the learner sees it), learn_w, learn_row, learn_parents (rows a synthetic
-    row, whose row number is below 0, was made of; rows of weight 0 are left out), held_X, held_y, held_row, test_X, test_row as .npy; names.json.
+    row, whose row number is below 0, was made of; rows of weight 0 are left out), held_X, held_y, held_row, test_X,
+    test_row as .npy; names.json.
 
     Raises:
         RecipeError: there is no such model or fold.
