@@ -112,6 +112,10 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
 
     if form.family == "text":
         return code(as_text(series)), 0
+    if form.style in amounts.COMMAS and series.dtype == pl.String:
+        text = code(series)  # 2.500 is 2500 here, whatever stands beside it
+        values = spread(under(text.levels, form), text)
+        return values, values.null_count() - int((text.codes < 0).sum())
     found = interpret(series, form.style.rpartition(" ")[2], comma=form.style in amounts.COMMAS)
     # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
@@ -274,8 +278,13 @@ def under(levels: pl.Series, form: Form) -> pl.Series:
         return low.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
     if form.style in clocks.STYLES:
         return clocks.read(levels, form.style)
-    plain = levels.cast(pl.Float64, strict=False)
-    return plain.fill_null(amounts.read(levels, amounts.Amounts(form.style or next(iter(amounts.STYLES)))))
+    written = amounts.read(levels, amounts.Amounts(form.style or next(iter(amounts.STYLES))))
+    return written.fill_null(levels.cast(pl.Float64, strict=False))
+
+
+def is_spelled(form: Form) -> bool:
+    """Return whether values are to be read as text, even where all are numbers: names, and amounts such as 2.500."""
+    return form.family == "text" or form.style in amounts.COMMAS
 
 
 def spread(levels: pl.Series, coded: Coded) -> pl.Series:

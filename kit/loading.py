@@ -203,7 +203,7 @@ def _extra_parts(recipe: Recipe) -> list[tuple[str, ExtraSection, At]]:
 def _with_extra(built: infer.Table, recipe: Recipe) -> Added:
     data = recipe.data
     features = set(built.header) - _named(recipe) - set(data.drop) - built.missing_in_test
-    texts = [name for name, form in built.forms.items() if form.family == "text"]
+    texts = [name for name, form in built.forms.items() if forms.is_spelled(form)]
     files = [Extra(e.path, _rows(part, e.path, recipe, at, texts), e.weight) for part, e, at in _extra_parts(recipe)]
     return add(built, files, data.target, sorted(features))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import archive, exporting, frames, intervals, oofdir, sample, strictyaml, table
+from kit import archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -115,8 +115,8 @@ def _like(made: pl.DataFrame, given: Any) -> Any:
 
 
 def _texts(about: Mapping[str, Any]) -> list[str]:
-    """Return the columns that were text in training: 12 among words stays a word where a new file has numbers alone."""
-    columns = [name for name, spec in about["columns"].items() if spec["form"]["family"] == "text"]
+    """Return the columns to read as text: 12 among words stays a word where a new file has numbers alone."""
+    columns = [name for name, spec in about["columns"].items() if forms.is_spelled(forms.Form(**spec["form"]))]
     return [*columns, *([about["id"]] if about.get("id_text") else [])]
 
 

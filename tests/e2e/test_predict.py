@@ -125,13 +125,14 @@ data: {train: train.csv, test: test.csv, id: id, target: y}
 metric: rmse
 split: {use: kfold, folds: 2}
 models:
-  a: {use: sklearn, features: category, params: {estimator: Ridge}}
+  a: {use: sklearn, features: [numeric, category], params: {estimator: Ridge}}
 """
 
 
 def test_a_row_alone_is_read_as_among_others(toy):
     """Numbers among words, codes with leading zeros and ids like 12e5 are no numbers where no word stands beside."""
     rows = pl.DataFrame({"id": ["12e5", "7"], "c": ["1.0", "n.a."], "zip": ["007", "012"], "f": ["True", "False"]})
+    rows = rows.with_columns(price=pl.Series(["1.234,5", "2.500"]))
     n = 40
     train = pl.concat([rows] * n).with_columns(id=pl.Series([f"a{i}" for i in range(2 * n)]))
     train.with_columns(y=pl.Series([1.0, -1.0] * n)).write_csv(toy.folder / "train.csv")
@@ -145,7 +146,7 @@ def test_a_row_alone_is_read_as_among_others(toy):
         assert one["id"].to_list() == rows["id"].to_list()[i : i + 1]
         np.testing.assert_allclose(one["pred"], whole["pred"][i : i + 1], rtol=1e-6)
     # In a frame of numbers the zeros are gone; 7 can only be 007.
-    frame = pd.DataFrame({"id": ["x"], "c": [1], "zip": [7], "f": [1]})
+    frame = pd.DataFrame({"id": ["x"], "c": [1], "zip": [7], "f": [1], "price": 1234.5})
     np.testing.assert_allclose(kit.predict("r", frame, root=toy.root)["pred"], whole["pred"][:1], rtol=1e-6)
     out = toy.folder / "sub.csv"
     rows[:1].with_columns(id=pl.lit("0012")).write_csv(toy.folder / "one.csv")
