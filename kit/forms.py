@@ -119,7 +119,9 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
     found = interpret(series, form.style.rpartition(" ")[2], comma=form.style in amounts.COMMAS)
     # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
-    if found.form.family == "nothing" or (found.form.family == form.family and not clock):
+    # 13/1/2021 is no date where the month comes first, not even alone.
+    orders = {style[-3:] for style in (form.style, found.form.style) if style.endswith(dates.ORDERS)}
+    if found.form.family == "nothing" or (found.form.family == form.family and not clock and len(orders) < 2):
         return found.values, 0
     if {form.family, found.form.family} == {"numbers", "true/false"} and not clock:
         return _switched(found.values, form)

@@ -187,6 +187,7 @@ def test_an_index_saved_with_each_file_is_a_key():
         (["$1,000", "$5"], ["$2", "x", None], [2, None, None], 1),
         (["1", "2"], [3.5, None, 4], [3.5, None, 4], 0),
         (["25/12/2020"], ["1/2/2021", "nothing"], [18659, None], 1),
+        (["12/25/2020", "1/2/2020"], ["13/1/2021"], [None], 1),
         (["2020-01-01"], [5, 6], [None, None], 2),
         (["TRUE", "false"], ["True", "1"], [True, None], 1),
         (["TRUE", "false"], [1, 0, None], [True, False, None], 0),
