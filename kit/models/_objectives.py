@@ -50,6 +50,7 @@ class Dialect:
     def known(self, kind: TaskKind) -> dict[str, str]:
         """Return every name that fits a task -> kit's name."""
         own = [name for name in BY_TASK[kind] if name in self.native or name in self.custom]
+        own += ["gaussian"] if kind == "regression" and "gaussian" in self.native else []
         known = {name: name for name in own}
         known |= {self.native[name]: name for name in own if name in self.native}
         return known | {alias: name for alias, name in self.aliases.items() if name in own}
@@ -94,7 +95,7 @@ def _named(wanted: str, task: Task, dialect: Dialect) -> str:
     known = dialect.known(task.kind)
     if task.objective == "gaussian":
         rule = "this metric wants a mean and a std: only the gaussian objective gives them"
-        known = {"gaussian": "gaussian", dialect.native.get("gaussian", "gaussian"): "gaussian"}
+        known = {said: name for said, name in known.items() if name == "gaussian"}
     if wanted not in known:
         hint = nearest(wanted, known) or "leave it out: kit takes it from the metric"
         raise RecipeError(rule, place="objective", got=wanted, allowed=tuple(known), next=hint)

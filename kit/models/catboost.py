@@ -30,7 +30,7 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 OBJECTIVES: tuple[Objective, ...] = ("squared", "absolute", "logloss", "softmax", "gaussian")
 STEPS = "n_estimators"
 STEP_GROWS = True
-DATA_PARAMS: tuple[str, ...] = ("class_weight",)
+DATA_PARAMS: tuple[str, ...] = ("class_weight", "objective")
 DEVICES: tuple[str, ...] = ("cpu", "cuda")
 COST = 3.0
 
@@ -134,7 +134,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     if held is not None and len(present):
         held = boosting.chosen(held, np.isin(held.y, present))
     scale = (0.0, 1.0)
-    if task.objective == "gaussian":
+    if chosen_of(params.objective, params.level, task).loss.name == "gaussian":
         # The variance output starts from 1, far away where y is large.
         mean = float(np.average(rows.y, weights=rows.weight))
         scale = (mean, float(np.sqrt(np.average((rows.y - mean) ** 2, weights=rows.weight))))

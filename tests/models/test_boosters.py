@@ -267,3 +267,15 @@ def test_gaussian_std_follows_the_noise_and_the_scale() -> None:
     assert pred.std is not None
     assert 2000 < np.median(pred.std[x[:, 0] > 0.1]) < 4000
     assert 200 < np.median(pred.std[x[:, 0] < -0.1]) < 600
+
+
+def test_catboost_gives_its_own_std_under_any_metric_of_a_regression_where_it_is_asked_to() -> None:
+    rows = design(300, "gaussian")
+    known = fitted("catboost", TASKS["gaussian"], rows, None, n_estimators=20).predict(blind(rows))
+    assert known.std is not None
+    for params in ({"objective": "gaussian"}, {"loss_function": "RMSEWithUncertainty"}):
+        asked = fitted("catboost", SQUARED, rows, None, n_estimators=20, **params).predict(blind(rows))
+        assert asked.std is not None
+        assert (asked.mean.tobytes(), asked.std.tobytes()) == (known.mean.tobytes(), known.std.tobytes())
+    with pytest.raises(RecipeError, match="no such objective"):
+        fitted("lightgbm", SQUARED, rows, None, objective="gaussian")
