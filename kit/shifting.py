@@ -29,13 +29,17 @@ FOLDS, ROUNDS = 5, 100
 ALIKE, APART = 0.55, 0.7
 """AUC up to which the files are alike, and from which they differ much (Kaggle practice)."""
 
+COMPARED = {"numeric": ("numeric", "date"), "category": ("category",), "text_stats": ("text",)}
+"""Feature -> kinds of columns it compares. Of texts: lengths and shares of kinds of characters, not what they say."""
+
 TASK = Task("binary", "logloss", ("train", "test"), "test")
 
 
 def shift(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bool = False) -> dict[str, Any]:
     """Return the AUC with which test rows are told from training rows, its standard error, and the columns behind it.
 
-    `effective_share`: effective share of the training rows, were they weighted to look like test rows.
+    `effective_share`: effective share of the training rows, were they weighted to look like test rows. `left_out`:
+    columns of kinds that are not compared.
 
     Raises:
         DataError: there are no test rows, or no column to tell them by.
@@ -64,6 +68,7 @@ def shift(path: str | Path, *, set: Sets = (), root: str | Path = ".", trust: bo
         "columns": [{"name": names[i], "share": float(gain[i])} for i in order if gain[i] > 0.005],
         "effective_share": _effective_share(y, pred),
         "rows": {"train": int((1 - y).sum()), "test": int(y.sum())},
+        "left_out": [n for n in opened.facts.free if opened.facts.header[n].kind not in sum(COMPARED.values(), ())],
     }
 
 
@@ -82,14 +87,13 @@ def _rows(opened: Opened) -> Rows:
 
 
 def _spec(opened: Opened) -> FitSpec:
-    kinds = {"numeric": ("numeric", "date"), "category": ("category",)}
     features = []
-    for use, accepted in kinds.items():
+    for use, accepted in COMPARED.items():
         columns = tuple(n for n in opened.facts.free if opened.facts.header[n].kind in accepted)
         if columns:
             features.append(Use("features", use, registry.load("features", use).Params(columns=columns)))
     if not features:
-        raise DataError("there is no numeric or category column to compare", next="kit check prints the columns")
+        raise DataError("there is no column of numbers, categories or texts", next="kit check prints the columns")
     plain = Use("codecs", "identity", registry.load("codecs", "identity").Params())
     design = DesignSpec(tuple(features), (), None, plain, opened.recipe.seed, 0)
     model = Use("models", "lightgbm", registry.load("models", "lightgbm").Params(n_estimators=ROUNDS))

@@ -29,6 +29,8 @@ def command(recipe: str, set_: tuple[str, ...], root: str, trust: bool, as_json:
         click.echo(f"train and test are {found['verdict']}: AUC {found['auc']:.3f} +- {found['auc_se']:.3f}")
         for column in found["columns"] if found["verdict"] != "alike" else []:
             click.echo(f"  {column['share']:6.1%}  {column['name']}")
+        if found["left_out"]:
+            click.echo(f"not compared: {', '.join(found['left_out'])}")
         click.echo(f"weighted to look like test, {found['effective_share']:.0%} of the training rows would count")
         return 0
 

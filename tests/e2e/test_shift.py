@@ -22,6 +22,19 @@ def test_the_column_that_moved_is_named(toy):
     assert shown.code == 0 and "very different" in shown.out and "x2" in shown.out
 
 
+def test_texts_are_compared_and_what_is_not_is_named(toy):
+    rng = np.random.default_rng(0)
+    for name, n, longest in (("train", 120, 8), ("test", 60, 20)):
+        texts = [" ".join(rng.choice(["red", "car", "tree", "sun"], rng.integers(4, longest))) for _ in range(n)]
+        frame = pl.DataFrame(
+            {"id": np.arange(n) + 500 * (n < 100), "said": texts, "code": [f"{name}-{i}" for i in range(n)]}
+        )
+        (frame.with_columns(y=rng.normal(size=n)) if n > 100 else frame).write_csv(toy.folder / f"{name}.csv")
+    toy.edit(("target: y}", "target: y, kinds: {said: text, code: key}}"), ("[numeric, category]", "[text_stats]"))
+    found = toy.kit("shift", str(toy.folder / "r.yaml"), "--json").json
+    assert found["auc"] > 0.7 and "said" in found["columns"][0]["name"] and found["left_out"] == ["code"]
+
+
 def test_no_test_rows_is_told(toy):
     toy.edit((", test: test.csv", ""))
     done = toy.kit("shift", str(toy.folder / "r.yaml"))
