@@ -162,7 +162,7 @@ def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
         "weights": None if weights is None else dict(zip(wish.names, weights, strict=True)),
         "verdicts": {m["name"]: m["verdict"] for m in about["members"]},
         "peeked": oof.peeked,
-        "transductive": oof.transductive,
+        "transductive": oof.transductive or _rests_on_test(wish),
         "truncated": False,
         "missing": [],
         **({"evaluate": first["evaluate"]} if "evaluate" in first else {}),
@@ -170,6 +170,12 @@ def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
         "versions": _libs(made),
         **about,
     }
+
+
+def _rests_on_test(wish: Wish) -> bool:
+    """Return whether the blend learns by weights that were estimated from test rows."""
+    learns: bool = getattr(registry.load("stackers", wish.stacker.use), "LEARNS", True)
+    return learns and bool(wish.sources[0].card.get("evaluate", {}).get("transductive"))
 
 
 def _same_rows(made: Made, oof: Oof) -> dict[str, Any]:

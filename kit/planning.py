@@ -171,7 +171,7 @@ class _Compiler:
         made = {"verb": "oof", "fits": fits, "folds": folds_key, "task": task_dict(self.facts.task)}
         made |= {
             "peeked": policy in STARRED,
-            "transductive": transductive(model, self.names, base["columns"]),
+            "transductive": transductive(model, self.names, base["columns"]) or estimated is not None,
             "code": code_file(oof),
         }
         made |= {"sources": [self.names.keys[self.names.source(name)] for name in model.needs]}
@@ -220,6 +220,8 @@ class _Compiler:
         made |= {"x": self.names.content(needs), "columns": columns} if needs.columns else {}
         why = f" ({plug.use} for {registry.shown(metric)})" if blend.name == self.recipe.added else ""
         made |= {"v": self.v_key}
+        if self.v_key and self.recipe.evaluate.model is not None and getattr(module, "LEARNS", True):
+            made |= {"transductive": True}
         inputs = [*sources, *columns.values(), *([self.v_key] if self.v_key else [])]
         return self._add(f"blend {blend.name}{why}", made, inputs, files=needs.files, sources=list(blend.sources))
 

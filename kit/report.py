@@ -174,7 +174,8 @@ def _declared(result: Result) -> None:
     lay(table)
     about = next(iter(cards.values()))["evaluate"]
     shares = [f"{b}: {p:.1%} -> {q:.1%}" for b, p, q in zip(*(about[k] for k in SHARES), strict=True)]
-    out.print("train -> test: " + ", ".join(shares), soft_wrap=True)
+    how = ", estimated from the test rows (transductive)" if about["transductive"] else ""
+    out.print(f"train -> test{how}: " + ", ".join(shares), soft_wrap=True)
     if "distance" in about:
         told = f"the estimate leaves {about['distance']:.1%} of the predictions for test unexplained"
         out.print(told + (": more than label shift is at work" if about["distance"] > UNEXPLAINED else ""))

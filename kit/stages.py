@@ -159,6 +159,7 @@ def _blend(stage: Stage, store: Store) -> None:
     sources = [load_oof(store.open(key)) for key in made["sources"]]
     group, test_group, keys = _key(stage, store, facts)
     oof, full = crossfit(spec, sources, scoring_weights(stage, store), group, test_group)
+    oof = replace(oof, transductive=oof.transductive or made.get("transductive", False))
     weights = None if full.weights is None else _plain(full.weights)
     about = {"weights": weights, "seconds": time.perf_counter() - began}
     with _saved("combiner", {"combiner": full, "keys": keys}) as folder:

@@ -14,6 +14,7 @@ from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
 LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression",)
 LINEAR: bool = False
+LEARNS: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, 1)
 RETURNS: PredKind | None = "value"

@@ -92,6 +92,8 @@ def test_an_estimate_finds_the_test_distribution(known, by):
     distance = np.abs(true - about["test_shares"]).sum() / 2
     assert distance < 0.15 < np.abs(true - about["train_shares"]).sum() / 2
     assert about["transductive"] is True and about["distance"] < 0.2
+    marks = {name: known.card(name)["transductive"] for name in ("a", "b", "mix")}
+    assert marks == {"a": False, "b": by != "counts", "mix": True}
     real = float(np.sqrt(np.mean((known.oof("b", "test")["pred"].to_numpy() - truth) ** 2)))
     assert abs(card["score"] - real) < abs(card["plain_score"] - real)
 
@@ -105,7 +107,10 @@ def test_what_rests_on_an_estimate_carries_its_error(known):
     spread = np.array(card["evaluate"]["covariance"])
     assert spread.shape == (len(card["evaluate"]["bins"]),) * 2 and abs(spread.sum()) < 1e-9
     told = known.kit("blend", "r:a", "r:b", "--use", "mean", "--json").json["blends"]["blend"]["nested"]
-    assert known.card("blend", "blends")["evaluate"] == card["evaluate"]
+    mean = known.card("blend", "blends")
+    assert mean["evaluate"] == card["evaluate"] and not mean["transductive"]
+    known.kit("blend", "r:a", "r:b", "--use", "nnls", "--json")
+    assert known.card("blend", "blends")["transductive"]
     assert told["low"] < told["expected"] < told["high"] and told["se"] > 0
 
 
