@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from kit import registry
-from kit.errors import DataError
-from kit.recipe import Blend, Plug, Recipe
+from kit.errors import DataError, RecipeError
+from kit.recipe import Blend, Model, Plug, Recipe
 from kit.types import Floats, Pred, Task
 from kit.wording import placed
 
@@ -48,6 +48,7 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
     except DataError as error:
         raise placed(error, recipe.document, ("metric",)) from error
     for model in recipe.models:
+        _check_average(recipe, model, y)
         use = model.codec.use if model.codec else registry.load("metrics", recipe.metric).CODEC
         refuse = getattr(registry.load("codecs", use), "check", None)
         try:
@@ -56,6 +57,17 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
         except DataError as error:
             at = ("models", model.name, "target_transform") if model.codec else ("metric",)
             raise placed(error, recipe.document, at) from error
+
+
+def _check_average(recipe: Recipe, model: Model, y: Floats) -> None:
+    """Raise RecipeError where the seeds of a regression are averaged in a space that its values do not lie in."""
+    least = float(y.min(initial=np.inf))
+    needs = {"logit": "probabilities", "geometric": "values above 0"}.get(model.average)
+    if needs is None or (model.average == "geometric" and least > 0):
+        return
+    got = f"a regression, whose least target is {least:g}"
+    error = RecipeError(f"average: {model.average} is for {needs}", got=got, next="average: mean or median")
+    raise placed(error, recipe.document, ("models", model.name, "average"))
 
 
 def _by_score(blend: Blend) -> Blend:

@@ -109,7 +109,9 @@ def _centre(mean: Floats, space: str) -> Floats:
     if space == "median":
         centre = np.median(mean, axis=0)
     elif space == "geometric":
-        centre = np.exp(np.log(np.clip(mean, 1e-15, None)).mean(axis=0))
+        # Below 0 lie only values, of a target above it: such a row has no geometric mean.
+        below = (mean < 0).any(axis=0)
+        centre = np.where(below, mean.mean(axis=0), np.exp(np.log(np.clip(mean, 1e-15, None)).mean(axis=0)))
     else:
         p = np.clip(mean, 1e-15, 1 - 1e-7)
         centre = 1 / (1 + np.exp(-np.log(p / (1 - p)).mean(axis=0)))

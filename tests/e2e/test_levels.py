@@ -131,6 +131,10 @@ def test_seeds_are_averaged_in_the_space_asked_for(toy):
     toy.edit(("stop: fixed}\n  b", "stop: fixed, average: middle}\n  b"))
     done = toy.kit("run", str(toy.folder / "r.yaml"))
     assert done.code == 2 and "unknown space" in done.err
+    for space in ("logit", "geometric"):  # y has values below 0
+        toy.edit(("stop: fixed}\n  b", f"stop: fixed, average: {space}}}\n  b"))
+        done = toy.kit("run", str(toy.folder / "r.yaml"))
+        assert done.code == 2 and f"average: {space} is for" in done.err
 
 
 OWN_FEATURE = '''

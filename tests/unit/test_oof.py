@@ -47,6 +47,11 @@ def test_averages_of_means_and_variances():
     assert average(mean, None).std is None
 
 
+def test_a_row_with_a_value_below_0_has_no_geometric_mean():
+    mean = np.array([[[2.0], [-1.0]], [[8.0], [3.0]]], np.float32)
+    np.testing.assert_allclose(average(mean, None, space="geometric").mean[:, 0], [4.0, 1.0], rtol=1e-6)
+
+
 def test_an_average_does_not_hang_on_the_order():
     rng = np.random.default_rng(1)
     mean = rng.normal(size=(5, 1000, 1)).astype(np.float32)
