@@ -7,7 +7,6 @@ design) and ends one task without touching another.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from pebble import ProcessPool
 
+from kit.spawning import Spawning
 from kit.stage import Stage
 from kit.stages import run
 from kit.store import Store
@@ -73,8 +73,7 @@ class Workers:
         slot.future = slot.pool.schedule(_work, args=(stage.to_json(), self._root, self._threads))
 
     def _pool(self) -> Any:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPool(max_workers=1, context=context, initializer=settle, initargs=[self._threads])
+        return ProcessPool(max_workers=1, context=Spawning(), initializer=settle, initargs=[self._threads])
 
     def end(self, slot: Slot) -> None:
         """End the task of a slot, its process with it; the next task gets a new process."""

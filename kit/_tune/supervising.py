@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from kit._tune.leases import BETWEEN_SECONDS, PROBLEM, Watchman
 from kit._tune.storages import connect
 from kit._tune.studies import START
 from kit.errors import FitError
+from kit.spawning import Process
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -98,7 +98,7 @@ def interruptible() -> Iterator[Watched]:
 
 def begin(job: Job, slot: int) -> Any:
     """Return a worker process that has begun."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(job.to_json(), slot), daemon=True)
+    process = Process(target=work, args=(job.to_json(), slot), daemon=True)
     process.start()
     return process
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,18 @@ def test_torch_gets_a_process_of_its_own_where_it_must(
     assert slot.pool is first
     made.start(slot, stage("torch"))
     assert (slot.pool is first) == same
+
+
+def test_a_process_does_not_run_the_script_that_starts_it_once_more(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "from kit.spawning import Process\n"
+        "print('script', __name__, flush=True)\n"
+        "process = Process(target=print, args=('process',))\n"
+        "process.start()\n"
+        "process.join()\n"
+        "print(process.exitcode, __import__('__main__').__name__ == __name__)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["script __main__", "process", "0 True"]
+    assert done.stderr == ""
