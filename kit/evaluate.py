@@ -27,11 +27,11 @@ By = Literal["sigma", "counts", "both"]
 Was = Literal["rows", "uniform"]
 """What a model predicts for: the training rows' distribution of y, or every value alike."""
 
-LEAST_SPREAD = 0.1
-"""The same of probabilities, in standard deviations of whether rows are of the class."""
-
 COLLAPSED = 0.25
 """A model whose predictions spread less than this share of what its errors leave is of no use for an estimate."""
+
+LEAST_SPREAD = 0.1
+"""The same of probabilities, in standard deviations of whether rows are of the class."""
 
 
 @dataclass(frozen=True)
