@@ -29,6 +29,8 @@ UNSEEN = 0.05
 """Share of test rows with levels that training lacks, from which it is told."""
 MANY_GROUPS = 20
 """A number has more values than this where it may name groups."""
+EXACT = 2**53
+"""Whole numbers beyond it cannot be told from their neighbours as float64."""
 CONSTANT = 0.999
 """A column is near-constant where one value has so large a share."""
 
@@ -144,7 +146,9 @@ def _folds(looked: _Looked) -> Iterator[Finding]:
             yield Finding("warning", data.groups, what, "split: group, if test rows are of other groups")
     if data.time is not None and split not in ("time", "column") and looked.t and f"x/{data.time}" in looked.table:
         when = looked.x(data.time).astype(np.float64)
-        later = float((when[looked.n : looked.n + looked.t] > np.nanmax(when[: looked.n])).mean())
+        asked = when[looked.n : looked.n + looked.t]
+        asked = asked[~np.isnan(asked)]
+        later = float((asked > when[: looked.n].max()).mean()) if len(asked) else 0.0
         if later > 1 - UNSEEN:
             what = f"{later:.0%} of the test rows are later than all training rows, and the folds are cut by chance"
             yield Finding("warning", data.time, what, "split: time holds rows that are later than what is learnt from")
@@ -237,7 +241,7 @@ def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _L
 def _numbers_groups(here: Array, there: Array) -> bool:
     """Return whether a number seems to name groups of rows: train repeats its values, and test has others."""
     known = here[~np.isnan(here)]
-    if not len(known) or not np.isfinite(known).all() or (known != np.rint(known)).any():
+    if not len(known) or (known != np.rint(known)).any() or np.abs(known).max() > EXACT:
         return False
     known = known.astype(np.int64)
     asked = there[(there >= known.min()) & (there <= known.max())].astype(np.int64)  # greater ones may be later ones

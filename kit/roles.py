@@ -71,11 +71,14 @@ def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
     """Return `group` (n,) int64 and `time` (n,) float64 of the training rows, each where it is declared.
 
     Raises:
-        DataError: a row has none, or times are no numbers.
+        DataError: a row has none, times are no numbers, or groups are vectors.
     """
     data, n = recipe.data, stored.meta["n_train"]
     found: dict[str, Array] = {}
     if data.groups is not None:
+        if stored.meta["header"][data.groups]["kind"] == "vector":
+            place, advice = column_of(recipe, data.groups), "name a column of single values"
+            raise DataError("a group must be one value", place=place, got="a vector column", next=advice)
         values = stored.array(f"x/{data.groups}")[:n]
         _refuse_nulls(values, data.groups, "group", recipe)
         found["group"] = np.unique(values, return_inverse=True)[1].astype(np.int64)

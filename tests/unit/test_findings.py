@@ -8,6 +8,7 @@ import pytest
 
 import kit
 from kit import cost, doubles, signals
+from kit.errors import DataError
 from kit.types import Task
 
 N, T = 400, 150
@@ -146,12 +147,28 @@ def test_whole_numbers_that_name_groups(tmp_path):
     assert of(findings(tmp_path, own, test.with_columns(shop=pl.int_range(T) * 2 + 1)), "shop")[0][0] == "note", "a key"
 
 
+def test_whole_numbers_too_large_to_be_told_apart_name_no_groups(tmp_path):
+    train, test = grouped(N, np.arange(60) * 1e30), grouped(T, np.arange(60, 100) * 1e30, 1).drop("y")
+    assert not any("each stand" in what for _, what in of(findings(tmp_path, train, test), "shop"))
+
+
+def test_groups_that_are_vectors_are_refused(tmp_path):
+    train = clean().with_columns(shop=pl.Series([[1.0, 2.0]] * N))
+    with pytest.raises(DataError, match="a group must be one value") as refused:
+        findings(tmp_path, train, clean(1, T).drop("y").with_columns(shop=pl.Series([[1.0, 2.0]] * T)), groups="shop")
+    assert refused.value.problems[0].place == "the DataFrame train: column shop"
+
+
 def test_test_rows_that_are_later(tmp_path):
     train = clean().with_columns(day=pl.Series(np.arange(N)) // 4)
     test = clean(1, T).drop("y").with_columns(day=pl.Series(np.arange(T)) // 4 + N // 4)
     assert of(findings(tmp_path, train, test, time="day"), "day") == [
         ("warning", "100% of the test rows are later than all training rows, and the folds are cut by chance")
     ]
+    some = test.with_columns(pl.when(pl.int_range(T) % 3 > 0).then("day").alias("day"))
+    told = [what for _, what in of(findings(tmp_path, train, some, time="day"), "day")]
+    assert told == ["100% of the test rows are later than all training rows, and the folds are cut by chance"]
+    assert findings(tmp_path, train, test.with_columns(day=pl.lit(None, pl.Int64)), time="day") == []
     assert findings(tmp_path, train, test, time="day", split="time") == []
     assert findings(tmp_path, train, test.with_columns(pl.col("day") - N // 4), time="day") == []
 
