@@ -8,7 +8,6 @@ Sets are cut from train.csv.gz, truth.csv.gz is not read. `extra` is LightGBM wi
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import time
 from functools import cache
@@ -65,10 +64,7 @@ def main() -> None:
         for seed in range(options.seeds):
             lines.append(line_of(sets.read(name, options.rows, options.folds, seed), seed))
             print({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in lines[-1].items()}, flush=True)
-            with options.out.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(lines[0]))
-                writer.writeheader()
-                writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in o.items()} for o in lines)
+            sets.save(lines, options.out)
     for name in [*LEARNERS, *map("+".join, AVERAGES)]:
         logs = np.array([math.log(line[name] / line["lgbm"]) for line in lines])
         error = logs.std(ddof=1) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0

@@ -9,7 +9,6 @@ library's side on all learning rows at once. A ratio below 1 is a lower loss of 
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import time
 import warnings
@@ -162,10 +161,7 @@ def main() -> None:
             for use in args.learners:
                 lines.append(compare(real, use, seed))
                 print({k: round(v, 4) if isinstance(v, float) else v for k, v in lines[-1].items()}, flush=True)
-                with args.out.open("w", newline="") as stream:
-                    writer = csv.DictWriter(stream, lines[0].keys())
-                    writer.writeheader()
-                    writer.writerows(lines)
+                sets.save(lines, args.out)
     summary(lines)
 
 

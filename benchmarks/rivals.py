@@ -11,7 +11,6 @@ Both are told the metric; the scorer is ../shared/bench/score.py.
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.util
 import json
 import math
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sets
 import yaml
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -153,10 +153,7 @@ def main() -> None:
                 print(*line.values(), sep=",", flush=True)
                 lines.append(line)
                 if options.out:
-                    with options.out.open("w", newline="") as file:
-                        writer = csv.DictWriter(file, list(line))
-                        writer.writeheader()
-                        writer.writerows(lines)
+                    sets.save(lines, options.out)
     gains = [float(line["lower_loss_percent"]) for line in lines]
     won, mean = sum(g > 0 for g in gains), math.fsum(gains) / len(gains)
     print(f"kit's loss is lower on {won} of {len(gains)}, by {mean:.2f} % in the mean")

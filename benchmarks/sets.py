@@ -5,11 +5,13 @@ truth.csv.gz is never read. Texts become a few numbers (tf-idf, reduced), so tha
 
 from __future__ import annotations
 
+import csv
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -171,6 +173,14 @@ def gathered(real: Real, make: Callable[[int], Pred]) -> Pred:
     for k in range(real.folds.n_folds):
         mean[real.folds.is_held(k)] = make(k).mean
     return Pred(mean)
+
+
+def save(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the lines of a benchmark to a csv file, whole: it grows with them."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def chosen(names: list[str]) -> Iterator[str]:

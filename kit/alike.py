@@ -31,6 +31,11 @@ def respelt(texts: pl.Series) -> pl.Series:
     return frame.select(pl.when("plain").then("number").otherwise("text")).to_series().alias(texts.name)
 
 
+def unpadded(texts: pl.Series) -> pl.Series:
+    """Return the strings without leading zeros, as numbers have none."""
+    return texts.str.replace("^0+([0-9])", "${1}")
+
+
 def places(found: Sequence[str], known: Sequence[str], *, numbers: bool) -> list[int | None]:
     """Return where each string stands in `known`: itself, else the only one that spells the same number, else None.
 
@@ -46,7 +51,7 @@ def places(found: Sequence[str], known: Sequence[str], *, numbers: bool) -> list
         return [at[level] for level in found]
     alike = respelt(pl.Series(known, dtype=pl.String))
     if numbers:
-        alike = alike.str.replace("^0+([0-9])", "${1}")
+        alike = unpadded(alike)
     times = Counter(alike)
     only = {level: i for i, level in enumerate(alike) if times[level] == 1}
     spelt = respelt(pl.Series(found, dtype=pl.String))

@@ -174,8 +174,7 @@ def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
 
 def _rests_on_test(wish: Wish) -> bool:
     """Return whether the blend learns by weights that were estimated from test rows."""
-    learns: bool = getattr(registry.load("stackers", wish.stacker.use), "LEARNS", True)
-    return learns and bool(wish.sources[0].card.get("evaluate", {}).get("transductive"))
+    return registry.learns(wish.stacker.use) and bool(wish.sources[0].card.get("evaluate", {}).get("transductive"))
 
 
 def _same_rows(made: Made, oof: Oof) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def check(reader: Plugs, blends: Sequence[Blend]) -> None:
 
 def _learns(blend: Blend) -> bool:
     """Return whether a blend weighs several sources by y."""
-    return len(blend.sources) > 1 and getattr(registry.load("stackers", blend.plug.use), "LEARNS", True)
+    return len(blend.sources) > 1 and registry.learns(blend.plug.use)
 
 
 def _inner(blend: Blend, learns: set[str], needs: Mapping[str, Sequence[str]]) -> tuple[str, list[str]] | None:

@@ -12,12 +12,11 @@ from kit import evaluate, leeway
 from kit.errors import DataError
 from kit.evaluate import Declared, Wanted
 from kit.folding import folds_of, task_of
-from kit.models._classes import spelt
 from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.stage import Stage
 from kit.store import Store, Stored
-from kit.types import Array, Floats, Folds, Pred, Task
+from kit.types import Array, Floats, Folds, Pred, Task, label_text
 
 
 def run(stage: Stage, store: Store) -> None:
@@ -112,9 +111,9 @@ def _given(target: Mapping[str, Any], task: Task) -> tuple[Floats | None, Floats
         raise DataError(rule, got=shares, next="see docs/evaluate.md")
     if not isinstance(shares, dict):
         return np.array(target["edges"], np.float64), np.array(shares, np.float64)
-    order = [spelt(c) for c in task.classes]
+    order = [label_text(c) for c in task.classes]
     if task.kind == "binary":
-        order = sorted(order, key=lambda c: c == spelt(task.positive))
+        order = sorted(order, key=lambda c: c == label_text(task.positive))
     wrong = [c for c in shares if c not in order]
     if wrong or len(shares) < len(order):
         rule = "shares must be given for every class of the target"

@@ -220,7 +220,7 @@ class _Compiler:
         made |= {"x": self.names.content(needs), "columns": columns} if needs.columns else {}
         why = f" ({plug.use} for {registry.shown(metric)})" if blend.name == self.recipe.added else ""
         made |= {"v": self.v_key}
-        if self.v_key and self.recipe.evaluate.model is not None and getattr(module, "LEARNS", True):
+        if self.v_key and self.recipe.evaluate.model is not None and registry.learns(plug.use):
             made |= {"transductive": True}
         inputs = [*sources, *columns.values(), *([self.v_key] if self.v_key else [])]
         return self._add(f"blend {blend.name}{why}", made, inputs, files=needs.files, sources=list(blend.sources))

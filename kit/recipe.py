@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from kit.frames import Frame
 from kit.levels import below, in_order
-from kit.models._classes import spelt
 from kit.params import Params, SourceName, refs
 from kit.strictyaml import Document
 from kit.tunable import Tuned, TuneSection
+from kit.types import label_text
 from kit.wishes import Wish
 
 StopPolicy = Literal["cut", "refit", "fixed", "held", "pooled"]
@@ -117,7 +117,7 @@ class Shares(_Section):
     @field_validator("shares", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        return {spelt(label): share for label, share in value.items()} if isinstance(value, Mapping) else value
+        return {label_text(label): share for label, share in value.items()} if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

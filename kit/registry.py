@@ -183,6 +183,11 @@ def versions(libs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def learns(stacker: str) -> bool:
+    """Return whether y shapes what a stacker does."""
+    return getattr(load("stackers", stacker), "LEARNS", True) is True
+
+
 def metric(name: str) -> Metric:
     """Return the metric of that name, ready for use."""
     module = load("metrics", name)

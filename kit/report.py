@@ -36,7 +36,7 @@ class _Plain(Observer):
             self._done += 1
             shown = "" if score is None else f"  {score:.6g}"
             line = f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s"
-            err.print(line, markup=False, soft_wrap=True)
+            err.print(line, soft_wrap=True)
 
 
 class _Live(_Plain):
@@ -96,12 +96,12 @@ def failures(result: Result, *, debug: bool) -> None:
         why = (str(failure.stage.local.get("model")), failure.problem.rule, failure.problem.got)
         told.setdefault(why, []).append(failure.stage.name)
         if len(told[why]) == 1:
-            err.print(failure.problem.render(), markup=False, soft_wrap=True, style="red")
+            err.print(failure.problem.render(), soft_wrap=True, style="red")
             if debug and failure.trace:
-                err.print(failure.trace, markup=False, soft_wrap=True)
+                err.print(failure.trace, soft_wrap=True)
     for names in told.values():
         if len(names) > 1:
-            err.print(f"the same: {', '.join(names[1:])}", markup=False, soft_wrap=True)
+            err.print(f"the same: {', '.join(names[1:])}", soft_wrap=True)
 
 
 def result(result: Result, root: str) -> None:
@@ -119,7 +119,7 @@ def result(result: Result, root: str) -> None:
     if table.row_count:
         lay(table)
     for metric, names in _unscored(result).items():
-        out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", markup=False, soft_wrap=True)
+        out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", soft_wrap=True)
     for name, card in result.cards.items():
         _remarks(name, card)
     _declared(result)
@@ -154,12 +154,12 @@ def _collapsed(name: str, spread: Mapping[str, Mapping[str, float]]) -> str:
 def _remarks(name: str, card: Mapping[str, Any]) -> None:
     """Print what is to be said of one model or blend beside its scores."""
     if card.get("spread", {}).get("collapsed"):
-        out.print(_collapsed(name, card["spread"]), markup=False, soft_wrap=True)
+        out.print(_collapsed(name, card["spread"]), soft_wrap=True)
     if tuned := card.get("tuned"):
         text = f"{name}: params from {tuned['file']}, tuned on {tuned['tuned_on']} (study {tuned['study']})"
-        out.print(text, markup=False, soft_wrap=True)
+        out.print(text, soft_wrap=True)
     for note in card.get("notes", ()):
-        out.print(f"{name}: {note}", markup=False, soft_wrap=True)
+        out.print(f"{name}: {note}", soft_wrap=True)
 
 
 def _declared(result: Result) -> None:
@@ -224,9 +224,9 @@ def why(listed: Sequence[Mapping[str, Any]]) -> None:
     if not listed:
         out.print("nothing would run")
     for line in listed:
-        out.print(line["name"], markup=False, soft_wrap=True)
+        out.print(line["name"], soft_wrap=True)
         for reason in line["because"]:
-            out.print(f"    {reason}", markup=False, soft_wrap=True)
+            out.print(f"    {reason}", soft_wrap=True)
 
 
 def ls(listed: Sequence[Mapping[str, Any]]) -> None:
@@ -245,7 +245,7 @@ def check(found: Mapping[str, Any]) -> None:
     """Print what was inferred of a recipe and its data, and what to look at."""
     lines = {name: found[name] for name in ("recipe", "task", "rows", "folds", "fits", "submission")}
     for name, text in {**lines, "cost": found["cost"]["text"]}.items():
-        out.print(f"{name + ':':<12}{text}", markup=False, soft_wrap=True)
+        out.print(f"{name + ':':<12}{text}", soft_wrap=True)
     table = _table("column", "kind", "read as", "levels", "missing", "role")
     for line in found["columns"]:
         share = line.get("missing", 0)
@@ -256,9 +256,9 @@ def check(found: Mapping[str, Any]) -> None:
     for finding in found["findings"]:
         what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
         style = "yellow" if finding["severity"] == "warning" else None
-        out.print(what, markup=False, soft_wrap=True, style=style)
+        out.print(what, soft_wrap=True, style=style)
         if finding["next"]:
-            out.print(f"  next: {finding['next']}", markup=False, soft_wrap=True)
+            out.print(f"  next: {finding['next']}", soft_wrap=True)
     if not found["findings"]:
         out.print("nothing to look at was found")
 
@@ -267,9 +267,9 @@ def show(pages: Sequence[Page], *, whole: bool) -> None:
     """Print plug-ins: a line each, or the whole page with its parameters."""
     for page in pages:
         if not whole:
-            out.print(f"{page.name:<18}{page.summary.split('. ')[0]}", markup=False, soft_wrap=True)
+            out.print(f"{page.name:<18}{page.summary.split('. ')[0]}", soft_wrap=True)
             continue
-        out.print(f"{page.name}: {page.summary}", markup=False, soft_wrap=True)
+        out.print(f"{page.name}: {page.summary}", soft_wrap=True)
         table = _table("parameter", "type", "default", "search range", "what it is")
         for entry in page.entries:
             table.add_row(entry.name, entry.type, entry.default, entry.range, entry.doc)

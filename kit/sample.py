@@ -188,7 +188,7 @@ def _spelt_alike(ids: pl.Series, sample_ids: pl.Series) -> tuple[dict[str, int],
     texts = ids.cast(pl.String)
     if ids.dtype.is_numeric() and not sample_ids.is_in(texts.implode()).all():
         texts = forms.as_text(ids)
-        sample_ids = alike.respelt(sample_ids.str.replace("^0+([0-9])", "${1}"))
+        sample_ids = alike.respelt(alike.unpadded(sample_ids))
     return dict(zip(texts.to_list(), range(len(ids)), strict=True)), sample_ids.to_list()
 
 

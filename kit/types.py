@@ -29,6 +29,19 @@ NO_PARENT = np.iinfo(np.int64).min
 """Marks an empty place in `Rows.parents`."""
 
 
+def label_text(label: object) -> str:
+    """Return a label as a recipe writes it: true and false in small letters, whole numbers without a point.
+
+    >>> label_text(True), label_text(3), label_text(3.0), label_text("no")
+    ('true', '3', '3', 'no')
+    """
+    if isinstance(label, bool | np.bool_):
+        return str(bool(label)).lower()
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
+
+
 def require(rule: bool, message: str) -> None:
     """Raise ValueError with `message` unless `rule` holds."""
     if not rule:

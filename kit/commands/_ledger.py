@@ -29,7 +29,7 @@ def number(value: float | None, digits: int = 6) -> str:
 
 def say(text: str) -> None:
     """Print a line as it is."""
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(text, soft_wrap=True)
 
 
 def log(found: Mapping[str, Any]) -> None:

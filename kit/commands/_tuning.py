@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from kit._tune.session import Result
 from kit._tune.supervising import TuneObserver, View
-from kit.report import duration, relative
-
-out = Console(markup=False, highlight=False, emoji=False)
-err = Console(stderr=True, markup=False, highlight=False, emoji=False)
+from kit.report import duration, err, lay, out, relative
 
 SHOWN_IMPORTANCES = 6
 
@@ -27,13 +23,13 @@ class _Plain(TuneObserver):
 
     def begin(self, title: str) -> None:
         self._said = (None, 0)
-        err.print(f"tuning {title}", markup=False)
+        err.print(f"tuning {title}")
 
     def look(self, view: View) -> None:
         now = (view.best, 10 * view.finished // max(view.wanted, 1))
         if now != self._said and view.finished:
             self._said = now
-            err.print(f"[{view.finished}/{view.wanted}] {told(view)}", markup=False, soft_wrap=True)
+            err.print(f"[{view.finished}/{view.wanted}] {told(view)}", soft_wrap=True)
 
 
 class _Live(TuneObserver):
@@ -102,14 +98,14 @@ def _show(result: Result, root: str) -> None:
         label = f"trial {line['trial']}" + (f" ({line['start']})" if line["start"] else "")
         table.add_row(label, _number(line["score"]), f"{line['seconds']:.1f}", params)
     if table.row_count:
-        out.print(table)
+        lay(table)
     counts = summary.counts
     by = ", ".join(f"{n} by {what}" for what, n in result.pruned_by.items() if n)
     pruned = f"{counts['pruned']} pruned" + (f" ({by})" if by else "")
     text = f"trials: {counts['complete']} complete, {pruned}, {counts['failed']} failed"
     out.print(f"{text}; {summary.folds_trained} folds trained", soft_wrap=True)
     for problem in result.problems[:3]:
-        out.print(f"failed: {problem}", markup=False, soft_wrap=True)
+        out.print(f"failed: {problem}", soft_wrap=True)
     if summary.importances:
         top = sorted(summary.importances.items(), key=lambda pair: -pair[1])[:SHOWN_IMPORTANCES]
         out.print("what matters: " + "  ".join(f"{name} {share:.2f}" for name, share in top), soft_wrap=True)
@@ -120,15 +116,15 @@ def _end(result: Result, root: str) -> None:
     if result.summary.best is None:
         out.print("no trial is complete: the same command goes on")
         return
-    out.print(f"study: {result.study} in {relative(result.place, root)}", markup=False, soft_wrap=True)
+    out.print(f"study: {result.study} in {relative(result.place, root)}", soft_wrap=True)
     page = relative(result.page, root) if result.page else "none: pip install plotly"
-    out.print(f"page: {page}", markup=False, soft_wrap=True)
-    out.print(f"written: {result.tuned_recipe}", markup=False, soft_wrap=True)
+    out.print(f"page: {page}", soft_wrap=True)
+    out.print(f"written: {result.tuned_recipe}", soft_wrap=True)
     if result.left:
         out.print(f"fits left for kit run: {result.left}")
     if result.nested_score is not None:
         out.print(f"nested: {_number(result.nested_score)}, what tuning gives on folds it never saw")
-    out.print(verdict(result), markup=False, soft_wrap=True)
+    out.print(verdict(result), soft_wrap=True)
 
 
 def verdict(result: Result) -> str:

@@ -58,23 +58,23 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
 
 def _show(made: Blend) -> None:
     """Print the table, the members and what the blend is worth."""
-    from rich.console import Console
+    from kit.report import lay, out
 
-    out, card = Console(markup=False, highlight=False, emoji=False), made.card
+    card = made.card
     table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
     for line in card["table"]:
         behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"
         noise = "  noise" if line["noise"] else ""
         own = "> " if line["use"] == card["table_own"] else "  "
         table.add_row(own + line["use"], _number(line["nested"]), _number(line["plain"]), behind + noise, _whole(line))
-    out.print(table)
+    lay(table)
     members = _table("source", "weight", "gain", "", "")
     for m in sorted(card["members"], key=lambda m: -abs(m["weight"] or 0.0)):
         weight = "" if m["weight"] is None else f"{m['weight']:.3f}"
         spread = "" if m["se"] is None else f"+- {2 * m['se']:.2g}"
         members.add_row(m["name"], weight, "" if m["gain"] is None else f"{m['gain']:.3g}", spread, m["verdict"])
     if card["members"]:
-        out.print(members)
+        lay(members)
     for line in [*_worth(card["nested"]), *_refitted(card), *(f"note: {note}" for note in card["notes"])]:
         out.print(line, soft_wrap=True)
     out.print(f"oof: {made.oof}", soft_wrap=True)

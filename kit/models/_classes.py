@@ -10,24 +10,11 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from kit.errors import RecipeError, nearest
-from kit.types import Design, Label, Task
-
-
-def spelt(label: object) -> str:
-    """Return a label as a recipe writes it: true and false in small letters, whole numbers without a point.
-
-    >>> spelt(True), spelt(3), spelt(3.0), spelt("no")
-    ('true', '3', '3', 'no')
-    """
-    if isinstance(label, bool | np.bool_):
-        return str(bool(label)).lower()
-    if isinstance(label, float) and label.is_integer():
-        return str(int(label))
-    return str(label)
+from kit.types import Design, Label, Task, label_text
 
 
 def _with_text_keys(value: Any) -> Any:
-    return {spelt(k): v for k, v in value.items()} if isinstance(value, Mapping) else value
+    return {label_text(k): v for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 ClassWeight = Annotated[
@@ -80,4 +67,4 @@ def _names(task: Task) -> list[str]:
     order: tuple[Label | None, ...] = task.classes
     if task.kind == "binary":
         order = (next(c for c in task.classes if c != task.positive), task.positive)
-    return [spelt(label) for label in order]
+    return [label_text(label) for label in order]
