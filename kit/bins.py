@@ -20,3 +20,23 @@ def label_bins(y: Floats, bins: int) -> Ints:
         return np.asarray(place, np.int64)
     low, high = values[0], values[-1]
     return np.asarray(np.minimum((y - low) / (high - low) * bins, bins - 1), np.int64)
+
+
+def steps_of(y: Floats, most: int) -> Floats | None:
+    """Return the values a target of equal steps may have, `most` at most, ascending; None of a target of none.
+
+    >>> steps_of(np.array([1.0, 2.5, 1.5]), 20).tolist(), steps_of(np.array([0.0, 1.0, 1.3]), 20)
+    ([1.0, 1.5, 2.0, 2.5], None)
+    """
+    values = np.unique(y)
+    if not 1 < len(values) <= most:
+        return None
+    step = float(np.diff(values).min())
+    if (values[-1] - values[0]) > most * step:
+        return None
+    place = (values - values[0]) / step
+    if np.abs(place - np.round(place)).max() > 1e-6:
+        return None
+    steps = values[0] + step * np.arange(round(float(place[-1])) + 1)
+    steps[np.round(place).astype(np.int64)] = values
+    return np.asarray(steps)

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from kit import em, tilt
+from kit.bins import steps_of
 from kit.errors import DataError
 from kit.oof import Oof
 from kit.types import Floats, Ints, Pred, Rows, Task, labelled
@@ -66,16 +67,18 @@ class Wanted:
     edges: Floats | None = None
     shares: Floats | None = None
 
-    def bins(self, task: Task, y: Floats) -> Bins:
-        """Return the bins of the rows of y (n,)."""
-        return regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)
+    def of(self, task: Task, y: Floats) -> tuple[Bins, Floats]:
+        """Return the bins of the rows of y (n,) and the shares (B,) they are to have."""
+        if self.shares is not None:
+            return (regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)), self.shares
+        if task.kind != "regression":
+            return regular(task, y, self.n_bins), np.ones(len(task.classes))
+        return alike(y, self.n_bins)
 
 
 def factors(wanted: Wanted, task: Task, rows: Rows) -> Floats:
     """Return (n,) what each row counts so that the rows, weighted by v, are distributed as wanted."""
-    bins = wanted.bins(task, labelled(rows))
-    shares = uniform(bins, len(task.classes)) if wanted.shares is None else wanted.shares
-    return declared(bins, shares, rows.v).ratio
+    return declared(*wanted.of(task, labelled(rows)), rows.v).ratio
 
 
 def declared(bins: Bins, test: Floats, w: Floats) -> Declared:
@@ -98,9 +101,22 @@ def between(y: Floats, edges: Floats) -> Bins:
     return Bins(edges, np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2))
 
 
-def uniform(bins: Bins, n_classes: int = 0) -> Floats:
-    """Return (B,) shares in proportion to the width of the bins; equal ones for classes."""
-    return np.ones(max(n_classes, len(bins))) if bins.edges is None else np.diff(bins.edges)
+def alike(y: Floats, n_bins: int) -> tuple[Bins, Floats]:
+    """Return bins of a regression and the shares (B,) under which every value of y (n,) counts alike.
+
+    Shares go by width, of a target of steps (ratings, halves) by the values a bin may hold: 0 .. 10 in ten bins of
+    equal width puts two of them into the last. So few that two go into a bin have bins of their own.
+    """
+    steps = steps_of(y, 100 * n_bins)
+    if steps is None:
+        bins = regular(Task("regression"), y, n_bins)
+        return bins, np.diff(np.asarray(bins.edges))
+    if len(steps) <= 2 * n_bins:
+        half = (steps[1] - steps[0]) / 2
+        bins = between(y, np.append(steps - half, steps[-1] + half))
+    else:
+        bins = regular(Task("regression"), y, n_bins)
+    return bins, np.bincount(between(steps, np.asarray(bins.edges)).of, minlength=len(bins)).astype(np.float64)
 
 
 def effective(v: Floats) -> float:
@@ -156,7 +172,7 @@ def estimate(  # noqa: PLR0913 - what is drawn towards comes on top
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
     likelihood = counts[cells[1]]
     if by == "sigma" and was == "uniform":
-        likelihood = alike(task, new, bins)
+        likelihood = even(task, new, bins)
     elif by == "sigma":
         likelihood = sigma(task, new, bins) / np.maximum(_held_for_likely(task, known, bins, rows, train), 1e-9)
     start, ordered = _start(was, train, by), task.kind == "regression"
@@ -179,7 +195,7 @@ def by_sigma(task: Task, test: Pred, bins: Bins, w: Floats, was: Was) -> Floats:
     Nothing but the learning rows' bins and weights w (n,) and the model's predictions for test is looked at.
     """
     train = np.bincount(bins.of, w, len(bins)) / w.sum()
-    likelihood = alike(task, test, bins) if was == "uniform" else sigma(task, test, bins) / np.maximum(train, 1e-9)
+    likelihood = even(task, test, bins) if was == "uniform" else sigma(task, test, bins) / np.maximum(train, 1e-9)
     return em.likeliest(likelihood, _start(was, train, "sigma"), ordered=task.kind == "regression")
 
 
@@ -188,17 +204,17 @@ def _start(was: Was, train: Floats, by: str) -> Floats:
     return np.full(len(train), 1 / len(train)) if was == "uniform" and by == "sigma" else train
 
 
-def alike(task: Task, pred: Pred, bins: Bins) -> Floats:
+def even(task: Task, pred: Pred, bins: Bins) -> Floats:
     """Return (n, B): how likely a row is in each bin, by a model that predicts for every value alike."""
     if task.kind != "regression":
         return sigma(task, pred, bins)
     assert bins.edges is not None and pred.std is not None
     at = tilt.grid(float(bins.edges[0]), float(bins.edges[-1]))
     mean, std = pred.mean[:, 0].astype(np.float64), pred.std.astype(np.float64)
-    even, first = np.full(len(at), 1 / len(at)), np.searchsorted(at, bins.edges[:-1])
+    base, first = np.full(len(at), 1 / len(at)), np.searchsorted(at, bins.edges[:-1])
     found = np.empty((len(mean), len(bins)))
     for part in tilt.pieces(len(mean)):
-        found[part] = np.add.reduceat(tilt.likelihood(mean[part], std[part], at, even), first, axis=1)
+        found[part] = np.add.reduceat(tilt.likelihood(mean[part], std[part], at, base), first, axis=1)
     return np.asarray(found / np.diff(np.append(first, len(at))))
 
 

@@ -41,9 +41,7 @@ def run(stage: Stage, store: Store) -> None:
         if target["by"] != "counts":  # out of fold they rest on the labels of held rows, and may stop no fit
             arrays = _per_fold(made, task, oof, folds_of(store.open(made["folds"])), v)
     else:
-        wanted = wanted_of(made["evaluate"], task)
-        bins = wanted.bins(task, y)
-        shares = evaluate.uniform(bins, len(task.classes)) if wanted.shares is None else wanted.shares
+        bins, shares = wanted_of(made["evaluate"], task).of(task, y)
     declared = evaluate.declared(bins, shares, v)
     if made["source"]:
         edges = declared.bins.edges

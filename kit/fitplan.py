@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from kit import design, fold, importance, registry, scored
+from kit import bins, design, evaluate, fold, importance, registry, scored
 from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -64,7 +64,9 @@ def _wanted(recipe: Recipe, v_key: str | None) -> dict[str, Any] | None:
     section = recipe.evaluate
     if v_key is None or (section.model is not None and section.by == "counts"):
         return None
-    return {"estimated": v_key} if section.model is not None else section.named()
+    if section.model is not None:
+        return {"estimated": v_key}
+    return {**section.named(), "code": [code_file(m) for m in (evaluate, bins)]}
 
 
 def own_file(kind: str, use: str) -> dict[str, str]:

@@ -130,7 +130,7 @@ def _by_sigma(task: Task, oof: Oof, sample: Sample, was: Was, first: Floats) -> 
     train, bins = sample.shares(oof, known), sample.bins
     if was == "uniform":
         even = np.full(train.shape, 1 / train.shape[1])
-        return _found(evaluate.alike(task, oof.test_mean(), bins), new, (np.ones(train.shape), even, first), task)
+        return _found(evaluate.even(task, oof.test_mean(), bins), new, (np.ones(train.shape), even, first), task)
     base = train
     if task.kind == "regression":
         pooled, rows = oof.pooled(), oof.scored

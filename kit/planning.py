@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import crossfit, evaluate, evaluating, leeway, oof, panel, registry, sample
+from kit import bins, crossfit, evaluate, evaluating, leeway, oof, panel, registry, sample
 from kit.canon import code_file, key_of
 from kit.design import scope_of
 from kit.errors import DataError, RecipeError
@@ -146,8 +146,14 @@ class _Compiler:
             evaluating.check(self.recipe.evaluate.model_dump(mode="json"), self.facts.task, self.facts.n_test)
         except DataError as error:
             raise placed(error, self.recipe.document, ("evaluate",)) from error
-        made = {"verb": "evaluate", "evaluate": section, "source": source, "task": task_dict(self.facts.task)}
-        made |= {"target": dict(self.facts.digests), "code": code_file(evaluate), "folds": self.facts.folds_key}
+        made: dict[str, Any] = {
+            "verb": "evaluate",
+            "evaluate": section,
+            "source": source,
+            "task": task_dict(self.facts.task),
+        }
+        made |= {"target": dict(self.facts.digests), "code": [code_file(m) for m in (evaluate, bins)]}
+        made |= {"folds": self.facts.folds_key}
         made |= {"libs": registry.versions(("numpy", "scipy")), **({"leeway": code_file(leeway)} if source else {})}
         return self._add("evaluate", made, [source] if source else [])
 
