@@ -127,8 +127,8 @@ class FeatureModule(Protocol[P]):
     """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects.
 
     ACCEPTS: the kinds of columns it takes by name. A parameter `scope` overrides SCOPE. It may have COLUMNS_ONLY = True
-    (it stands under `columns:`), CATEGORIES = True (its blocks may hold some), DEVICES, and `ready(params, header) ->
-    params`, which refuses or fills in.
+    (it stands under `columns:`), CATEGORIES = True (its blocks may hold some), DEVICES, `ready(params, header) ->
+    params`, which refuses or fills in, and `check_model(params, folder)`, which refuses a text model that was found.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Data frames a person hands over (pandas, polars, pyarrow), as polars frames with a digest; and files of tables."""
+"""Data frames a person hands over (pandas, polars, pyarrow, columns, rows), as polars ones with a digest; and files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,9 @@ class Frame:
 
 
 def frame_of(given: Any, part: str) -> Frame:
-    """Return a frame of any kind; the index of a pandas frame becomes a column where it has a name.
+    """Return a frame of any kind, as {column: values} or a list of {column: value}, too.
+
+    The index of a pandas frame becomes a column where it has a name.
 
     Raises:
         DataError: it is no data frame, names a column twice or has no rows.
@@ -88,9 +91,15 @@ def _content(series: pl.Series) -> list[bytes]:
 
 
 def _converted(given: Any, place: str) -> pl.DataFrame:
-    """Return a pandas or pyarrow table as polars."""
+    """Return a pandas or pyarrow table, columns or rows as polars."""
     import polars as pl
 
+    if isinstance(given, Mapping) or (isinstance(given, list) and all(isinstance(row, Mapping) for row in given)):
+        try:
+            return pl.DataFrame(given, strict=False, infer_schema_length=None)
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            rule, allowed = "these columns make no table", "as many values in each, of one type"
+            raise DataError(rule, place=place, got=str(error).partition("\n")[0], allowed=allowed) from error
     if hasattr(given, "columns") and hasattr(given, "reset_index"):
         return _from_pandas(given, place)
     if hasattr(given, "__arrow_c_stream__"):

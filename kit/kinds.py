@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kit.asarray import LOOK
 from kit.forms import Coded
-from kit.types import Array
+from kit.types import Array, Column
 from kit.wishes import Wish
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ MANY_LEVELS = 50
 LONG_WORDS = 4.0
 LONG_CHARS = 30.0
 """Strings are long with so many words per level, or so many characters (some scripts do not space their words)."""
+PLAIN = "[A-Za-z0-9._:/@#+-]+"
+"""How names are written that are no words of a language."""
 KEY_ROWS = 50
 """A column can be told to be a key, different in every row, from so many rows on."""
 KEY_RANGE = 1.5
@@ -41,9 +44,23 @@ def _is_text(levels: pl.Series, n: int) -> bool:
     """
     words = (levels.str.count_matches(r"\s+") + 1).mean()
     chars = levels.str.len_chars().mean()
-    long = float(words) >= LONG_WORDS or float(chars) >= LONG_CHARS  # type: ignore[arg-type]
+    long = _are_long(float(words), float(chars))  # type: ignore[arg-type]
     many = len(levels) > MANY_LEVELS
     return (len(levels) > n / 2 and (many or long)) or (long and len(levels) > max(MANY_LEVELS, n / 20))
+
+
+def _are_long(words: float, chars: float) -> bool:
+    """Return whether strings of so many words and characters on average are long."""
+    return words >= LONG_WORDS or chars >= LONG_CHARS
+
+
+def reads_as_text(column: Column) -> bool:
+    """Return whether a column holds texts: of that kind, or a category of long strings that are no mere names."""
+    levels = column.levels
+    if column.kind != "category" or all(re.fullmatch(PLAIN, level) for level in levels):
+        return column.kind == "text"
+    words = sum(len(level.split()) for level in levels) / len(levels)
+    return _are_long(words, sum(map(len, levels)) / len(levels))
 
 
 def _is_text_key(coded: Coded) -> bool:
@@ -51,7 +68,7 @@ def _is_text_key(coded: Coded) -> bool:
     n, levels = int((coded.codes >= 0).sum()), coded.levels
     if n < KEY_ROWS or len(levels) < n:
         return False
-    plain = levels.str.contains(r"^[A-Za-z0-9._:/@#+-]+$").all()
+    plain = levels.str.contains(f"^{PLAIN}$").all()
     return bool(plain) and float(levels.str.contains(r"\d").mean()) >= 0.9  # type: ignore[arg-type]
 
 

@@ -142,6 +142,8 @@ class Resolver:
         """Return the revision of a text model, which stands for it in a key, and note where its folder lies."""
         try:
             found = hub.find(name, datafolder.bases(self.recipe))
+            if hasattr(module := registry.load(plug.kind, plug.use), "check_model"):
+                module.check_model(plug.params, found.folder)
         except RecipeError as error:
             raise placed(error, self.recipe.document, plug.at) from error
         needs.files[found.revision] = str(found.folder)

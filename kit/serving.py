@@ -38,11 +38,11 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
 ) -> Any:
     """Return the predictions for new rows as a table: id, then pred (or pred_<class>) and std where there is one.
 
-    `path`: the recipe or its name under oof/; its models must have been kept (`kit run --keep-models`). `data`: a file
-    or a DataFrame of pandas or polars, whose kind the answer has. `model`: a model or blend, by default what the
-    recipe submits. `layout`: "submission" gives the columns of the sample instead. `interval`: the share of truths, as
-    0.9, that further columns lower and upper are to hold. `output`: csv or parquet to write. Values that cannot be read
-    as in training, and levels it did not have, are logged, a line per column.
+    `path`: the recipe or its name under oof/; its models must have been kept (`kit run --keep-models`). `data`: a
+    file, a DataFrame of pandas or polars, whose kind the answer has, a mapping of columns or a list of rows. `model`: a
+    model or blend, by default what the recipe submits. `layout`: "submission" gives the columns of the sample instead.
+    `interval`: the share of truths, as 0.9, that further columns lower and upper are to hold. `output`: csv or parquet
+    to write. Values that cannot be read as in training, and levels it did not have, are logged, a line per column.
 
     Raises:
         KitError: no models were kept, the new data lack a column, the file cannot be written.

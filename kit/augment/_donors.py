@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kit.kinds import reads_as_text
 from kit.types import Array, Bools, Ints, Rows
 
 ROUNDS = 64
@@ -44,9 +45,12 @@ class Rules:
 
 
 def apart(rows: Rows, swap: Sequence[str], within: str | None, across: str | None) -> Rules:
-    """Return the rules of swapping columns: another split group, other values in what is swapped, no known pair."""
+    """Return the rules of swapping columns: another split group, other values in what is swapped, no known pair.
+
+    Prompts that many rows share are categories by kind; they are texts here all the same.
+    """
     n = len(rows)
-    texts = [name for name, column in rows.header.items() if column.kind == "text"]
+    texts = [name for name, column in rows.header.items() if reads_as_text(column)]
     taken = [ids_of(rows.x[name]) for name in swap if name in texts]
     left = [rows.x[name] for name in texts if name not in swap]
     first = rows.x[swap[0]]

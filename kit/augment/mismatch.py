@@ -24,8 +24,8 @@ class Params(base.Params):
     """Swaps columns between rows; the donor is of another split group and has other values in what is swapped.
 
     Other values: in the first swapped column, and in every swapped text column. Where a text column is not swapped, no
-    pair of texts is made that a learning row already shows (a true pair under a false score). A row for which no row
-    may donate is left out.
+    pair of texts is made that a learning row already shows (a true pair under a false score). Categories of long
+    strings, such as prompts that many rows share, are texts here. A row for which no row may donate is left out.
     """
 
     swap: Annotated[tuple[ColumnName, ...], Field(min_length=1)]

@@ -20,6 +20,7 @@ from kit.canon import canonical
 from kit.contracts import Scope
 from kit.features._columns import CODED, check_columns
 from kit.features._encoder import Encoder, Reading, budget, normalises
+from kit.features._limits import check_window
 from kit.params import ColumnName, ModelRef
 from kit.types import Array, Block, Floats32, Rows, Task
 from kit.vectors import Device, VectorStore, first_of_each
@@ -90,6 +91,8 @@ class Params(base.Params):
     def _one_source(self) -> Self:
         if (self.text is None) == (self.template is None):
             raise ValueError("give either text or template")
+        if self.window is not None and self.stride is not None and self.stride > self.window:
+            raise ValueError("stride: one longer than the window would leave tokens out")
         names = [] if self.template is None else [name for _, name in _parsed(self.template) if name is not None]
         if not all(name.isdecimal() and int(name) < len(self.fields) for name in names) or (self.text and self.fields):
             raise ValueError("fields: they belong to a template, whose braces hold their numbers from 0 on")
@@ -220,6 +223,15 @@ class Embed:
             return vectors
         size = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
         return np.asarray(np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0, casting="same_kind"))
+
+
+def check_model(params: Params, folder: Path) -> None:
+    """Return nothing: the model in `folder`, which the plan has found, can read such windows.
+
+    Raises:
+        RecipeError: its files say that it cannot.
+    """
+    check_window(folder, params.window, params.stride, params.limit)
 
 
 def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> Embed:

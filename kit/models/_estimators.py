@@ -168,6 +168,15 @@ def takes_weights(model: Any) -> bool:
     return "sample_weight" in inspect.signature(model.fit).parameters
 
 
+def wants_targets(model: Any) -> bool:
+    """Return whether it learns several targets at once and no single one."""
+    try:
+        tags = model.__sklearn_tags__()
+    except AttributeError:  # of one inside that was left out, which `fit` will speak of
+        return False
+    return not tags.target_tags.single_output
+
+
 def predicts_std(model: Any) -> bool:
     """Return whether `predict` can give a standard deviation."""
     return "return_std" in inspect.signature(model.predict).parameters

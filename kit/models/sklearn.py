@@ -110,7 +110,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Estimator:
     with calm():
         try:
             model.fit(x, y, **weights)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
             got = str(error).strip().splitlines()[0]
             raise FitError(f"{params.estimator} cannot be fitted", got=got, next="mend its params") from error
     if "n_jobs" in model.get_params(deep=False):
@@ -123,6 +123,9 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Estimator:
 def _make(params: Params, task: Task, recipe: estimators.Recipe) -> Any:
     """Return the estimator, not fitted yet, if it can serve the task."""
     model = estimators.build(estimators.find(params.estimator, task), params.params, recipe)
+    if estimators.wants_targets(model):
+        rule, advice = "the estimator learns several targets at once", "name the estimator inside it, or Ridge"
+        raise RecipeError(rule, place="estimator", got=params.estimator, allowed="one for a single target", next=advice)
     if task.objective == "gaussian" and not estimators.predicts_std(model):
         advice = "choose one that predicts a std: BayesianRidge, ARDRegression, GaussianProcessRegressor"
         raise RecipeError("the regressor predicts no std", place="estimator", got=params.estimator, next=advice)

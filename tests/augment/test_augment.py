@@ -103,6 +103,16 @@ def test_mismatch_draws_evenly_from_exactly_the_allowed_donors(
         assert np.bincount(donor).max() < 100 / len(allowed) * 4
 
 
+def test_mismatch_makes_no_true_pair_of_prompts_that_are_categories() -> None:
+    rows = make_rows(n=400, group=False)
+    long = tuple(f"how do you say {i:02d} in words?" for i in range(PROMPTS))
+    names = tuple(f"quality/of_a_very_long_name_of_metric_{i}" for i in range(METRICS))
+    header = {**rows.header, "prompt": Column("category", long), "metric": Column("category", names)}
+    new = swap(replace(rows, header=header), per_row=5)
+    shown = set(zip(rows.x["prompt"].tolist(), rows.x["answer"].tolist(), strict=True))
+    assert len(new) and not shown & set(zip(new.x["prompt"].tolist(), new.x["answer"].tolist(), strict=True))
+
+
 def test_mismatch_keeps_within_and_across() -> None:
     rows = replace(make_rows(), group=None)
     new = swap(rows, within="metric", per_row=3)

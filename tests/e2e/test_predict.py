@@ -164,8 +164,14 @@ def test_frames_are_read_as_in_training(kept):
     np.testing.assert_allclose(made["pred"], whole["pred"].to_numpy()[::-2], rtol=1e-6)
     lazy = pl.read_csv(kept.folder / "test.csv").lazy()
     np.testing.assert_allclose(kit.predict("r", lazy, model="a", root=kept.root)["pred"], whole["pred"], rtol=1e-6)
+    rows = pl.read_csv(kept.folder / "test.csv")
+    for given in (rows.to_dict(as_series=False), dict(rows.to_dict()), rows.to_dicts(), rows.to_dicts()[0]):
+        made = kit.predict("r", given, model="a", root=kept.root)
+        np.testing.assert_allclose(made["pred"], whole["pred"][: len(made)], rtol=1e-6)
     with pytest.raises(DataError, match="no data frame"):
         kit.predict("r", [1, 2], model="a", root=kept.root)
+    with pytest.raises(DataError, match="these columns make no table"):
+        kit.predict("r", {"id": [1, 2], "x1": [1.0]}, model="a", root=kept.root)
 
 
 def test_what_predict_refuses(kept):

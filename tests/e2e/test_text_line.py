@@ -85,6 +85,17 @@ def test_names_of_columns_in_a_template_are_checked(talk):
     assert "unknown column in embed" in done.err and "did you mean 'ask'?" in done.err and "r.yaml:7" in done.err
 
 
+def test_windows_that_a_model_cannot_read_stop_the_plan(talk):
+    talk.edit(("window: 16, stride: 8", "window: 41, stride: 8"), text=RECIPE)
+    done = talk.kit("check", str(talk.folder / "r.yaml"))
+    assert (
+        done.code == 2
+        and "cannot read so many tokens" in done.err
+        and "r.yaml:7" in done.err
+        and "window: 40" in done.err
+    )
+
+
 def test_a_model_that_is_not_there_stops_the_plan(talk, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(talk.folder))

@@ -172,6 +172,28 @@ def test_the_models_limit_is_raised_or_respected_by_name():
         vectors(text, window=12, stride=11)
 
 
+def test_what_a_models_files_say_of_its_limits_is_checked_before_it_is_loaded(tmp_path):
+    def refused(folder, **given):
+        params = embed.Params(model=str(folder), text="t", **given)
+        with pytest.raises(RecipeError) as caught:
+            embed.check_model(params, folder)
+        return str(caught.value)
+
+    model = textmodel.folder()
+    assert "window: 40, or limit: respect for the model's own 24" in refused(model, window=41)
+    assert "less than the 24 tokens" in refused(model, stride=25)
+    assert "less than the 24 tokens" in refused(model, window=40, stride=25, limit="respect")
+    for fine in ({"window": 40, "stride": 38}, {"window": 99, "limit": "respect"}, {"stride": 22}, {}):
+        embed.check_model(embed.Params(model=str(model), text="t", **fine), model)
+    with pytest.raises(ValidationError, match="longer than the window"):
+        embed.Params(model=str(model), text="t", window=12, stride=13)
+    (tmp_path / "config.json").write_text('{"model_type": "mpnet", "max_position_embeddings": 514, "pad_token_id": 1}')
+    assert "window: 512" in refused(tmp_path, window=513)
+    embed.check_model(embed.Params(model=str(tmp_path), text="t", window=512), tmp_path)
+    (tmp_path / "modules.json").write_text('[{"path": "", "type": "x.StaticEmbedding"}]')
+    embed.check_model(embed.Params(model=str(tmp_path), text="t", window=9999), tmp_path)
+
+
 # -- the same vector, whatever else is encoded
 
 
