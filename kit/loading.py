@@ -13,6 +13,7 @@ from kit import (
     amounts,
     asarray,
     clocks,
+    commas,
     csvbytes,
     csvfile,
     datafolder,
@@ -56,6 +57,7 @@ CODE = (
     dates,
     clocks,
     amounts,
+    commas,
 )
 """Modules that shape a table."""
 
@@ -151,16 +153,12 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> 
         built, about = added.table, added.about
         files["extra/weight"] = added.weight
         files |= {f"extra/target/{i}": table.series_to_arrow(s) for i, s in enumerate(added.targets)}
+    size = 8 * (built.n_train + built.n_test)  # bytes of a column, about
     for name, column in built.header.items():
-        files[f"x/{name}"] = Later(partial(built.x.__getitem__, name), _size(built))
+        files[f"x/{name}"] = Later(partial(built.x.__getitem__, name), size)
         if column.levels:
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
     store.commit(key, files, _meta(built, recipe, about), made)
-
-
-def _size(built: infer.Table) -> int:
-    """Return about how many bytes a column takes."""
-    return 8 * (built.n_train + built.n_test)
 
 
 def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -233,7 +231,7 @@ def _named(recipe: Recipe) -> set[str]:
 
 
 def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return train and test rows; ids that are names in train, as 12e5, are names in test as well."""
+    """Return train and test rows, columns written alike in both: ids that are names, as 12e5, decimal commas."""
     import polars as pl
 
     data = recipe.data
@@ -251,8 +249,14 @@ def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
             raise placed(error, recipe.document, ("data", "holdout")) from error
     if data.test is None:
         return train, None
-    names = data.id is not None and data.id in train.columns and train[data.id].dtype == pl.String
-    return train, _rows("test", data.test, recipe, ("data", "test"), [str(data.id)] if names else [])
+    spelt = [str(name) for name in (data.id,) if name in train.columns and train[str(name)].dtype == pl.String]
+
+    def again(part: str, name: str) -> commas.Again:
+        return lambda texts: _rows(part, name, recipe, ("data", part), [*spelt, *texts])
+
+    test = again("test", data.test)(())
+    train = commas.alike(train, test, again("train", str(data.train)))
+    return train, commas.alike(test, train, again("test", data.test))
 
 
 def _remarks(recipe: Recipe) -> list[list[str]]:

@@ -13,6 +13,7 @@ from test_levels import OWN_FEATURE
 
 import kit
 from kit.errors import DataError
+from kit.opening import open_recipe
 
 ALL = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -152,6 +153,24 @@ def test_a_row_alone_is_read_as_among_others(toy):
     rows[:1].with_columns(id=pl.lit("0012")).write_csv(toy.folder / "one.csv")
     toy.kit("predict", "r", str(toy.folder / "one.csv"), "-o", str(out), "--layout", "submission")
     assert out.read_text().splitlines()[1].startswith("0012,")
+
+
+@pytest.mark.parametrize(("few", "many"), [("test", "train"), ("train", "test")])
+def test_a_file_of_whole_numbers_is_read_as_the_one_with_decimal_commas(toy, few, many):
+    """In a file whose values are all like 2.500 they are 2500 where the other has 1.234,5; 2.5 stays what it is."""
+    prices = {few: ["2.500", "3.250"] * 20, many: ["1.234,5", "7,25"] * 20}
+    plain = {few: ["2.5", "0.125"] * 20, many: ["1.234,5", "7,25"] * 20}
+    for name, price in prices.items():
+        rows = pl.DataFrame({"id": [f"a{i}" for i in range(40)], "price": price, "plain": plain[name]})
+        rows = rows.with_columns(pl.Series("y", range(40))) if name == "train" else rows
+        rows.write_csv(toy.folder / f"{name}.csv")
+    toy.write(WORDS.replace("[numeric, category]", "numeric"))
+    opened = open_recipe(toy.folder / "r.yaml", root=toy.root)
+    table = opened.store.open(opened.facts.table_key)
+    price, kept = (table.array(f"x/{name}") for name in ("price", "plain"))
+    parts = {"train": slice(0, 40), "test": slice(40, 80)}
+    assert price[parts[few]][:2].tolist() == [2500, 3250] and price[parts[many]][:2].tolist() == [1234.5, 7.25]
+    assert kept[parts[few]][:2].tolist() == [2.5, 0.125]
 
 
 def test_frames_are_read_as_in_training(kept):
