@@ -105,7 +105,7 @@ def additions(side: Panel, metric: str, y: np.ndarray, group: np.ndarray | None,
         spec = spec_of("shrunk", metric, part)
         full = fitted(spec, part)
         plain = applied(spec, full, part, None, part.rows(None)).mean
-        own = Trial("shrunk", plain, plain, full)  # a verdict does not look at nested predictions
+        own = Trial("shrunk", Pred(plain), Pred(plain), full)  # a verdict does not look at nested predictions
         verdict = members(spec, part, truth_of(part, metric), own, [len(part) - 1])[0].verdict
         found = spread(there, [before, tested(spec, part)])
         gain, se = sign * (found.scores[0] - found.scores[1]), found.of_difference(0, 1)

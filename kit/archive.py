@@ -77,6 +77,12 @@ class Kept:
         """Return (n, m) float32, averaged over repeats; NaN where a row was never held."""
         return np.asarray(self.pred.mean(axis=0, dtype=np.float64), np.float32)
 
+    def pooled_std(self) -> Floats32 | None:
+        """Return (n,) float32, the root of the variance averaged over repeats, None where there is no std."""
+        if self.std is None:
+            return None
+        return np.asarray(np.sqrt(np.square(self.std, dtype=np.float64).mean(axis=0)), np.float32)
+
 
 def folders(root: Path, *, history: bool = False) -> Iterator[Path]:
     """Yield the OOF folders under oof/ that hold a card, sorted; with `history` also what they replaced."""

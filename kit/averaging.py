@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kit.judging import Metric
-from kit.paired import Truth
+from kit.paired import Said, Truth, at
 from kit.registry import metric as metric_of
-from kit.types import Floats, Floats32, Ints
+from kit.types import Floats, Floats32, Ints, Pred
 
 SQUARES = ("rmse", "rmsle")
 """Metrics that are roots of a mean square: what averaging takes off is taken off the square."""
@@ -16,20 +16,21 @@ SMALL = 1e-6
 """Probabilities nearer to 0 and 1 than this are set to it on the way to the logarithmic scale."""
 
 
-def gain(truth: Truth, pred: Floats32, layers: Floats32) -> float:
-    """Return by how much the score of pred (n, m) improves when K fold models are averaged; layers (K, t, m) on test.
+def gain(truth: Truth, said: Said, layers: Floats32) -> float:
+    """Return by how much the score of a prediction improves when K fold models are averaged; layers (K, t, m) on test.
 
     The truth of test rows is not needed. Each out-of-fold prediction is moved by the deviation a fold model has from
     the average on a test row with a like prediction, both ways: what a second helping of that noise costs is what
     taking the first away gains. For squared error that is exact.
     Source: simulation extrapolation, Cook & Stefanski 1994; Krogh & Vedelsby 1995 for squared error.
     """
-    metric = metric_of(truth.metric)
+    metric, pred = metric_of(truth.metric), at(said, slice(None))
     average = layers.mean(axis=0, dtype=np.float64)
     scores = []
     for layer in layers:
         for way in (1.0, -1.0):
-            scores.append(truth.score(_moved(truth, pred, average, layer.astype(np.float64), way)))
+            moved = _moved(truth, pred.mean, average, layer.astype(np.float64), way)
+            scores.append(truth.score(Pred(moved, pred.std)))
     return _extrapolated(metric, truth.score(pred), float(np.mean(scores)))
 
 

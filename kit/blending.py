@@ -36,10 +36,11 @@ from kit.home import home_of, rows_of
 from kit.lineup import Lineup
 from kit.oofobject import save_oof
 from kit.opening import Sets
+from kit.paired import at
 from kit.panel import Panel
 from kit.stage import Stage
 from kit.store import Store
-from kit.types import Floats32
+from kit.types import Pred
 from kit.wishing import How, Wish, check_name, wish
 
 
@@ -178,7 +179,7 @@ def _make(
     own = standings.trial(spec, side, made)
     trials = [own, *(standings.trial(other, side) for other in _others(spec, asked.uses, side))]
     lines = standings.standings(trials, truth)
-    known = difficulty.signs(side, made.full, own.plain, made.oof.test, asked.metric)
+    known = difficulty.signs(side, made.full, own.plain.mean, made.oof.test, asked.metric)
     doubt = leeway.Leeway.told(asked.sources[0].card.get("evaluate"), truth.y)
     worth = estimate.estimate(truth, own.nested, own.plain, made.oof.test, known, int(side.fold.max()) + 1, doubt=doubt)
     told = estimate.unrealised(side, asked.names, made.full) or estimate.overfitting(own.use, lines, asked.metric)
@@ -205,12 +206,12 @@ def _make(
 
 
 def _refitted(
-    spec: BlendSpec, work: _Work, full: tuple[Sequence[nesting.Origin], Observer], given: Floats32
+    spec: BlendSpec, work: _Work, full: tuple[Sequence[nesting.Origin], Observer], given: Pred
 ) -> dict[str, Any]:
     """Return the score of the blend with its sources refitted without the fold that is scored."""
     side, rows = work.side, work.side.rows(None)
     pred, n_fits = nesting.nested(full[0], spec, work.lined.ids, full[1])
-    found = nesting.judged(standings.truth_of(side, spec.metric), pred[rows], given, n_fits)
+    found = nesting.judged(standings.truth_of(side, spec.metric), at(pred, rows), given, n_fits)
     return {"nested_full": found.as_dict()}
 
 

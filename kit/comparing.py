@@ -45,7 +45,7 @@ def _recipe(name: str, root: Path) -> dict[str, Any]:
     if not left:
         return {"recipe": name, "metric": metric, "results": [], "correlation": [], "apart": apart}
     side = pool.gather(left, metric, Store(root))
-    found = paired.spread(side.truth, side.preds)
+    found = paired.spread(side.truth, side.said)
     sign = registry.metric(metric).sign
     order = [int(i) for i in np.argsort(sign * found.scores, kind="stable")]
     errors = np.stack([residuals(side.truth.task, side.truth.y, side.preds[i]) for i in order])

@@ -13,7 +13,7 @@ from kit.contracts import Combiner
 from kit.difficulty import Signs, adjusted
 from kit.evaluate import effective
 from kit.leeway import Leeway
-from kit.paired import Truth, jackknife
+from kit.paired import Said, Truth, jackknife
 from kit.panel import Panel
 from kit.stackers._gram import Space, Weighted, lift
 from kit.stackers._halves import Halves
@@ -71,15 +71,15 @@ def towards_plain(n_folds: int) -> float:
 
 def estimate(  # noqa: PLR0913 - what is known of the test rows comes on top
     truth: Truth,
-    nested: Floats32,
-    plain: Floats32,
+    nested: Said,
+    plain: Said,
     layers: Floats32,
     known: Signs | None = None,
     n_folds: int = 5,
     *,
     doubt: Leeway | None = None,
 ) -> Estimate:
-    """Return the estimate of nested and plain predictions (n, m); layers (K, t, m) are the blend's for test.
+    """Return the estimate of nested and plain predictions; layers (K, t, m) are the blend's for test.
 
     Expected is a score between the nested and the plain one, averaging added, and what the signs `known` tell of the
     test rows. The interval adds up the error of that score and the sampling of the test rows, as if they were drawn
@@ -94,7 +94,7 @@ def estimate(  # noqa: PLR0913 - what is known of the test rows comes on top
     gained = averaging.gain(truth, nested, layers) if len(layers) > 1 and n_test else None
     gained = gained if gained is not None and np.isfinite(gained) else None
     shares = 0.0 if doubt is None else doubt.variance(lambda f: replace(truth, v=truth.v * f).score(nested))
-    n_rows = len(nested) if doubt is None else effective(truth.v)
+    n_rows = len(truth.y) if doubt is None else effective(truth.v)
     told = number(score), number(seen), number(se if doubt is None else float(np.hypot(se, np.sqrt(shares)))), gained
     if not n_test or not np.isfinite(score):
         return Estimate(*told, None, None, None, None)

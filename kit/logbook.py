@@ -193,7 +193,7 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
     kept = [archive.read(where[str(key)]) for key in keys]
     try:
         side = pool.gather(kept, str(both[0].about["metric"]), Store(root))
-        found = paired.spread(side.truth, side.preds)
+        found = paired.spread(side.truth, side.said)
     except KitError:
         return None, 0
     n_test = max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0)

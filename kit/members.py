@@ -13,12 +13,12 @@ from kit.averaging import SQUARES
 from kit.canon import stream
 from kit.contracts import Combiner
 from kit.crossfit import BlendSpec, applied, fitted
-from kit.paired import Spread, Truth, spread
+from kit.paired import Said, Spread, Truth, spread
 from kit.panel import Panel
-from kit.stackers._gram import Weighted, lift
+from kit.stackers._gram import OF_DISTRIBUTION, Weighted, lift
 from kit.stackers._gram import cut as trimmed
 from kit.standings import Trial, number
-from kit.types import Floats, Floats32, Ints
+from kit.types import Floats, Ints
 
 ADDS, HURTS = 0.6, -2.0
 """Standard errors above which a source adds, below which it hurts. A gain is measured with weights fitted on all
@@ -63,7 +63,7 @@ def members(
     learn = _cut(spec, panel)
     if learn is not panel:
         full = fitted(spec, learn)
-        plain = applied(spec, full, panel, None, panel.rows(None)).mean
+        plain = applied(spec, full, panel, None, panel.rows(None))
     weights = [None] * len(panel) if full.weights is None else [float(w) for w in full.weights]
     idle = _idle(spec, full)
     wanted = range(len(panel)) if asked is None else asked
@@ -97,20 +97,20 @@ def _cut(spec: BlendSpec, panel: Panel) -> Panel:
     return panel.at(np.sort(stream(0, "members").choice(rows, MOST_ROWS, replace=False)))
 
 
-def _without(spec: BlendSpec, panel: Panel, learn: Panel, tried: list[int]) -> list[tuple[Floats32, Floats | None]]:
-    """Return for each source that is left out the blend of the scored rows (n, m) and its weights (S,), 0 at that."""
+def _without(spec: BlendSpec, panel: Panel, learn: Panel, tried: list[int]) -> list[tuple[Said, Floats | None]]:
+    """Return for each source that is left out the blend of the scored rows and its weights (S,), 0 at that."""
     rows = panel.rows(None)
     cut = []
     for s in tried:
         left = np.delete(np.arange(len(panel)), s)
         part = spec.of(left)
         cut.append((left, part, fitted(part, learn.of(left))))
-    if all(isinstance(c, Weighted) for _, _, c in cut):
+    if spec.metric not in OF_DISTRIBUTION and all(isinstance(c, Weighted) for _, _, c in cut):
         return _at_once(panel, rows, [(left, c) for left, _, c in cut])
-    return [(applied(part, c, panel.of(left), None, rows).mean, None) for left, part, c in cut]
+    return [(applied(part, c, panel.of(left), None, rows), None) for left, part, c in cut]
 
 
-def _at_once(panel: Panel, rows: Ints, cut: list[tuple[Ints, Any]]) -> list[tuple[Floats32, Floats | None]]:
+def _at_once(panel: Panel, rows: Ints, cut: list[tuple[Ints, Any]]) -> list[tuple[Said, Floats | None]]:
     """Return the same where all are weighted sums: one pass over the sources, by matrix products."""
     if not cut:
         return []

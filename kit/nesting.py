@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import crossfit, devices, folding, narrowed, opening, planning, registry, table
+from kit import crossfit, devices, folding, narrowed, opening, paired, planning, registry, table
 from kit.archive import positions
 from kit.canon import code_file, fingerprint
 from kit.crossfit import BlendSpec, blended
@@ -32,7 +32,7 @@ from kit.panel import Panel
 from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.standings import NOISE, number
-from kit.types import Floats32, Ints
+from kit.types import Floats32, Ints, Pred
 from kit.workers import Workers
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def ingredients(found: Sequence[Origin]) -> dict[str, Any]:
 # -- the outer folds
 
 
-def nested(found: Sequence[Origin], spec: BlendSpec, ids: pl.Series, observer: Observer) -> tuple[Floats32, int]:
-    """Return for each training row, in the order of `ids`, the blend of sources refitted without its fold, (n, m), NaN
-    where a row is never held; and how many fits there were.
+def nested(found: Sequence[Origin], spec: BlendSpec, ids: pl.Series, observer: Observer) -> tuple[Pred, int]:
+    """Return for each training row, in the order of `ids`, the blend of sources refitted without its fold, NaN where a
+    row is never held; and how many fits there were.
 
     Raises:
         FitError: a fit failed.
@@ -158,13 +158,19 @@ def nested(found: Sequence[Origin], spec: BlendSpec, ids: pl.Series, observer: O
     if any((at < 0).any() for at in places):
         raise DataError("the recipes of the sources have other rows", place="--nested full", next="blend one recipe's")
     pred, n_fits = np.full((len(there), spec.task.n_out), np.nan, np.float32), 0
+    std: Floats32 | None = np.full(len(there), np.nan, np.float32)
     for k in range(folds.n_folds):
         learn, held = (np.flatnonzero(rows) for rows in (folds.is_train(k), folds.is_held(k)))
         sides = [(origin, at[learn], at[held]) for origin, at in zip(found, places, strict=True)]
         side, count = _refitted(sides, spec, observer)
-        pred[held] = blended(spec, side).oof.test_mean().mean
+        made = blended(spec, side).oof.test_mean()
+        pred[held] = made.mean
+        if std is not None and made.std is not None:
+            std[held] = made.std
+        else:
+            std = None
         n_fits += count
-    return pred[positions(ids, there)], n_fits
+    return paired.at(Pred(pred, std), positions(ids, there)), n_fits
 
 
 def _refitted(sides: Sequence[tuple[Origin, Ints, Ints]], spec: BlendSpec, observer: Observer) -> tuple[Panel, int]:
@@ -202,13 +208,13 @@ def _carry_out(plan: Plan, opened: Opened, observer: Observer) -> None:
         raise error
 
 
-def judged(truth: Truth, full: Floats32, given: Floats32, n_fits: int) -> Full:
-    """Return what a blend is worth by its predictions with level 1 refitted, beside those `given` the OOFs, (n, m).
+def judged(truth: Truth, full: Pred, given: Pred, n_fits: int) -> Full:
+    """Return what a blend is worth by its predictions with level 1 refitted, beside those `given` the OOFs.
 
     Raises:
         DataError: rows that are scored are held by no fold.
     """
-    if not np.isfinite(full).all():
+    if not np.isfinite(full.mean).all():
         raise DataError("rows that are scored are held in no fold of the recipe", place="--nested full")
     sign = registry.metric(truth.metric).sign
     found = spread(truth, [full, given])

@@ -20,6 +20,17 @@ MOST_ROWS = 50_000
 """Rows looked at for a standard error; beyond, a sample is taken and the variance scaled to all rows."""
 
 
+Said = Floats32 | Pred
+"""A prediction of rows: the mean (n, m), or mean and std, which metrics of distributions score together."""
+
+
+def at(said: Said, rows: np.ndarray | slice) -> Pred:
+    """Return a prediction of some of the rows."""
+    if not isinstance(said, Pred):
+        return Pred(said[rows])
+    return Pred(said.mean[rows], None if said.std is None else said.std[rows])
+
+
 @dataclass(frozen=True)
 class Truth:
     """What predictions are scored against: y (n,) as `task` says, scoring weights v (n,), group (n,) or None."""
@@ -30,10 +41,10 @@ class Truth:
     v: Floats
     group: Ints | None = None
 
-    def score(self, pred: Floats32, rows: np.ndarray | slice = slice(None)) -> float:
-        """Return the metric of pred (n, m) on some rows, NaN where it cannot be told (one class only)."""
+    def score(self, said: Said, rows: np.ndarray | slice = slice(None)) -> float:
+        """Return the metric on some rows, NaN where it cannot be told (one class only, no std)."""
         try:
-            found = registry.metric(self.metric).score(self.task, self.y[rows], Pred(pred[rows]), self.v[rows])
+            found = registry.metric(self.metric).score(self.task, self.y[rows], at(said, rows), self.v[rows])
         except DataError:
             return float("nan")
         return float(found)
@@ -79,16 +90,16 @@ class Jackknife:
         return Spread(self.scores, covariance, n_blocks - 1)
 
 
-def spread(truth: Truth, preds: Sequence[Floats32]) -> Spread:
-    """Return the scores of predictions (n, m) of the same rows and the covariance of those scores.
+def spread(truth: Truth, preds: Sequence[Said]) -> Spread:
+    """Return the scores of predictions of the same rows and the covariance of those scores.
 
     Source: Kott 2001, The delete-a-group jackknife: cov = (B - 1) / B sum_b (s_b - s)(s_b - s)'.
     """
     return jackknife(truth, preds).spread()
 
 
-def jackknife(truth: Truth, preds: Sequence[Floats32]) -> Jackknife:
-    """Return the scores of predictions (n, m) of the same rows, on all and with each block left out.
+def jackknife(truth: Truth, preds: Sequence[Said]) -> Jackknife:
+    """Return the scores of predictions of the same rows, on all and with each block left out.
 
     The blocks are random rows, or whole groups where the truth has groups, and the same for all predictions, so that
     differences are paired.
@@ -103,6 +114,6 @@ def jackknife(truth: Truth, preds: Sequence[Floats32]) -> Jackknife:
     block = (rng.permutation(n_units) % n_blocks)[unit]
     left_out = np.empty((len(preds), n_blocks))
     for s, pred in enumerate(preds):
-        seen = pred[rows]
+        seen = at(pred, rows)
         left_out[s] = [some.score(seen, np.flatnonzero(block != b)) for b in range(n_blocks)]
     return Jackknife(np.array([truth.score(p) for p in preds]), left_out, rows, block, len(rows) / n)

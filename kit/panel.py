@@ -46,7 +46,13 @@ class Panel:
     def at(self, rows: Ints) -> Panel:
         """Return the panel of some of the rows, the test rows being the same."""
         sources = [
-            replace(s, fold=s.fold[:, rows], y=s.y[rows], pred=s.pred[:, rows], std=None, test_std=None)
+            replace(
+                s,
+                fold=s.fold[:, rows],
+                y=s.y[rows],
+                pred=s.pred[:, rows],
+                std=None if s.std is None else s.std[:, rows],
+            )
             for s in self.sources
         ]
         group = None if self.group is None else self.group[rows]

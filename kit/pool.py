@@ -13,7 +13,7 @@ from kit.archive import Kept, positions
 from kit.errors import DataError
 from kit.paired import Truth
 from kit.store import Store
-from kit.types import Floats, Floats32, Ints
+from kit.types import Floats, Floats32, Ints, Pred
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,12 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pool:
-    """Predictions (n, m) per source of the n rows that every source was scored on, in the order of `ids`."""
+    """Predictions (n, m) per source of the n rows that every source was scored on, in the order of `ids`.
+
+    `stds`: (n,) per source, None of one that has none.
+    """
 
     kept: tuple[Kept, ...]
     truth: Truth
     ids: pl.Series
     preds: tuple[Floats32, ...]
+    stds: tuple[Floats32 | None, ...]
+
+    @property
+    def said(self) -> list[Pred]:
+        """The predictions with their std."""
+        return [Pred(mean, std) for mean, std in zip(self.preds, self.stds, strict=True)]
 
 
 def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Pool:
@@ -44,7 +53,9 @@ def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Poo
         raise DataError("no row has a prediction of every source", got=", ".join(k.name for k in kept))
     v, group = _weights(first, store)
     truth = Truth(first.task, metric, y, v, group).at(rows)
-    return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled))
+    found = [k.pooled_std() for k in kept]
+    stds = tuple(None if std is None else std[order][rows] for std, order in zip(found, orders, strict=True))
+    return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled), stds)
 
 
 def truth_of(kept: Kept, store: Store | None = None) -> Truth:

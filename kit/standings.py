@@ -16,7 +16,7 @@ from kit.oof import average
 from kit.paired import Truth, spread
 from kit.panel import Panel
 from kit.params import Params
-from kit.types import Floats32
+from kit.types import Pred
 
 NOISE = 2.0
 """Standard errors below which a difference is called noise."""
@@ -27,12 +27,12 @@ USES = ("best", "mean", "hill_climb", "nnls", "ridge", "shrunk")
 
 @dataclass(frozen=True)
 class Trial:
-    """A stacker on a panel's scored rows: `nested` (n, m), by combiners that have not seen a row's fold, and `plain`
-    (n, m), by `full`, the one fitted on all rows."""
+    """A stacker on a panel's scored rows: `nested`, by combiners that have not seen a row's fold, and `plain`, by
+    `full`, the one fitted on all rows."""
 
     use: str
-    nested: Floats32
-    plain: Floats32
+    nested: Pred
+    plain: Pred
     full: Combiner
 
 
@@ -66,10 +66,10 @@ def truth_of(panel: Panel, metric: str) -> Truth:
 def trial(spec: BlendSpec, panel: Panel, made: Blended | None = None) -> Trial:
     """Return what a stacker makes of the scored rows; `made`, where it is at hand, saves the fits."""
     rows = panel.rows(None)
-    pred = made.oof.pred if made is not None else held_out(spec, panel)[0]
+    pred, std = (made.oof.pred, made.oof.std) if made is not None else held_out(spec, panel)
     full = made.full if made is not None else fitted(spec, panel)
-    nested = average(pred[:, rows], None).mean
-    return Trial(label(spec), nested, applied(spec, full, panel, None, rows).mean, full)
+    nested = average(pred[:, rows], None if std is None else std[:, rows])
+    return Trial(label(spec), nested, applied(spec, full, panel, None, rows), full)
 
 
 def label(spec: BlendSpec) -> str:
@@ -101,7 +101,8 @@ def standings(trials: Sequence[Trial], truth: Truth) -> list[Standing]:
     best = int(np.argmin(losses))
     lines = []
     for i in np.argsort(losses, kind="stable"):
-        behind, se = float(losses[i] - losses[best]), found.of_difference(int(i), best)
+        behind = float(losses[i] - losses[best]) if np.isfinite(losses[i]) else np.nan
+        se = found.of_difference(int(i), best)
         lines.append(
             Standing(
                 trials[i].use,
