@@ -24,6 +24,9 @@ LEAST_ROWS = 20
 LEAST_EFFECTIVE = 100
 """Effective stop rows under a declared distribution, below which a fit takes its steps as the params say."""
 
+MOST_STEPS = 1000
+"""A target of more equal steps is one of any numbers."""
+
 By = Literal["sigma", "counts", "both"]
 Was = Literal["rows", "uniform"]
 """What a model predicts for: the training rows' distribution of y, or every value alike."""
@@ -69,11 +72,10 @@ class Wanted:
 
     def of(self, task: Task, y: Floats) -> tuple[Bins, Floats]:
         """Return the bins of the rows of y (n,) and the shares (B,) they are to have."""
+        bins = regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)
         if self.shares is not None:
-            return (regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)), self.shares
-        if task.kind != "regression":
-            return regular(task, y, self.n_bins), np.ones(len(task.classes))
-        return alike(y, self.n_bins)
+            return bins, self.shares
+        return bins, np.ones(len(task.classes)) if bins.edges is None else uniform(bins, y)
 
 
 def factors(wanted: Wanted, task: Task, rows: Rows) -> Floats:
@@ -90,10 +92,18 @@ def declared(bins: Bins, test: Floats, w: Floats) -> Declared:
 
 
 def regular(task: Task, y: Floats, n_bins: int) -> Bins:
-    """Return bins of equal width over the range of y (n,), or one per class."""
+    """Return bins of equal width over the range of y (n,), or one per class, or one per step of a target (ratings).
+
+    Up to twice as many steps as `n_bins` have bins of their own, with themselves in the middle: what a model says of
+    0 .. 10 is spread around the whole numbers, and half of it would lie beside a bin that begins at one.
+    """
     if task.kind != "regression":
         return Bins(None, y.astype(np.int64))
-    return between(y, np.linspace(y.min(), y.max(), n_bins + 1))
+    steps = steps_of(y, 2 * n_bins)
+    if steps is None:
+        return between(y, np.linspace(y.min(), y.max(), n_bins + 1))
+    half = (steps[1] - steps[0]) / 2
+    return between(y, np.append(steps - half, steps[-1] + half))
 
 
 def between(y: Floats, edges: Floats) -> Bins:
@@ -101,22 +111,16 @@ def between(y: Floats, edges: Floats) -> Bins:
     return Bins(edges, np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2))
 
 
-def alike(y: Floats, n_bins: int) -> tuple[Bins, Floats]:
-    """Return bins of a regression and the shares (B,) under which every value of y (n,) counts alike.
+def uniform(bins: Bins, y: Floats) -> Floats:
+    """Return the shares (B,) of bins of a regression under which every value of y (n,) counts alike.
 
-    Shares go by width, of a target of steps (ratings, halves) by the values a bin may hold: 0 .. 10 in ten bins of
-    equal width puts two of them into the last. So few that two go into a bin have bins of their own.
+    They go by width, of a target of steps by the steps a bin may hold: of 0 .. 30 in ten bins of equal width the last
+    holds four, the others three.
     """
-    steps = steps_of(y, 100 * n_bins)
+    edges, steps = np.asarray(bins.edges), steps_of(y, MOST_STEPS)
     if steps is None:
-        bins = regular(Task("regression"), y, n_bins)
-        return bins, np.diff(np.asarray(bins.edges))
-    if len(steps) <= 2 * n_bins:
-        half = (steps[1] - steps[0]) / 2
-        bins = between(y, np.append(steps - half, steps[-1] + half))
-    else:
-        bins = regular(Task("regression"), y, n_bins)
-    return bins, np.bincount(between(steps, np.asarray(bins.edges)).of, minlength=len(bins)).astype(np.float64)
+        return np.diff(edges)
+    return np.bincount(between(steps, edges).of, minlength=len(bins)).astype(np.float64)
 
 
 def effective(v: Floats) -> float:

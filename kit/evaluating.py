@@ -82,23 +82,22 @@ def check(section: Mapping[str, Any], task: Task, n_test: int) -> None:
 
 def wanted_in(stored: Stored, fold: int) -> Wanted:
     """Return the distribution as fold `fold` may know it: estimated by a model that saw nothing of what it holds."""
-    edges = stored.array("fold_edges") if "fold_edges" in stored else None
-    shares: Floats = stored.array("fold_shares")[fold]
-    return Wanted(len(shares), None if edges is None else edges[fold], shares)
+    edges = stored.array(f"fold/{fold}/edges") if f"fold/{fold}/edges" in stored else None
+    shares: Floats = stored.array(f"fold/{fold}/shares")
+    return Wanted(len(shares), edges, shares)
 
 
 def _per_fold(made: Mapping[str, Any], task: Task, oof: Oof, folds: Folds, v: Floats) -> dict[str, Array | bytes]:
-    """Return the shares (K, B) and edges (K, B + 1) for each fold, from its own model and its own learning rows."""
-    edges, shares = [], []
+    """Return the shares (B,) and edges (B + 1,) for each fold, from its own model and its own learning rows."""
+    arrays: dict[str, Array | bytes] = {}
     for k in range(len(folds)):
         learns = folds.is_train(k)
         bins = evaluate.regular(task, oof.y[learns], made["evaluate"]["bins"])
         test = Pred(oof.test[k], None if oof.test_std is None else oof.test_std[k])
-        shares.append(evaluate.by_sigma(task, test, bins, v[learns], made["evaluate"]["target"]["was"]))
-        edges.append(bins.edges)
-    arrays: dict[str, Array | bytes] = {"fold_shares": np.stack(shares)}
-    known = [e for e in edges if e is not None]
-    return arrays | ({"fold_edges": np.stack(known)} if known else {})
+        arrays[f"fold/{k}/shares"] = evaluate.by_sigma(task, test, bins, v[learns], made["evaluate"]["target"]["was"])
+        if bins.edges is not None:
+            arrays[f"fold/{k}/edges"] = bins.edges
+    return arrays
 
 
 def _given(target: Mapping[str, Any], task: Task) -> tuple[Floats | None, Floats]:

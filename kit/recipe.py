@@ -150,8 +150,8 @@ class EvaluateSection(_Section):
     target: Literal["train", "uniform"] | Shares | Estimated = "train"
     """train: as the training rows are; uniform: every value (or class) alike; {edges, shares}; {estimate: model}."""
     bins: Annotated[int, Field(ge=2, le=100)] = 10
-    """Bins of equal width over the range of a numeric target, for uniform and estimate; under uniform each of up to
-    twice so many steps of a target (ratings, halves) is a bin of its own."""
+    """Bins of equal width over the range of a numeric target, for uniform and estimate. Up to twice so many steps
+    of a target (ratings, halves) are a bin each."""
 
     @property
     def model(self) -> str | None:

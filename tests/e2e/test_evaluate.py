@@ -230,3 +230,17 @@ def test_a_model_for_every_value_alike_is_read_as_such(known):
         true = np.bincount(np.searchsorted(edges, truth), minlength=len(about["bins"])) / len(truth)
         apart[was] = np.abs(true - about["test_shares"]).sum() / 2
     assert apart["uniform"] < 0.08 < apart["rows"]
+
+
+def test_a_step_that_a_fold_has_no_row_of_is_no_bin_there(toy):
+    """Ratings of which one row has the lowest: the fold that holds it knows one step less than the others."""
+    rng = np.random.default_rng(0)
+    y, truth = np.append(rng.integers(3, 7, 599), 1.0), rng.integers(2, 7, 300)
+    for name, target in (("train", y), ("test", truth)):
+        frame = pl.DataFrame({"id": np.arange(len(target)), "x1": target + rng.normal(0, 0.7, len(target))})
+        (frame.with_columns(y=pl.Series(target)) if name == "train" else frame).write_csv(toy.folder / f"{name}.csv")
+    match = "\n  match: {use: inverse, params: {density: uniform}}\n  b:"
+    toy.write(recipe("evaluate: {estimate: match, was: uniform}\n").replace("\n  b:", match).replace("[a, b]", "[b]"))
+    toy.run("--only", "b", "--only", "match")
+    about = toy.card("b")["evaluate"]
+    assert about["bins"][-1] == "5.5 .. 6.5" and len(about["bins"]) == len(about["test_shares"])

@@ -1,4 +1,4 @@
-"""The shares that a declared distribution of the target gives to values."""
+"""The shares that a declared or an estimated distribution of the target gives to values; targets of steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kit import evaluate
+from kit.oof import Oof
 from kit.types import Task
 
 NUMBER = Task("regression")
@@ -41,3 +42,24 @@ def test_a_target_without_steps_is_shared_out_by_width():
     bins, shares = evaluate.Wanted(10).of(NUMBER, y)
     np.testing.assert_allclose(shares, np.diff(np.linspace(y[0], y[-1], 11)), rtol=1e-9)
     assert len(bins) == 10
+
+
+@pytest.mark.parametrize(("by", "far"), [("sigma", 0.06), ("counts", 0.08), ("both", 0.06)])
+def test_shares_of_ratings_are_found_where_the_std_is_true(by, far):
+    """Bins of equal width are 0.46, 0.49 and 0.24 away in total variation: half of what is said lies beside its bin."""
+    rng, values = np.random.default_rng(0), np.arange(1, 6.0)
+    share = np.exp(0.6 * values) / np.exp(0.6 * values).sum()
+    truth = {"train": rng.choice(values, 1200, p=share), "test": rng.choice(values, 600)}
+    said = {}
+    for part, y in truth.items():
+        x = y + rng.normal(size=len(y))
+        likely = np.exp(-((x[:, None] - values) ** 2) / 2) * share
+        likely /= likely.sum(axis=1, keepdims=True)
+        mean = likely @ values
+        said[part] = mean[None, :, None].astype(np.float32), np.sqrt(likely @ values**2 - mean**2)[None]
+    fold = (np.arange(1200) % 5).astype(np.int16)[None]
+    oof = Oof(fold, truth["train"], said["train"][0], said["test"][0], said["train"][1], said["test"][1])
+    bins = evaluate.regular(NUMBER, oof.y, 10)
+    found = evaluate.estimate(NUMBER, oof, bins, np.ones(1200), by)
+    true = np.bincount(truth["test"].astype(int) - 1) / 600
+    assert np.abs(found.shares - true).sum() / 2 < far
