@@ -18,15 +18,20 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Errors:
-    """Held errors in units of scale. model (n,) the fold model that made each, score (n,) >= 0, w (n,) weights."""
+    """Held errors in units of scale. model (n,) the fold model that made each, score (n,) >= 0, w (n,) weights.
+
+    `row` (n,): which row it is of, where several repeats hold a row; else each is of its own.
+    """
 
     model: Ints
     score: Floats
     w: Floats
+    row: Ints | None = None
 
     def threshold(self, coverage: float) -> float:
         """Return the weight that must lie at or below an end: the new row counts as one more, of infinite score."""
-        return coverage * float(self.w.sum() + self.w.mean())
+        n_rows = len(self.w) if self.row is None else len(np.unique(self.row))
+        return coverage * float(self.w.sum()) * (1 + 1 / n_rows)
 
     def quantile(self, coverage: float) -> float:
         """Return the score that so much of the weight is at or below; infinite where there are too few rows."""
@@ -37,7 +42,7 @@ class Errors:
 
     def of(self, rows: Bools) -> Errors:
         """Return some of them."""
-        return Errors(self.model[rows], self.score[rows], self.w[rows])
+        return Errors(self.model[rows], self.score[rows], self.w[rows], None if self.row is None else self.row[rows])
 
 
 def cv_plus(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> tuple[Floats, Floats]:
@@ -91,11 +96,12 @@ class Quality:
 
 
 def held_ends(errors: Errors, mean: Floats, scale: Floats, fold: Ints, coverage: float) -> tuple[Floats, Floats]:
-    """Return the ends (n,), (n,) for held rows, from the errors of all other folds."""
+    """Return the ends (n,), (n,) for held rows, from the errors of all other folds, of other rows in other repeats."""
     half = np.empty(len(mean))
     for k in np.unique(fold):
         inside = fold == k
-        half[inside] = errors.of(~inside).quantile(coverage) * scale[inside]
+        others = ~inside if errors.row is None else ~np.isin(errors.row, errors.row[inside])
+        half[inside] = errors.of(others).quantile(coverage) * scale[inside]
     return mean - half, mean + half
 
 

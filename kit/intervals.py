@@ -24,12 +24,13 @@ BINS, FEWEST = 5, 50
 
 @dataclass(frozen=True)
 class Held:
-    """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held a row."""
+    """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held it, `row`."""
 
     y: Floats
     mean: Floats
     std: Floats | None
     model: Ints
+    row: Ints
     w: Floats
     group: Ints | None
 
@@ -44,7 +45,7 @@ class Held:
 
     def errors(self, scale: Floats) -> Errors:
         """Return the errors in units of scale (n,)."""
-        return Errors(self.model, np.abs(self.y - self.mean) / scale, self.w)
+        return Errors(self.model, np.abs(self.y - self.mean) / scale, self.w, self.row)
 
 
 def interval(
@@ -105,7 +106,7 @@ def _held(kept: Kept) -> Held:
     std = None if kept.std is None else kept.std[there].astype(np.float64)
     model = repeat * n_folds + kept.fold[there].astype(np.int64)
     mean = kept.pred[:, :, 0][there].astype(np.float64)
-    return Held(y[row], mean, std, model, v[row] / repeats, row if group is None else group[row])
+    return Held(y[row], mean, std, model, row, v[row] / repeats, row if group is None else group[row])
 
 
 def _kinds(held: Held, coverage: float) -> list[dict[str, Any]]:

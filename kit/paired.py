@@ -16,8 +16,9 @@ BLOCKS, FEW_BLOCKS, MANY = 200, 50, 30
 """Groups of rows that are left out in turn; fewer for more than MANY predictions. A standard error is then known to a
 twentieth or a tenth."""
 
-MOST_ROWS = 50_000
-"""Rows looked at for a standard error; beyond, a sample is taken and the variance scaled to all rows."""
+MOST_ROWS, LEAST_GROUPS = 50_000, 1000
+"""Rows looked at for a standard error; beyond, a sample is taken and the variance scaled to all rows. Of groups a
+sample is taken whole, or so many: rows left out of a group make its mean no surer, so that only groups scale."""
 
 
 Said = Floats32 | Pred
@@ -73,7 +74,7 @@ class Spread:
 class Jackknife:
     """Scores (S,) on all rows, and (S, B) with one block of rows left out.
 
-    `rows` (r,): those looked at, a `share` of all; `block` (r,): the block of each.
+    `rows` (r,): those looked at, a `share` of all, of the groups where there are some; `block` (r,): the block of each.
     """
 
     scores: Floats
@@ -106,7 +107,7 @@ def jackknife(truth: Truth, preds: Sequence[Said]) -> Jackknife:
     """
     n = len(truth.y)
     rng = stream(0, "jackknife")
-    rows = np.sort(rng.choice(n, MOST_ROWS, replace=False)) if n > MOST_ROWS else np.arange(n)
+    rows, share = (np.arange(n), 1.0) if n <= MOST_ROWS else _sample(truth, rng)
     some = truth.at(rows)
     unit = np.arange(len(rows)) if some.group is None else np.unique(some.group, return_inverse=True)[1]
     n_units = int(unit.max()) + 1
@@ -116,4 +117,20 @@ def jackknife(truth: Truth, preds: Sequence[Said]) -> Jackknife:
     for s, pred in enumerate(preds):
         seen = at(pred, rows)
         left_out[s] = [some.score(seen, np.flatnonzero(block != b)) for b in range(n_blocks)]
-    return Jackknife(np.array([truth.score(p) for p in preds]), left_out, rows, block, len(rows) / n)
+    return Jackknife(np.array([truth.score(p) for p in preds]), left_out, rows, block, share)
+
+
+def _sample(truth: Truth, rng: np.random.Generator) -> tuple[Ints, float]:
+    """Return MOST_ROWS of the rows, ascending, and the share of the rows, or of the groups, that they stand for."""
+    n = len(truth.y)
+    if truth.group is None:
+        return np.sort(rng.choice(n, MOST_ROWS, replace=False)), MOST_ROWS / n
+    unit = np.unique(truth.group, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    taken = min(n_units, max(LEAST_GROUPS, round(n_units * MOST_ROWS / n)))
+    here = np.zeros(n_units, np.bool_)
+    here[rng.permutation(n_units)[:taken]] = True
+    rows = np.flatnonzero(here[unit])
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
+    return rows, taken / n_units

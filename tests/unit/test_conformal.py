@@ -36,6 +36,18 @@ def test_fold_models_that_agree_make_it_the_plain_interval() -> None:
     np.testing.assert_allclose(plus, around(errors, mean, scale, 0.9), rtol=1e-9)
 
 
+def test_repeats_count_a_row_once() -> None:
+    """Errors that stand three times over say what they say once, also of the rows they are of."""
+    _, model, _, y = world(60)
+    once = Errors(model, np.abs(y), np.ones(60))
+    again = Errors(np.tile(model, 3), np.tile(np.abs(y), 3), np.full(180, 1 / 3), np.tile(np.arange(60), 3))
+    for coverage in (0.5, 0.8, 0.9, 0.95, 0.97):
+        assert again.quantile(coverage) == once.quantile(coverage)
+    ends = held_ends(once, np.zeros(60), np.ones(60), model, 0.9)
+    thrice = held_ends(again, np.zeros(180), np.ones(180), np.concatenate([model, model + 4, model + 8]), 0.9)
+    np.testing.assert_array_equal(thrice, np.tile(ends, 3))
+
+
 def test_too_few_rows_for_a_coverage_give_no_end() -> None:
     errors = Errors(np.zeros(8, np.int64), np.arange(8.0), np.ones(8))
     low, high = cv_plus(errors, np.zeros((1, 3)), np.ones((1, 3)), 0.95)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kit import paired
 from kit.boards import agreement
 from kit.paired import MOST_ROWS, Truth, spread
 from kit.types import Task
@@ -35,6 +36,20 @@ def test_the_standard_errors_are_those_of_repetitions(metric, task):
     real = [*np.std(scores, axis=0), np.std(np.diff(scores, axis=1))]
     np.testing.assert_allclose(np.mean(told, axis=0), real, rtol=0.2)
     assert real[2] < 0.7 * real[0]
+
+
+@pytest.mark.parametrize("n_groups", [100, 3000, 6000, 12_000])
+def test_a_sample_of_rows_makes_no_group_surer(monkeypatch, n_groups):
+    """The error is that of whole groups, however many of their rows are looked at; it was half of that."""
+    monkeypatch.setattr(paired, "MOST_ROWS", 2000)
+    monkeypatch.setattr(paired, "LEAST_GROUPS", 200)
+    rng, n = np.random.default_rng(0), 12_000
+    group = rng.permutation(np.arange(n) % n_groups)
+    error = rng.normal(size=n_groups)[group] + rng.normal(size=n)
+    loss = np.abs(error)
+    whole = np.sqrt((np.bincount(group, loss - loss.mean()) ** 2).sum()) / n
+    found = spread(Truth(NUMBER, "mae", np.zeros(n), np.ones(n), group), [error[:, None].astype(np.float32)])
+    np.testing.assert_allclose(np.sqrt(found.covariance[0, 0]), whole, rtol=0.2)
 
 
 def test_groups_make_the_error_larger():
