@@ -16,7 +16,7 @@ from kit import em, tilt
 from kit.bins import steps_of
 from kit.errors import DataError
 from kit.oof import Oof
-from kit.types import Floats, Ints, Pred, Rows, Task, labelled
+from kit.types import Bools, Floats, Ints, Pred, Rows, Task, labelled
 
 LEAST_ROWS = 20
 """Bins with fewer training rows are joined with a neighbour: their mean loss would say nothing."""
@@ -70,38 +70,39 @@ class Wanted:
     edges: Floats | None = None
     shares: Floats | None = None
 
-    def of(self, task: Task, y: Floats) -> tuple[Bins, Floats]:
-        """Return the bins of the rows of y (n,) and the shares (B,) they are to have."""
-        bins = regular(task, y, self.n_bins) if self.edges is None else between(y, self.edges)
-        if self.shares is not None:
-            return bins, self.shares
-        return bins, np.ones(len(task.classes)) if bins.edges is None else uniform(bins, y)
+    def of(self, task: Task, y: Floats, w: Floats) -> tuple[Bins, Floats]:
+        """Return the bins of the rows of y (n,) and the shares (B,) they are to have; w (n,) as for `regular`."""
+        bins = regular(task, y, self.n_bins, w) if self.edges is None else between(y, self.edges)
+        even = np.ones(len(task.classes)) if bins.edges is None else uniform(bins, y[w > 0])
+        return bins, even if self.shares is None else self.shares
 
 
 def factors(wanted: Wanted, task: Task, rows: Rows) -> Floats:
     """Return (n,) what each row counts so that the rows, weighted by v, are distributed as wanted."""
-    return declared(*wanted.of(task, labelled(rows)), rows.v).ratio
+    return declared(*wanted.of(task, labelled(rows), rows.v), rows.v).ratio
 
 
 def declared(bins: Bins, test: Floats, w: Floats) -> Declared:
     """Return the factors for declared shares `test` (B,) under row weights w (n,); bins too small are joined first."""
-    bins, test = _joined(bins, test)
+    bins, test = _joined(bins, test, w > 0)
     train = np.bincount(bins.of, w, len(test)) / w.sum()
     test = test / test.sum()
     return Declared(bins, train, test, (test / np.maximum(train, 1e-300))[bins.of])
 
 
-def regular(task: Task, y: Floats, n_bins: int) -> Bins:
+def regular(task: Task, y: Floats, n_bins: int, w: Floats | None = None) -> Bins:
     """Return bins of equal width over the range of y (n,), or one per class, or one per step of a target (ratings).
 
     Up to twice as many steps as `n_bins` have bins of their own, with themselves in the middle: what a model says of
-    0 .. 10 is spread around the whole numbers, and half of it would lie beside a bin that begins at one.
+    0 .. 10 is spread around the whole numbers, and half of it would lie beside a bin that begins at one. Rows of weight
+    w (n,) 0, such as `data.extra`, are never scored and widen no range.
     """
     if task.kind != "regression":
         return Bins(None, y.astype(np.int64))
-    steps = steps_of(y, 2 * n_bins)
+    seen = y if w is None else y[w > 0]
+    steps = steps_of(seen, 2 * n_bins)
     if steps is None:
-        return between(y, np.linspace(y.min(), y.max(), n_bins + 1))
+        return between(y, np.linspace(seen.min(), seen.max(), n_bins + 1))
     half = (steps[1] - steps[0]) / 2
     return between(y, np.append(steps - half, steps[-1] + half))
 
@@ -114,8 +115,7 @@ def between(y: Floats, edges: Floats) -> Bins:
 def uniform(bins: Bins, y: Floats) -> Floats:
     """Return the shares (B,) of bins of a regression under which every value of y (n,) counts alike.
 
-    They go by width, of a target of steps by the steps a bin may hold: of 0 .. 30 in ten bins of equal width the last
-    holds four, the others three.
+    They go by width, of a target of steps by the steps a bin may hold: of 0 .. 30 the last of ten bins holds four.
     """
     edges, steps = np.asarray(bins.edges), steps_of(y, MOST_STEPS)
     if steps is None:
@@ -283,12 +283,12 @@ def _refuse_collapsed(task: Task, oof: Oof, w: Floats) -> None:
         raise DataError(rule, got=f"spread {spread:.3g}", allowed=f"at least {noise:.3g}", next=advice)
 
 
-def _joined(bins: Bins, test: Floats) -> tuple[Bins, Floats]:
-    """Return bins of at least LEAST_ROWS rows each, small ones joined with the smaller neighbour, and their shares."""
+def _joined(bins: Bins, test: Floats, counted: Bools) -> tuple[Bins, Floats]:
+    """Return bins of at least LEAST_ROWS counted rows, small ones joined with the smaller neighbour, and their shares."""
     if bins.edges is None:
         return bins, test
     edges, shares = list(bins.edges), list(test)
-    counts = list(np.bincount(bins.of, minlength=len(bins)))
+    counts = list(np.bincount(bins.of[counted], minlength=len(bins)))
     while len(counts) > 1 and min(counts) < LEAST_ROWS:
         i = int(np.argmin(counts))
         j = i + 1 if i == 0 or (i + 1 < len(counts) and counts[i + 1] < counts[i - 1]) else i - 1

@@ -32,7 +32,7 @@ def run(stage: Stage, store: Store) -> None:
     arrays: dict[str, Array | bytes] = {}
     if made["source"]:
         oof, target = load_oof(store.open(made["source"])), made["evaluate"]["target"]
-        bins = evaluate.regular(task, y, made["evaluate"]["bins"])
+        bins = evaluate.regular(task, y, made["evaluate"]["bins"], v)
         found = evaluate.estimate(task, oof, bins, v, target["by"], target["was"])
         shares = found.shares
         meta = {"distance": found.distance, "seen": found.seen.tolist(), "explained": found.explained.tolist()}
@@ -41,7 +41,7 @@ def run(stage: Stage, store: Store) -> None:
         if target["by"] != "counts":  # out of fold they rest on the labels of held rows, and may stop no fit
             arrays = _per_fold(made, task, oof, folds_of(store.open(made["folds"])), v)
     else:
-        bins, shares = wanted_of(made["evaluate"], task).of(task, y)
+        bins, shares = wanted_of(made["evaluate"], task).of(task, y, v)
     declared = evaluate.declared(bins, shares, v)
     if made["source"]:
         edges = declared.bins.edges
@@ -92,7 +92,7 @@ def _per_fold(made: Mapping[str, Any], task: Task, oof: Oof, folds: Folds, v: Fl
     arrays: dict[str, Array | bytes] = {}
     for k in range(len(folds)):
         learns = folds.is_train(k)
-        bins = evaluate.regular(task, oof.y[learns], made["evaluate"]["bins"])
+        bins = evaluate.regular(task, oof.y[learns], made["evaluate"]["bins"], v[learns])
         test = Pred(oof.test[k], None if oof.test_std is None else oof.test_std[k])
         arrays[f"fold/{k}/shares"] = evaluate.by_sigma(task, test, bins, v[learns], made["evaluate"]["target"]["was"])
         if bins.edges is not None:

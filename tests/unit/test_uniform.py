@@ -7,14 +7,14 @@ import pytest
 
 from kit import evaluate
 from kit.oof import Oof
-from kit.types import Task
+from kit.types import Rows, Task
 
 NUMBER = Task("regression")
 
 
 def shares_of(y: np.ndarray, n_bins: int = 10) -> np.ndarray:
     """Return what each distinct value of y counts under `uniform`, of sum one."""
-    found = evaluate.declared(*evaluate.Wanted(n_bins).of(NUMBER, y), np.ones(len(y)))
+    found = evaluate.declared(*evaluate.Wanted(n_bins).of(NUMBER, y, np.ones(len(y))), np.ones(len(y)))
     place = np.unique(y, return_inverse=True)[1]
     return np.bincount(place, found.ratio) / found.ratio.sum()
 
@@ -39,9 +39,23 @@ def test_a_step_that_no_row_has_keeps_its_room():
 
 def test_a_target_without_steps_is_shared_out_by_width():
     y = np.sort(np.random.default_rng(0).beta(5, 1, 4000))
-    bins, shares = evaluate.Wanted(10).of(NUMBER, y)
+    bins, shares = evaluate.Wanted(10).of(NUMBER, y, np.ones(4000))
     np.testing.assert_allclose(shares, np.diff(np.linspace(y[0], y[-1], 11)), rtol=1e-9)
     assert len(bins) == 10
+
+
+@pytest.mark.parametrize(
+    "wanted", [evaluate.Wanted(10), evaluate.Wanted(4, np.array([-20.0, 0, 6, 8, 10]), np.ones(4))]
+)
+def test_rows_that_are_never_scored_shape_no_bin(wanted):
+    """Learn-only rows below stand in the learning rows of a fold; they widened the range and filled up bins."""
+    y = np.random.default_rng(0).uniform(5, 10, 400)
+    both, v = np.append(np.linspace(-20, 5, 300), y), np.append(np.zeros(300), np.ones(400))
+
+    def factors(y: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return evaluate.factors(wanted, NUMBER, Rows(np.arange(len(y)), {}, {}, y=y, v=v))
+
+    np.testing.assert_allclose(factors(both, v)[300:], factors(y, np.ones(400)))
 
 
 @pytest.mark.parametrize(("by", "far"), [("sigma", 0.06), ("counts", 0.08), ("both", 0.06)])
