@@ -284,7 +284,7 @@ def _refuse_collapsed(task: Task, oof: Oof, w: Floats) -> None:
 
 
 def _joined(bins: Bins, test: Floats, counted: Bools) -> tuple[Bins, Floats]:
-    """Return bins of at least LEAST_ROWS counted rows, small ones joined with the smaller neighbour, and their shares."""
+    """Return bins of at least LEAST_ROWS counted rows, small ones joined with the smaller neighbour; their shares."""
     if bins.edges is None:
         return bins, test
     edges, shares = list(bins.edges), list(test)
