@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from kit.types import Floats
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -107,6 +111,17 @@ def read(levels: pl.Series, dates: Dates) -> pl.Series:
     text = pl.concat_str(century.otherwise(pl.lit("")), pl.col("year"), pl.lit("-"), "month", pl.lit("-"), "day")
     day = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
     return parts.select(day + _clock() / 86_400.0).to_series().rename(levels.name)
+
+
+def shown(days: Floats, *, minutes: bool) -> list[str]:
+    """Return days since 1970 as ISO dates, with minutes or without.
+
+    >>> shown(np.array([18628.25]), minutes=True)
+    ['2021-01-01T06:00']
+    """
+    if minutes:
+        return [str(t) for t in np.round(days * 1440).astype("datetime64[m]")]
+    return [str(t) for t in np.floor(days).astype("datetime64[D]")]
 
 
 def epoch(values: pl.Series) -> tuple[pl.Series, str]:

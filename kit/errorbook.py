@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kit import archive, table
+from kit import archive, dates, table
 from kit.archive import Kept
 from kit.comparing import residuals
 from kit.store import Store, Stored
@@ -154,9 +154,7 @@ def _marked(segments: Sequence[Segment], *, signed: bool) -> list[tuple[Segment,
 
 def _days(values: Floats) -> list[str]:
     """Return days since 1970 as ISO dates, with minutes where two of them fall on one day."""
-    minutes = np.round(values * 1440).astype("datetime64[m]")
-    days = np.floor(values).astype("datetime64[D]")
-    return [str(v) for v in (days if len(np.unique(days)) == len(np.unique(minutes)) else minutes)]
+    return dates.shown(values, minutes=len(np.unique(np.floor(values))) < len(np.unique(np.round(values * 1440))))
 
 
 def _segments(name: str, names: list[str], code: Array, loss: _Spread, bias: _Spread) -> Iterator[Segment]:

@@ -86,7 +86,8 @@ def _check(recipe: Recipe, facts: Stored) -> None:
 
 def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table_key: str, rows_key: str) -> Stored:
     column = getattr(recipe.split.params, "column", None)
-    loaded, _ = rows.load(store, table_key, rows_key, {}, [str(column)] if column else [])
+    read = {str(name): None for name in (column, recipe.data.time) if name is not None}
+    loaded, _ = rows.load(store, table_key, rows_key, {}, list(read))
     train = loaded if len(loaded) == made["n"] else loaded.take(np.arange(made["n"]))
     assigned = []
     for repeat in range(recipe.repeats):

@@ -136,7 +136,12 @@ class _Reader(Plugs):
             self.add("split must be a splitter's name or a mapping", ("split",), value, registry.names("splits"))
             return None, 1, data
         roles = {role: value[role] for role in ("groups", "time") if role in value}
-        if "use" not in value and len(roles) < 2:
+        if "use" not in value and len(roles) == 2:
+            advice = "use: time holds what is later, also of groups it knows; use: group holds whole groups"
+            rule = "a split that names groups and time must say by `use` which of them it holds"
+            self.add(rule, ("split",), "no `use`", ("time", "group", "stratified_group"), next=advice)
+            value = {"use": "time", **value}
+        elif "use" not in value:
             named = "".join(roles) or ("groups" if data.groups else "")
             value = {"use": {"groups": "group", "time": "time"}.get(named, "kfold"), **value}
         repeats = self.count(value.get("repeats", 1), ("split", "repeats"))

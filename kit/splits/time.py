@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from kit.contracts import Assignment
+from kit.dates import shown
 from kit.errors import DataError
 from kit.params import Params as Base
 from kit.types import Floats, Ints, Rows, Task
@@ -53,7 +54,7 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
     if len(values) <= params.folds:
         allowed = f"at least {params.folds + 1}, one for the warm-up"
         raise DataError("too few distinct times", got=len(values), allowed=allowed, next="lower `folds`")
-    cuts = _cut(counts, params) if params.horizon is None else _by_length(values, params.horizon, params.folds)
+    cuts = _cut(counts, params) if params.horizon is None else _by_length(rows, values, params.horizon, params.folds)
     held = (np.searchsorted(cuts, np.arange(len(values)), side="right") - 1)[of_row]
     start = values[cuts][:, None]
     train = time < start - params.gap
@@ -61,7 +62,7 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
         train &= time >= start - params.train_window
     empty = np.flatnonzero(~train.any(axis=1))
     if len(empty):
-        got = f"fold {empty[0]}, which starts at time {float(start[empty[0], 0])}"
+        got = f"fold {empty[0]}, which starts at time {_said(rows, start[empty[0]])[0]}"
         raise DataError(
             "a fold has no row to learn from", got=got, next="lower `gap`, raise `train_window` or `warmup`"
         )
@@ -77,7 +78,7 @@ def _checked(rows: Rows) -> Floats:
     return rows.time
 
 
-def _by_length(values: Floats, horizon: float, folds: int) -> Ints:
+def _by_length(rows: Rows, values: Floats, horizon: float, folds: int) -> Ints:
     """Return (folds,) int64: the position among the distinct times at which each block of that length begins.
 
     Raises:
@@ -87,10 +88,18 @@ def _by_length(values: Floats, horizon: float, folds: int) -> Ints:
     cuts = np.searchsorted(values, before, side="right")
     empty = np.flatnonzero(np.diff(cuts, prepend=0) == 0)
     if len(empty):
-        where = "before the first block" if empty[0] == 0 else f"in the block that ends at {float(before[empty[0]]):g}"
-        got = f"no row {where}; times run from {float(values[0]):g} to {float(values[-1]):g}"
+        end, first, last = _said(rows, np.array([before[empty[0]], values[0], values[-1]]))
+        where = "before the first block" if empty[0] == 0 else f"in the block that ends at {end}"
+        got = f"no row {where}; times run from {first} to {last}"
         raise DataError("the horizon leaves a block empty", got=got, next="choose another `horizon` or fewer `folds`")
     return np.asarray(cuts, np.int64)
+
+
+def _said(rows: Rows, times: Floats) -> list[str]:
+    """Return times for people: as dates where the column that holds them is one of dates."""
+    days = [name for name, column in rows.header.items() if column.kind == "date"]
+    dated = any(np.array_equal(np.asarray(rows.x[name], np.float64), _checked(rows)) for name in days)
+    return shown(times, minutes=bool((times % 1).any())) if dated else [f"{t:g}" for t in times]
 
 
 def _cut(counts: Ints, params: Params) -> Ints:
