@@ -22,9 +22,16 @@ BINS, FEWEST = 5, 50
 """Parts by std that coverage is told for, and the rows each needs."""
 
 
+Ends = tuple[Floats, Floats]
+"""Lower and upper ends of the same rows."""
+
+
 @dataclass(frozen=True)
 class Held:
-    """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held it, `row`."""
+    """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held it, `row`.
+
+    `range`: what the result's predictions are cut to.
+    """
 
     y: Floats
     mean: Floats
@@ -33,6 +40,7 @@ class Held:
     row: Ints
     w: Floats
     group: Ints | None
+    range: tuple[float, float]
 
     def scale(self) -> Floats:
         """Return (n,) what errors are measured in: the guarded std, or one for all rows."""
@@ -46,6 +54,20 @@ class Held:
     def errors(self, scale: Floats) -> Errors:
         """Return the errors in units of scale (n,)."""
         return Errors(self.model, np.abs(self.y - self.mean) / scale, self.w, self.row)
+
+    def ends(self, scale: Floats, coverage: float) -> Ends:
+        """Return the ends (n,), (n,) for the rows themselves, from the errors and the range of y in other folds."""
+        low, high = conformal.held_ends(self.errors(scale), self.mean, scale, self.model, coverage)
+        for k in np.unique(self.model):
+            inside = self.model == k
+            others = ~np.isin(self.row, self.row[inside])
+            low[inside], high[inside] = self.cut((low[inside], high[inside]), self.y[others])
+        return low, high
+
+    def cut(self, ends: Ends, y: Floats) -> Ends:
+        """Return the ends cut to the range, or to that of the truths y (n,) where it leaves some of them out."""
+        low, high = min(self.range[0], y.min(initial=np.inf)), max(self.range[1], y.max(initial=-np.inf))
+        return np.clip(ends[0], low, high), np.clip(ends[1], low, high)
 
 
 def interval(
@@ -106,7 +128,15 @@ def _held(kept: Kept) -> Held:
     std = None if kept.std is None else kept.std[there].astype(np.float64)
     model = repeat * n_folds + kept.fold[there].astype(np.int64)
     mean = kept.pred[:, :, 0][there].astype(np.float64)
-    return Held(y[row], mean, std, model, row, v[row] / repeats, row if group is None else group[row])
+    unit = row if group is None else group[row]
+    return Held(y[row], mean, std, model, row, v[row] / repeats, unit, _range(kept))
+
+
+def _range(kept: Kept) -> tuple[float, float]:
+    """Return the least and the greatest value that a result's stacker lets through, infinite where nothing cuts."""
+    params = kept.card["params"] if kept.card["use"] in ("clip", "round") else {}
+    low, high = params.get("low"), params.get("high")
+    return float(np.float32(-np.inf if low is None else low)), float(np.float32(np.inf if high is None else high))
 
 
 def _kinds(held: Held, coverage: float) -> list[dict[str, Any]]:
@@ -115,7 +145,7 @@ def _kinds(held: Held, coverage: float) -> list[dict[str, Any]]:
     scales["one width"] = np.ones(len(held.y))
     made = []
     for name, scale in scales.items():
-        low, high = conformal.held_ends(held.errors(scale), held.mean, scale, held.model, coverage)
+        low, high = held.ends(scale, coverage)
         found = conformal.quality(held.y, low, high, held.w, coverage, held.group)
         made.append({"kind": name, **_told(found)})
     return made
@@ -129,7 +159,7 @@ def _told(found: conformal.Quality) -> dict[str, float | None]:
 def _by_std(held: Held, coverage: float) -> list[dict[str, Any]]:
     """Return coverage and width for parts of the rows, from the surest to the least sure."""
     scale = held.scale()
-    low, high = conformal.held_ends(held.errors(scale), held.mean, scale, held.model, coverage)
+    low, high = held.ends(scale, coverage)
     n_bins = max(1, min(BINS, len(scale) // FEWEST))
     edges = np.quantile(scale, np.arange(1, n_bins) / n_bins)
     part = np.searchsorted(edges, scale, side="right")
@@ -156,7 +186,7 @@ def _write(kept: Kept, held: Held, coverage: float, path: Path) -> None:
     frames.save(pl.DataFrame(columns), path)
 
 
-def _test_ends(kept: Kept, held: Held, coverage: float) -> tuple[Floats, Floats]:
+def _test_ends(kept: Kept, held: Held, coverage: float) -> Ends:
     """Return the ends (t,), (t,) of the test rows, from what is kept of their predictions."""
     assert kept.test is not None and kept.test_ids is not None
     if held.std is not None and kept.test_std is None:
@@ -167,7 +197,7 @@ def _test_ends(kept: Kept, held: Held, coverage: float) -> tuple[Floats, Floats]
     return _ends(held, parted, Pred(kept.test, kept.test_std), coverage)
 
 
-def ends_of(kept: Kept, new: Oof, coverage: float) -> tuple[Floats, Floats]:
+def ends_of(kept: Kept, new: Oof, coverage: float) -> Ends:
     """Return the ends (t,), (t,) of new rows as the same models predict them, from the errors these made when held.
 
     Raises:
@@ -184,14 +214,14 @@ Layers = tuple[Floats32, Floats32 | None]
 """Mean and std (K, t) that the fold models predict."""
 
 
-def _ends(held: Held, parted: Layers | None, whole: Pred, coverage: float) -> tuple[Floats, Floats]:
+def _ends(held: Held, parted: Layers | None, whole: Pred, coverage: float) -> Ends:
     """Return the ends (t,), (t,): CV+ where there are the fold models' predictions, else around the whole one."""
     errors = held.errors(held.scale())
     n_models = int(held.model.max()) + 1
     if parted is not None and len(parted[0]) == n_models and (held.std is None or parted[1] is not None):
         mean = parted[0].astype(np.float64)
         scale = np.ones_like(mean) if held.std is None else np.asarray(parted[1], np.float64) + held.guard
-        return conformal.cv_plus(errors, mean, scale, coverage)
+        return held.cut(conformal.cv_plus(errors, mean, scale, coverage), held.y)
     mean = whole.mean[:, 0].astype(np.float64)
     scale = np.ones_like(mean) if held.std is None else np.asarray(whole.std, np.float64) + held.guard
-    return conformal.around(errors, mean, scale, coverage)
+    return held.cut(conformal.around(errors, mean, scale, coverage), held.y)

@@ -104,3 +104,24 @@ def test_new_rows_get_the_intervals_of_test(toy) -> None:
             np.testing.assert_allclose(new[end], kept[end], rtol=1e-4, atol=1e-4, err_msg=name)
     done = toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(two), "--interval", "80")
     assert done.code == 2 and "coverage is a share" in done.err
+
+
+def test_ends_stay_in_the_range_that_predictions_are_cut_to_or_that_of_the_truth(toy) -> None:
+    """The range says what y can be; where y is known to pass it, an interval may as well."""
+    write(toy)
+    blend = "blend:\n  cut: {use: clip, from: a, low: -10, high: 1}\nsubmit: {from: cut}\n"
+    toy.write(RECIPE[: RECIPE.index("  spread")] + blend)
+    toy.run("--keep-models")
+    y = pl.read_csv(toy.folder / "train.csv")["y"]
+    assert y.min() > -10 and y.max() > 1
+    one, two = toy.folder / "i.parquet", toy.folder / "p.parquet"
+    free = interval(toy, "r:a", "--coverage", "0.9999")
+    assert free["kinds"][0]["width"] is None
+    found = interval(toy, "r:cut", "--coverage", "0.9999", "-o", str(one))
+    assert round(found["kinds"][0]["coverage"] * 900) == 899  # the greatest truth is greater than all others
+    assert found["kinds"][0]["width"] < y.max() + 10
+    made = pl.read_parquet(one)
+    assert set(made["lower"]) == {-10.0} and set(made["upper"]) == {y.max()} and made["pred"].max() <= 1
+    done = toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(two), "--interval", "0.9999")
+    assert done.code == 0, done.err
+    assert pl.read_parquet(two).select("lower", "upper").equals(made.select("lower", "upper"))
