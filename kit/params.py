@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from kit.types import Task
+
 Scalar = bool | int | float | str
 
 
@@ -142,6 +144,10 @@ class Params(BaseModel):
                     raise ValueError(f"{target} is given twice, once as {name}")
                 native[target] = value
         return {**own, **({"native": native} if native else {})}
+
+    def idle(self, task: Task) -> frozenset[str]:
+        """Return the parameters that change nothing beside the others as they are: there is nothing to search."""
+        return frozenset()
 
     @classmethod
     def known_names(cls) -> list[str]:

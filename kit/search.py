@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -61,15 +61,22 @@ def read(checks: Plugs, models: Sequence[Model]) -> TuneSection:
     return section
 
 
-def space(model: Model, section: ModelSection, *, categories: bool) -> tuple[Dimension, ...]:
+def space(
+    model: Model, section: ModelSection, *, categories: bool, idle: Collection[str] = ()
+) -> tuple[Dimension, ...]:
     """Return what is searched of a model: what the recipe gives explicitly or fixes is not.
 
-    Ranges declared for the treatment of categories count only where there are `categories`; those of the recipe always.
+    Ranges declared for the treatment of categories count only where there are `categories`, and none of parameters
+    that are `idle`; those of the recipe always.
     """
     cls = type(model.plug.params)
     settled = {*given(model.plug.params), *(own_name(cls, name) for name in section.fixed)}
     own = {own_name(cls, name): each for name, each in section.ranges.items()}
-    useful = [(name, tune) for name, tune in tunes(cls) if categories or name in own or not tune.categories]
+    useful = [
+        (name, tune)
+        for name, tune in tunes(cls)
+        if name in own or (name not in idle and (categories or not tune.categories))
+    ]
     declared = {name: tune for name, tune in useful if name not in settled}
     found = [_dimension(cls, name, tune, own.get(name)) for name, tune in declared.items()]
     return tuple(found + [_dimension(cls, name, None, each) for name, each in own.items() if name not in declared])

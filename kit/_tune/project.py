@@ -16,7 +16,7 @@ from kit._tune.supervising import DEFAULTS
 from kit.canon import key_of
 from kit.errors import RecipeError
 from kit.facts import Facts
-from kit.folding import dump
+from kit.folding import dump, task_of
 from kit.opening import Opened
 from kit.planning import Plan
 from kit.recipe import Model, Recipe
@@ -85,7 +85,7 @@ class Project:
         Raises:
             RecipeError: nothing is.
         """
-        found = space(self.model, self.section, categories=self._categories())
+        found = space(self.model, self.section, categories=self._categories(), idle=self._idle())
         if not found:
             raise RecipeError(
                 "nothing of this model is left to search",
@@ -94,6 +94,10 @@ class Project:
                 next="take a param out of the recipe, or give ranges under tune.models",
             )
         return found
+
+    def _idle(self) -> frozenset[str]:
+        """Return the parameters that change nothing beside those the recipe gives or fixes."""
+        return with_values(self.model.plug.params, self.base).idle(task_of(self.fits()[0].ingredients["task"]))
 
     def _categories(self) -> bool:
         """Return whether the model may be handed categories; a feature of one's own says nothing of it, so it may."""
@@ -127,11 +131,11 @@ class Project:
 
     def starts(self) -> list[Start]:
         """Return the trials to begin with: the defaults, then what is known to be good."""
-        cls, base, defaults = type(self.model.plug.params), self.base, self.defaults()
+        cls, base, defaults, idle = type(self.model.plug.params), self.base, self.defaults(), self._idle()
         ranged = {own_name(cls, name) for name in self.section.ranges}
         known = []
         for i, entry in enumerate(cls.PORTFOLIO):
-            kept = {name: value for name, value in entry.items() if name not in base}
+            kept = {name: value for name, value in entry.items() if name not in {*base, *idle}}
             # A range that the recipe gives is kept to; the declared ones are not meant as bounds.
             kept |= {
                 d.name: d.nearest(kept.get(d.name, defaults.get(d.name))) for d in self.dimensions if d.name in ranged

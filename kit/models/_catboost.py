@@ -45,8 +45,17 @@ def refuse(task: Task, *, constrained: bool) -> None:
         raise RecipeError("CatBoost has no monotone constraints for several classes", place="monotone", next=advice)
 
 
+ONE_STEP = ("absolute", "mape", "quantile")
+"""Losses for whose leaves the library takes one step, whatever it is told."""
+
+UNSHARED = ("Bayesian", "No")
+"""Ways to draw rows that take no share of them."""
+
+
 def bootstrap(native: Mapping[str, Any]) -> str:
-    """Return how rows are drawn where the recipe does not say: as the parameter asks for that only one way has."""
+    """Return how rows are drawn: as the recipe says, else as the parameter asks for that only one way has."""
+    if "bootstrap_type" in native:
+        return str(native["bootstrap_type"])
     if "bagging_temperature" in native:
         return "Bayesian"
     return "MVS" if "mvs_reg" in native else "Bernoulli"

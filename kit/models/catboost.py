@@ -17,7 +17,7 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
-from kit.models._catboost import READ_AS, bootstrap, chosen_of, refuse
+from kit.models._catboost import ONE_STEP, READ_AS, UNSHARED, bootstrap, chosen_of, refuse
 from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
 from kit.models._native import CATBOOST, CATBOOST_UNUSED
@@ -101,6 +101,12 @@ class Params(boosting.BoosterParams):
     """Most categories combined into one. None: the library's choice, 4."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 254
     """Most borders per column."""
+
+    def idle(self, task: Task) -> frozenset[str]:
+        """Return what the way rows are drawn and the loss leave unused."""
+        drawn, loss = bootstrap(self.native), chosen_of(self.objective, self.level, task).loss.name
+        unused = {"subsample": drawn in UNSHARED, "leaf_steps": loss in (*ONE_STEP, "gaussian")}
+        return frozenset(name for name, holds in unused.items() if holds)
 
 
 @dataclass(frozen=True)
@@ -226,9 +232,9 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
         "loss_function": chosen.native,
         "eval_metric": chosen.native,
     }
-    if config["bootstrap_type"] not in ("Bayesian", "No"):
+    if config["bootstrap_type"] not in UNSHARED:
         config.setdefault("subsample", params.subsample)
-    if chosen.loss.name not in ("absolute", "mape", "quantile"):
+    if chosen.loss.name not in ONE_STEP:
         config.setdefault("leaf_estimation_iterations", params.leaf_steps)
     if chosen.loss.name == "gaussian":
         config |= {"leaf_estimation_iterations": 1, "l2_leaf_reg": max(float(config["l2_leaf_reg"]), 0.1)}

@@ -105,6 +105,11 @@ class Params(boosting.BoosterParams):
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 255
     """Most histogram bins per column."""
 
+    def idle(self, task: Task) -> frozenset[str]:
+        """Return what goss and random forests leave unused."""
+        unused = {"subsample": samples_by_itself(self.native), "learning_rate": self.native.get("boosting") == "rf"}
+        return frozenset(name for name, holds in unused.items() if holds)
+
 
 @dataclass(frozen=True)
 class Data:

@@ -355,6 +355,28 @@ def test_how_categories_are_treated_is_searched_where_a_model_reads_some(tuned: 
     assert searched("numeric", asked) & treated == {"onehot"}
 
 
+def test_what_changes_nothing_beside_the_given_params_is_not_searched(tuned: Toy) -> None:
+    def idle(use: str, params: str, section: str = "") -> set[str]:
+        """Return what is searched of the bare learner and not beside these params; no trial sets it either."""
+        found = []
+        for each in ("{n_estimators: 12}", params):
+            old = "a: {use: lightgbm, features: base, params: {n_estimators: 12}}"
+            tuned.edit((old, f"a: {{use: {use}, features: base, params: {each}}}"), text=RECIPE + section)
+            made = project(tuned)
+            found.append({d.name for d in made.dimensions})
+        left = found[0] - found[1]
+        assert not {name for start in made.starts() for name in start.settings} & left
+        return left
+
+    assert idle("lightgbm", "{data_sample_strategy: goss}") == {"subsample"}
+    assert idle("lightgbm", "{boosting: rf}") == {"learning_rate"}
+    assert idle("lightgbm", "{data_sample_strategy: bagging}") == set()
+    asked = "tune: {models: {a: {ranges: {subsample: [0.5, 0.9]}}}}\n"
+    assert idle("lightgbm", "{boosting: goss}", asked) == set()
+    assert idle("catboost", "{bagging_temperature: 2}") == {"subsample"}
+    assert idle("catboost", "{objective: absolute}") == {"leaf_steps"}
+
+
 def test_the_params_of_an_estimator_can_be_searched(tuned: Toy) -> None:
     model = "{use: sklearn, features: base, params: {estimator: Ridge, params: {solver: cholesky}}}"
     ranges = "ranges: {params.alpha: {low: 0.001, high: 1000, log: true}}"
