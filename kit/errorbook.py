@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kit import archive, dates, table
+from kit import archive, dates, registry, table
 from kit.archive import Kept
 from kit.comparing import residuals
 from kit.store import Store, Stored
@@ -28,6 +28,7 @@ ALPHA = 0.05
 class Segment:
     """Rows of one level or bin. `bias`: mean of truth minus prediction. `loss`: mean loss; `rest`: that of the others.
 
+    Rows count by their weight in scoring, `n` is how many there are.
     `z`: the difference of the two in standard errors it has if the segment means nothing (rows permuted), as a normal
     deviate; positive = worse than the rest. `bias_z`: the same of the bias.
     """
@@ -47,52 +48,65 @@ class Segment:
 def errors(result: str, *, rows: int = 10, root: str | Path = ".") -> dict[str, Any]:
     """Return the worst rows of a result (recipe:model) and its residuals by segment, the worst segments first.
 
-    Loss of a row: the square (for mae the absolute value, for rmsle the square of logarithms) of what is missing; for
-    classes minus the logarithm of the probability of the true one.
+    Means are over the rows that are scored, as much as each counts there; the worst rows are those that cost most, loss
+    times weight. `loss_is` says what the loss of a row is (`losses`), `score` is that of the whole result.
 
     Raises:
         DataError: there is no such result.
     """
     base = Path(root).resolve()
     kept = archive.read(archive.find(result, base))
-    y, pred = kept.codes(), kept.pooled()
-    seen = np.flatnonzero(np.isfinite(pred).all(axis=1))
-    task, metric = kept.task, str(kept.card.get("metric"))
-    loss = losses(task, metric, y[seen], pred[seen])
+    y, pred, weight = kept.codes(), kept.pooled(), archive.rows(kept)[0]
+    seen = np.flatnonzero(np.isfinite(pred).all(axis=1) & (weight > 0))
+    task, v = kept.task, weight[seen]
+    loss, what = losses(task, kept.card, y[seen], pred[seen])
     missing = residuals(task, y[seen], pred[seen]).reshape(len(seen), -1)
     bias = missing[:, 0] if task.n_out == 1 else missing[np.arange(len(seen)), y[seen].astype(int)]
     found, note = _columns(kept, Store(base))
-    spreads = _spread(loss), _spread(bias)
+    spreads = _spread(loss, v), _spread(bias, v)
     segments = [s for name, names, code in found for s in _segments(name, names, code[seen], *spreads)]
     marked = _marked(segments, signed=task.kind != "multiclass")
-    worst = seen[np.argsort(-loss, kind="stable")[:rows]]
-    place = {row: i for i, row in enumerate(seen.tolist())}
+    worst = np.argsort(-loss * v, kind="stable")[:rows]
+    weighted = bool((v != v[0]).any()) if len(v) else False
+    told = [{"weight": float(v[i])} if weighted else {} for i in worst]
     return {
         "result": kept.name,
-        "metric": metric,
+        "metric": str(kept.card.get("metric")),
+        "score": kept.card.get("score"),
         "n": len(seen),
-        "loss": float(loss.mean()),
-        "worst": [_row(kept, int(row), float(loss[place[int(row)]])) for row in worst],
+        "weighted": weighted,
+        "loss": spreads[0].mean,
+        "loss_is": what,
+        "worst": [_row(kept, int(seen[i]), float(loss[i])) | more for i, more in zip(worst, told, strict=True)],
         "segments": [{**asdict(s), "stands_out": out} for s, out in marked],
         "note": note,
     }
 
 
-def losses(task: Task, metric: str, y: Floats, pred: Floats32) -> Floats:
-    """Return (n,) float64, the loss of each row."""
-    p = pred.astype(np.float64)
+def losses(task: Task, card: Mapping[str, Any], y: Floats, pred: Floats32) -> tuple[Floats, str]:
+    """Return (n,) float64, the loss of each row, and what it is.
+
+    Numbers: the error squared, or as it is where the metric is trained for so, of logarithms where the metric is.
+    Classes: minus the logarithm of the probability of the true one; of labels, whether they are wrong.
+    """
+    p, metric = pred.astype(np.float64), str(card.get("metric"))
     if task.kind == "regression":
-        if metric == "rmsle":
-            return np.asarray((np.log1p(np.maximum(p[:, 0], 0)) - np.log1p(np.maximum(y, 0))) ** 2)
-        return np.abs(p[:, 0] - y) if metric == "mae" else np.asarray((p[:, 0] - y) ** 2)
+        known = registry.load("metrics", metric if registry.has("metrics", metric) else "rmse")
+        logs, absolute = known.CODEC == "log1p", known.OBJECTIVE.get("regression") == "absolute"
+        error = np.log1p(np.maximum(p[:, 0], 0)) - np.log1p(np.maximum(y, 0)) if logs else p[:, 0] - y
+        what = f"{'absolute' if absolute else 'squared'} error{' of log(1 + y)' if logs else ''}"
+        return np.asarray(np.abs(error) if absolute else error**2), what
+    if card.get("kind") == "label":
+        said = p[:, 0] >= 0.5 if task.kind == "binary" else p.argmax(axis=1)
+        return np.asarray(said != y, np.float64), "1 where the label is wrong"
     true = np.where(y == 1, p[:, 0], 1 - p[:, 0]) if task.kind == "binary" else p[np.arange(len(y)), y.astype(int)]
-    return np.asarray(-np.log(np.clip(true, 1e-15, 1)))
+    return np.asarray(-np.log(np.clip(true, 1e-15, 1))), "minus log of the true class's probability"
 
 
 def _row(kept: Kept, row: int, loss: float) -> dict[str, Any]:
     names = archive.columns(kept.card)
     pred = {name: float(p) for name, p in zip(names, kept.pooled()[row], strict=True)}
-    fold = None if kept.fold is None else int(kept.fold[0, row])
+    fold = None if kept.fold is None or len(kept.fold) > 1 else int(kept.fold[0, row])
     return {"id": kept.ids[row], "fold": fold, "y": kept.y[row], **pred, "loss": loss}
 
 
@@ -102,8 +116,9 @@ def _row(kept: Kept, row: int, loss: float) -> dict[str, Any]:
 def _columns(kept: Kept, store: Store) -> tuple[list[tuple[str, list[str], Ints]], str]:
     """Return (column, names of its segments, segment (n,) of each row, -1 = none), and what is lacking for people."""
     keys = [str(kept.card.get(name)) for name in ("table", "rows")]
-    fold = [] if kept.fold is None else [("fold", [str(k) for k in range(kept.fold.max() + 1)], kept.fold[0])]
-    folds = [(name, names, np.asarray(code, np.int64)) for name, names, code in fold]
+    folds = []
+    if kept.fold is not None and len(kept.fold) == 1:  # over several repeats, a row's prediction is of several folds
+        folds.append(("fold", [str(k) for k in range(kept.fold.max() + 1)], kept.fold[0].astype(np.int64)))
     if not all(store.has(key) for key in keys):
         return folds, "the data of this result is not in .kit: run its recipe once more to see segments"
     data, rows = store.open(keys[0]), store.open(keys[1])
@@ -163,31 +178,39 @@ def _segments(name: str, names: list[str], code: Array, loss: _Spread, bias: _Sp
     largest = np.argsort(-count, kind="stable")[:LEVELS]
     for level in sorted(int(k) for k in largest if FEWEST <= count[k] <= len(code) - FEWEST):
         here = code == level
-        of_loss, of_bias, rest = loss.values[here], bias.values[here], loss.values[~here]
-        se, bias_se = (x.std() / np.sqrt(len(x)) for x in (of_loss, of_bias))
-        z = (loss.deviate(of_loss), bias.deviate(of_bias))
-        numbers = (of_bias.mean(), bias_se, of_loss.mean(), se, rest.mean(), *z)
-        yield Segment(name, names[level], len(of_loss), *(float(x) for x in numbers))
+        numbers = (*bias.of(here), *loss.of(here), loss.of(~here)[0], loss.deviate(here), bias.deviate(here))
+        yield Segment(name, names[level], int(here.sum()), *numbers)
 
 
 class _Spread(NamedTuple):
-    """Values (n,) of rows, and the mean, standard deviation and skewness of all of them."""
+    """Values (n,) of rows that count v (n,), their mean, what each row adds to it, and the std and skew of that.
+
+    `part` is the value's distance from the mean times v, v being 1 on average: its own mean is 0.
+    """
 
     values: Floats
+    v: Floats
     mean: float
+    part: Floats
     std: float
     skew: float
 
-    def deviate(self, here: Floats) -> float:
+    def of(self, here: Array) -> tuple[float, float]:
+        """Return the mean of some of the values and its standard error."""
+        values, v = self.values[here], self.v[here]
+        mean = float((v * values).sum() / v.sum())
+        return mean, float(np.sqrt(((v * (values - mean)) ** 2).sum()) / v.sum())
+
+    def deviate(self, here: Array) -> float:
         """Return how far the mean of some of the values is from that of the others, as a normal deviate.
 
         Few skewed values have a skewed mean (one huge loss makes no segment), whose long tail is taken for that of a
         gamma distribution. Source: Wilson and Hilferty (1931), The distribution of chi-square.
         """
-        n, share = len(here), len(here) / len(self.values)
+        n, share = int(here.sum()), float(here.mean())
         if self.std <= 1e-12 * abs(self.mean):
             return 0.0
-        z = (float(here.mean()) - self.mean) / (self.std * np.sqrt((1 - share) / n))
+        z = float(self.part[here].mean()) / (self.std * np.sqrt((1 - share) / n))
         skew = self.skew * (1 - 2 * share) / np.sqrt(n * (1 - share))
         if skew * z < 1e-3:
             return float(z)
@@ -195,6 +218,8 @@ class _Spread(NamedTuple):
         return float(normal if abs(normal) < abs(z) else z)
 
 
-def _spread(values: Floats) -> _Spread:
-    mean, std = float(values.mean()), float(values.std())
-    return _Spread(values, mean, std, float((((values - mean) / std) ** 3).mean()) if std > 0 else 0.0)
+def _spread(values: Floats, v: Floats) -> _Spread:
+    mean = float((v * values).sum() / v.sum())
+    part = v / v.mean() * (values - mean)
+    std = float(part.std())
+    return _Spread(values, v, mean, part, std, float((((part - part.mean()) / std) ** 3).mean()) if std > 0 else 0.0)

@@ -96,21 +96,25 @@ def compare(listed: Sequence[Mapping[str, Any]]) -> None:
 
 def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
     """Print the worst rows of a result and the segments where it differs most from itself."""
-    say(f"{found['result']}: mean loss {number(found['loss'])} over {found['n']} rows")
+    how = ", each counting its weight in scoring" if found["weighted"] else ""
+    say(f"{found['result']}: {found['metric']} {number(found['score'])} over {found['n']} rows{how}")
+    say(f"loss: {found['loss_is']}, on average {number(found['loss'])}")
     if found["worst"]:
-        names = list(found["worst"][0])
+        names = [name for name in found["worst"][0] if name != "fold" or found["worst"][0]["fold"] is not None]
         table = columns(*names, right=names[1:])
         for row in found["worst"]:
-            table.add_row(*(number(v) if isinstance(v, float) else str(v) for v in row.values()))
+            table.add_row(*(number(row[n]) if isinstance(row[n], float) else str(row[n]) for n in names))
         lay(table)
     if found["segments"]:
-        numbers = ("rows", "bias", "loss", "elsewhere", "z")
+        numbers = ("rows", "bias", "±", "loss", "elsewhere", "z")
         table = columns("column", "segment", *numbers, "", right=numbers)
         for s in found["segments"][:most]:
-            shown = [f"{number(s[name], 4)} ± {number(s[name + '_se'], 2)}" for name in ("bias", "loss")]
-            shown += [number(s["rest"], 4), f"{s['z']:.1f}"]
-            table.add_row(s["column"], s["level"], str(s["n"]), *shown, "stands out" if s["stands_out"] else "")
+            shown = [number(s["bias"], 3), number(s["bias_se"], 2), number(s["loss"], 3), number(s["rest"], 3)]
+            mark = "*" if s["stands_out"] else ""
+            table.add_row(s["column"], s["level"], str(s["n"]), *shown, f"{s['z']:.1f}", mark)
         lay(table)
+        if any(s["stands_out"] for s in found["segments"][:most]):
+            say("* stands out by more than chance explains among so many segments")
     if found["note"]:
         say(found["note"])
 

@@ -194,7 +194,50 @@ def test_a_level_where_a_model_is_wrong_is_found(toy):
     assert worst["stands_out"]
     assert worst["bias"] == pytest.approx(-3, abs=0.5)
     assert worst["loss"] > 5 * worst["rest"]
-    assert "stands out" in toy.kit("errors", "r:a").out
+    shown = toy.kit("errors", "r:a").out.splitlines()
+    assert next(line for line in shown if line.split()[:2] == ["c", "red"]).endswith("*")
+    assert shown[-1].startswith("* stands out")
+
+
+@pytest.mark.parametrize(
+    ("metric", "more", "power", "what"),
+    [
+        ("rmse", "", 2, "squared error"),
+        ("mae", "evaluate: uniform\n", 1, "absolute error"),
+        ("rmsle", "", 2, "squared error of log(1 + y)"),
+    ],
+)
+def test_errors_weigh_rows_as_the_metric_does(toy, metric, more, power, what):
+    """A row counts as often as its weight says, one of weight 0 not at all; the mean loss is that of the score."""
+    train = pl.read_csv(toy.folder / "train.csv").with_columns(w=pl.col("id") % 4, y=pl.col("y").abs())
+    train.write_csv(toy.folder / "train.csv")
+    toy.edit(("target: y", "target: y, weight: w"), ("metric: rmse\n", f"metric: {metric}\n{more}"))
+    toy.run()
+    found = toy.kit("errors", "r:a", "--json").json
+    assert found["loss"] == pytest.approx(found["score"] ** power, rel=1e-6)
+    assert (found["score"], found["loss_is"]) == (toy.card("a")["score"], what)
+    assert found["n"] == (train["w"] > 0).sum() and all(row["weight"] > 0 for row in found["worst"])
+    cost = [row["loss"] * row["weight"] for row in found["worst"]]
+    assert cost == sorted(cost, reverse=True)
+    parts = [s for s in found["segments"] if s["column"] == "fold"]
+    of_folds = [toy.card("a")["fold_scores"][int(s["level"])] ** power for s in parts]
+    assert len(parts) == 3 and [s["loss"] for s in parts] == pytest.approx(of_folds, rel=1e-6)
+    assert "each counting its weight" in toy.kit("errors", "r:a").out
+
+
+def test_errors_of_labels_and_of_repeats(toy):
+    """The loss of a label is 0 or 1; no fold is named where a row's prediction is made by those of several repeats."""
+    train = pl.read_csv(toy.folder / "train.csv")
+    train.with_columns(y=pl.when(pl.col("y") > 0).then(pl.lit("yes")).otherwise(pl.lit("no"))).write_csv(
+        toy.folder / "train.csv"
+    )
+    blend = ("final: {use: clip, from: mix, low: -3, high: 3}", "final: {use: thresholds, from: mix}")
+    toy.edit(("metric: rmse", "metric: accuracy"), ("folds: 3", "folds: 3, repeats: 2"), blend)
+    toy.run()
+    found = toy.kit("errors", "r:final", "--json").json
+    assert found["loss"] == pytest.approx(1 - found["score"]) and {row["loss"] for row in found["worst"]} <= {0.0, 1.0}
+    assert not [s for s in found["segments"] if s["column"] == "fold"] and found["worst"][0]["fold"] is None
+    assert "fold" not in toy.kit("errors", "r:final").out
 
 
 def test_a_range_where_a_model_is_wrong_is_found(toy):

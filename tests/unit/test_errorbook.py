@@ -11,7 +11,7 @@ from kit import errorbook
 def marked(loss, bias, codes, *, signed):
     """Return the (column, level) that stand out."""
     names = [str(k) for k in range(12)]
-    spreads = errorbook._spread(loss), errorbook._spread(bias)
+    spreads = errorbook._spread(loss, np.ones(len(loss))), errorbook._spread(bias, np.ones(len(bias)))
     found = [s for c, code in codes.items() for s in errorbook._segments(c, names, code, *spreads)]
     return [(s.column, s.level) for s, out in errorbook._marked(found, signed=signed) if out]
 
