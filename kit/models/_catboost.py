@@ -45,13 +45,6 @@ def refuse(task: Task, *, constrained: bool) -> None:
         raise RecipeError("CatBoost has no monotone constraints for several classes", place="monotone", next=advice)
 
 
-ONE_STEP = ("absolute", "mape", "quantile")
-"""Losses for whose leaves the library takes one step, whatever it is told."""
-
-UNSHARED = ("Bayesian", "No")
-"""Ways to draw rows that take no share of them."""
-
-
 def bootstrap(native: Mapping[str, Any]) -> str:
     """Return how rows are drawn: as the recipe says, else as the parameter asks for that only one way has."""
     if "bootstrap_type" in native:
@@ -59,3 +52,12 @@ def bootstrap(native: Mapping[str, Any]) -> str:
     if "bagging_temperature" in native:
         return "Bayesian"
     return "MVS" if "mvs_reg" in native else "Bernoulli"
+
+
+def unused(native: Mapping[str, Any], loss: str) -> frozenset[str]:
+    """Return the parameters that change nothing: where rows are drawn without a share, where a leaf takes one step."""
+    idle = {
+        "subsample": bootstrap(native) in ("Bayesian", "No"),
+        "leaf_steps": loss in ("absolute", "mape", "quantile", "gaussian"),
+    }
+    return frozenset(name for name, holds in idle.items() if holds)

@@ -17,7 +17,7 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
-from kit.models._catboost import ONE_STEP, READ_AS, UNSHARED, bootstrap, chosen_of, refuse
+from kit.models._catboost import READ_AS, bootstrap, chosen_of, refuse, unused
 from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
 from kit.models._native import CATBOOST, CATBOOST_UNUSED
@@ -104,9 +104,7 @@ class Params(boosting.BoosterParams):
 
     def idle(self, task: Task) -> frozenset[str]:
         """Return what the way rows are drawn and the loss leave unused."""
-        drawn, loss = bootstrap(self.native), chosen_of(self.objective, self.level, task).loss.name
-        unused = {"subsample": drawn in UNSHARED, "leaf_steps": loss in (*ONE_STEP, "gaussian")}
-        return frozenset(name for name, holds in unused.items() if holds)
+        return unused(self.native, chosen_of(self.objective, self.level, task).loss.name)
 
 
 @dataclass(frozen=True)
@@ -209,6 +207,7 @@ class _Follower:
 
 def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as CatBoost wants them; native ones last, so that they win."""
+    idle = unused(params.native, chosen.loss.name)
     config: dict[str, Any] = {
         "random_seed": int(run.rng.integers(2**31 - 1)),
         "thread_count": run.threads,
@@ -228,14 +227,12 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
         "border_count": params.max_bin,
         # Backtracking compares losses that are summed by thread: the only thing found to make threads change a model.
         "leaf_estimation_backtracking": "No",
+        **({} if "subsample" in idle else {"subsample": params.subsample}),
+        **({} if "leaf_steps" in idle else {"leaf_estimation_iterations": params.leaf_steps}),
         **params.native,
         "loss_function": chosen.native,
         "eval_metric": chosen.native,
     }
-    if config["bootstrap_type"] not in UNSHARED:
-        config.setdefault("subsample", params.subsample)
-    if chosen.loss.name not in ONE_STEP:
-        config.setdefault("leaf_estimation_iterations", params.leaf_steps)
     if chosen.loss.name == "gaussian":
         config |= {"leaf_estimation_iterations": 1, "l2_leaf_reg": max(float(config["l2_leaf_reg"]), 0.1)}
     if params.ctr_complexity is not None:
