@@ -27,8 +27,8 @@ def alike(frame: pl.DataFrame, other: pl.DataFrame, again: Again) -> pl.DataFram
         return frame
     spelt = again(list(found))
     for name, how in found.items():
-        levels = forms.code(spelt[name]).levels
-        if not amounts.read(levels, how).null_count():
+        # Numbers that were no text, in parquet or in a data frame, are what they are.
+        if spelt[name].dtype == pl.String and not amounts.read(forms.code(spelt[name]).levels, how).null_count():
             frame = frame.with_columns(spelt[name])
     return frame
 

@@ -24,7 +24,7 @@ class Params(base.Params):
     """Mixup whose partner is drawn with a probability that falls with the distance of the targets."""
 
     columns: tuple[MixedName, ...] = ()
-    """Numeric or vector columns to mix. Empty: all of them; the rest is the parent's."""
+    """Numeric or vector columns to mix. Empty: all of them, whole numbers as well; the rest is the parent's."""
 
     bandwidth: Annotated[float, Field(gt=0, allow_inf_nan=False), Tune(0.05, 1.0, log=True)] = 0.3
     """How far a partner's y may be, in standard deviations of y."""

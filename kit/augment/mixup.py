@@ -24,7 +24,7 @@ class Params(base.Params):
     """
 
     columns: tuple[MixedName, ...] = ()
-    """Numeric or vector columns to mix. Empty: all of them."""
+    """Numeric or vector columns to mix. Empty: all of them, whole numbers as well: codes are to be categories."""
 
     share: Share = (0.5, 0.95)
     """The parent's share: [low, high], evenly, or {beta: a}."""

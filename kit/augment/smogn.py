@@ -25,7 +25,8 @@ class Params(base.Params):
     """
 
     columns: tuple[MixedName, ...] = ()
-    """Numeric or vector columns that say who is near and are mixed. Empty: all of them; the rest is the parent's."""
+    """Numeric or vector columns that say who is near and are mixed. Empty: all of them, whole numbers as well; the rest
+    is the parent's."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Relevance from which a y is extreme: 0 at the median, 1 at the whiskers of a box plot and beyond."""

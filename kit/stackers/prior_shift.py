@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from kit import tilt
+from kit.bins import steps_of
 from kit._mlp.params import Density
 from kit.contracts import Context
 from kit.params import Params as Base
@@ -47,7 +48,8 @@ class Params(Base):
     wrong by some: half of the way wins most of what there is to win, at half of the risk."""
 
     bins: Annotated[int, Field(ge=2, le=200)] = 10
-    """Bins of equal width over the range of y in which the training rows are counted; small ones are joined."""
+    """Bins of equal width over the range of y in which the training rows are counted, or one for each step of a target
+    of up to twice as many (ratings); small ones are joined."""
 
     true_std: bool = True
     """First multiply the std by what makes the errors as large as it says."""
@@ -89,10 +91,11 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Shif
     Shape: z (1, n, 1); y, v (n,).
     """
     given = [d for d in (params.was, params.to) if isinstance(d, Density)]
-    low = min(float(y.min()), *(d.edges[0] for d in given), float(y.max()))
-    high = max(float(y.max()), *(d.edges[-1] for d in given), low + 1e-9)
+    own = _of_steps(y, params.bins)
+    low = min(float(own[0]), *(d.edges[0] for d in given), float(own[-1]))
+    high = max(float(own[-1]), *(d.edges[-1] for d in given), low + 1e-9)
     grid, counted = tilt.grid(low, high), (v > 0).astype(np.float64)
-    edges = _edges(y, low, high, params.bins)
+    edges = _edges(y, low, high, own[1:-1] if len(own) > 2 else np.linspace(low, high, params.bins + 1)[1:-1])
     place = np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2)
     rows, declared = (np.bincount(place, w, len(edges) - 1) / w.sum() for w in (counted, v))
 
@@ -119,11 +122,20 @@ def _scale(params: Params, ctx: Context, error: Floats, weight: Floats) -> float
     return float(np.clip(factor(error, std, weight), LEAST, MOST))
 
 
-def _edges(y: Floats, low: float, high: float, bins: int) -> Floats:
+def _of_steps(y: Floats, bins: int) -> Floats:
+    """Return the edges of bins around the steps of a target, of up to twice `bins` of them; else the ends of y."""
+    steps = steps_of(y, 2 * bins)
+    if steps is None:
+        return np.array([y.min(), y.max()])
+    half = (steps[1] - steps[0]) / 2
+    return np.append(steps - half, steps[-1] + half)
+
+
+def _edges(y: Floats, low: float, high: float, inner: Floats) -> Floats:
     """Return edges of bins over the range of at least LEAST_ROWS rows each, small ones joined with the next."""
     edges = [low]
     ordered = np.sort(y)
-    for edge in np.linspace(low, high, bins + 1)[1:-1]:
+    for edge in inner:
         inside = np.searchsorted(ordered, edge) - np.searchsorted(ordered, edges[-1])
         rest = len(y) - np.searchsorted(ordered, edge)
         if inside >= LEAST_ROWS and rest >= LEAST_ROWS:

@@ -173,6 +173,16 @@ def test_a_file_of_whole_numbers_is_read_as_the_one_with_decimal_commas(toy, few
     assert kept[parts[few]][:2].tolist() == [2.5, 0.125]
 
 
+def test_numbers_of_a_file_that_spells_none_stay_beside_decimal_commas(toy):
+    rows = pl.DataFrame({"id": [f"a{i}" for i in range(40)], "price": ["1.234,5", "7,25"] * 20, "y": range(40)})
+    rows.write_csv(toy.folder / "train.csv")
+    rows.drop("y").with_columns(price=pl.Series([2.125, 3.375] * 20)).write_parquet(toy.folder / "test.parquet")
+    toy.write(WORDS.replace("[numeric, category]", "numeric").replace("test.csv", "test.parquet"))
+    opened = open_recipe(toy.folder / "r.yaml", root=toy.root)
+    price = opened.store.open(opened.facts.table_key).array("x/price")
+    assert price[:2].tolist() == [1234.5, 7.25] and price[40:42].tolist() == [2.125, 3.375]
+
+
 def test_frames_are_read_as_in_training(kept):
     """An index that is the id, columns of objects; the answer stands on the index of the rows that were given."""
     whole = kept.oof("a", "test")

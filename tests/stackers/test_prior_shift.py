@@ -126,3 +126,29 @@ def test_a_source_without_std_gets_one() -> None:
     pred = made(new[None, :, None].astype(np.float32), context(None))
     assert rmse(pred.mean[:, 0], y) < 0.95 * rmse(new, y)
     assert pred.std is not None and (pred.std > 0).all()
+
+
+@pytest.mark.parametrize("given", [{"was": "uniform"}, {"was": "uniform", "to": "uniform"}, {"to": "uniform"}])
+def test_ratings_are_moved_by_how_often_they_came_and_not_by_the_width_of_bins(given: dict[str, str]) -> None:
+    """What was made for every rating alike stays; what was made for the rows' goes all of the way."""
+    rng, values = np.random.default_rng(0), np.arange(1, 6.0)
+    share = np.exp(0.6 * values) / np.exp(0.6 * values).sum()
+    y = rng.choice(values, N, p=share)
+    x = y + rng.normal(size=N)
+
+    def said(prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        likely = np.exp(-((x[:, None] - values) ** 2) / 2) * prior
+        likely /= likely.sum(axis=1, keepdims=True)
+        mean = likely @ values
+        return mean, np.sqrt(np.maximum(likely @ values**2 - mean**2, 1e-6))
+
+    flat = np.full(5, 0.2)
+    mean, std = said(flat if given.get("was") == "uniform" else share)
+    v = (flat / share)[y.astype(int) - 1] * share.min() / 0.2
+    params = prior_shift.Params.model_validate({"true_std": False, **given})
+    z = mean[None, :, None].astype(np.float32)
+    moved = prior_shift.fit(params, context(std), z, y, v)(z, context(std)).mean[:, 0]
+    wanted = said(flat)[0]
+    assert rmse(moved, wanted) < (0.01 if given.get("was") == "uniform" else 0.16)
+    if given.get("was") != "uniform":
+        assert rmse(moved, wanted) < 0.4 * rmse(mean, wanted)
