@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from kit import tilt
-from kit.bins import steps_of
 from kit._mlp.params import Density
+from kit.bins import steps_of
 from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
