@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.types import Array, Bools, Design, Floats, Floats32, Ints
 
-Scale = Literal["robust", "standard", "none"]
+Scale = Literal["asinh", "robust", "standard", "none"]
 
 ONE_HOT_MAX = 9
 """Categories with at most this many seen levels become 0/1 columns, larger ones get an embedding."""
@@ -19,9 +19,12 @@ NEVER_EMBED = np.iinfo(np.int64).max
 """The block width written for a numeric column that is not worth an embedding (two values)."""
 
 _CHUNK = 8192
-_CLIP = 3.0
+_NEAR = 3.0
+"""Scaled values well below this stay as they are; those beyond are drawn in."""
 _FAR = 1e6
-"""Scaled values are cut here before the smooth clip, so that infinities and squares stay finite."""
+"""Scaled values are cut here before they are drawn in, so that infinities and squares stay finite."""
+_PULLS: dict[Scale, int] = {"robust": 1, "asinh": 2}
+"""What `Encoder.soft` says of a scale; of the others 0."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Encoder:
         flagged (b,): positions with missing values, which get an indicator.
         category (k,): matrix positions.  levels (k,): entries of each in `table`.
         seen (k,): levels met in learning.  other (k,): 1 where missing or foreign codes were met too.
-        table (sum of levels,): code -> 1..seen, 0 = never met.  soft (1,): whether far values are drawn in.
+        table (sum of levels,): code -> 1..seen, 0 = never met.
+        soft (1,): where far values are drawn to: 0 = nowhere, 1 (True in nets of older kits) = below 3, 2 = to 3 times
+        the logarithm, so that they still differ.
     """
 
     numeric: Ints
@@ -47,7 +52,7 @@ class Encoder:
     seen: Ints
     other: Ints
     table: Ints
-    soft: Bools
+    soft: Ints
 
     def __call__(self, design: Design) -> tuple[Floats32, Ints]:
         """Return x (n, p) float32 without NaN, numeric columns first, and codes (n, c) int64 into one shared table."""
@@ -88,7 +93,9 @@ class Encoder:
     def _scale(self, x: Floats) -> Floats:
         z = np.nan_to_num((x - self.centre) * self.factor, nan=0.0, posinf=_FAR, neginf=-_FAR)
         z = np.clip(z, -_FAR, _FAR)
-        return np.asarray(z / np.sqrt(1.0 + (z / _CLIP) ** 2)) if self.soft[0] else z
+        if self.soft[0] == _PULLS["asinh"]:
+            return np.asarray(_NEAR * np.arcsinh(z / _NEAR))
+        return np.asarray(z / np.sqrt(1.0 + (z / _NEAR) ** 2)) if self.soft[0] else z
 
     def _categories(self, matrix: Floats32) -> tuple[Floats32, Ints]:
         starts = np.concatenate([[0], np.cumsum(self.levels)])
@@ -115,7 +122,7 @@ class Encoder:
         return cls(**arrays)
 
 
-def learn(design: Design, scale: Scale = "robust") -> Encoder:
+def learn(design: Design, scale: Scale = "asinh") -> Encoder:
     """Return the encoder of a design's rows with w > 0."""
     matrix = design.matrix()
     if not (design.w > 0).all():
@@ -144,7 +151,7 @@ def learn(design: Design, scale: Scale = "robust") -> Encoder:
         seen=_ints(table.max(initial=0) for table, _ in tables),
         other=_ints(other for _, other in tables),
         table=np.concatenate([table for table, _ in tables]) if tables else _ints([]),
-        soft=np.array([scale == "robust"]),
+        soft=_ints([_PULLS.get(scale, 0)]),
     )
 
 
@@ -155,7 +162,8 @@ def _ints(values: object) -> Ints:
 def _statistics(column: Floats, scale: Scale) -> tuple[float, float, int]:
     """Return (centre, factor, distinct values, 3 meaning more than 2) of the finite values; factor 0 = constant.
 
-    robust: median and 1 / (q75 - q25), where that is 0, 2 / (max - min). Source: RealMLP (Holzmueller et al. 2024).
+    asinh, robust: median and 1 / (q75 - q25), where that is 0, 2 / (max - min). Source: RealMLP (Holzmueller et al.
+    2024).
     """
     finite = column[np.isfinite(column)]
     if len(finite) == 0:

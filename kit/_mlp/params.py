@@ -77,9 +77,9 @@ class NetParams(kit.params.Params):
     sigma: Annotated[float, Field(gt=0, le=100), Tune(0.02, 2.0, log=True)] = 0.3
     """Spread of the starting frequencies of the periodic embeddings: more = wigglier."""
 
-    scale: Literal["robust", "standard", "none"] = "robust"
-    """Numeric columns less their median over their quartile range, far values drawn in; less their mean over their sd;
-    or as they are."""
+    scale: Literal["asinh", "robust", "standard", "none"] = "asinh"
+    """Numeric columns less their median over their quartile range, far values z as 3 asinh(z / 3), like a logarithm, or
+    (robust) drawn in below 3; less their mean over their sd; or as they are."""
 
     scale_y: bool = True
     """Learn y less its mean over its sd."""

@@ -49,11 +49,28 @@ def same(a: Pred, b: Pred) -> bool:
 
 def test_encoder_scales_robustly_and_flags_missing_values() -> None:
     column = np.array([0.0, 1.0, 2.0, 3.0, 4.0, np.nan])
-    x, codes = encode.learn(design(column[:, None]))(design(np.array([[2.0], [4.0], [np.nan], [np.inf], [-np.inf]])))
+    rows = design(np.array([[2.0], [4.0], [np.nan], [np.inf], [-np.inf]]))
+    x, codes = encode.learn(design(column[:, None]), "robust")(rows)
     z = (4.0 - 2.0) / 2.0
     expected = [[0, 0], [z / np.sqrt(1 + (z / 3) ** 2), 0], [0, 1], [3, 0], [-3, 0]]
     np.testing.assert_allclose(x, expected, rtol=1e-5)
     assert codes.shape == (5, 0)
+
+
+def test_far_values_still_differ_for_a_net_and_infinity_is_finite() -> None:
+    column = np.array([0.0] * 5 + [1.0, 2.0, 3.0, 200.0, 20_000.0])
+    learnt = encode.learn(design(column[:, None]))
+    x, _ = learnt(design(np.array([[0.0], [1.0], [200.0], [20_000.0], [np.inf], [-np.inf]])))
+    z = (np.array([0.0, 1.0, 200.0, 20_000.0]) - learnt.centre) * learnt.factor
+    far = 3 * np.arcsinh(1e6 / 3)
+    np.testing.assert_allclose(x[:, 0], [*(3 * np.arcsinh(z / 3)), far, -far], rtol=1e-5)
+    assert x[3, 0] - x[2, 0] > 3
+
+
+def test_a_net_of_an_older_kit_draws_far_values_in_below_three() -> None:
+    arrays = encode.learn(design(np.arange(9.0)[:, None])).arrays() | {"soft": np.array([True])}
+    x, _ = encode.Encoder.from_arrays(arrays)(design(np.array([[1e9]])))
+    assert x.tolist() == [[pytest.approx(3.0)]]
 
 
 def test_encoder_sends_foreign_and_missing_codes_to_the_other_slot() -> None:

@@ -265,7 +265,7 @@ OPTIONS: dict[str, list[Any]] = {
     "parametric": [True, False],
     "front": [True, False],
     "schedule": ["coslog4", "cosine", "one_cycle", "constant"],
-    "scale": ["robust", "standard", "none"],
+    "scale": ["asinh", "robust", "standard", "none"],
     "scale_y": [True, False],
     "clip_norm": [0.0, 1.0],
     "embed_max": [0, 128],
