@@ -5,13 +5,13 @@ of a(level) is the level's mean deviation times W / (W + k), W its weight, k = s
 (Robinson 1991, "That BLUP is a good thing"; Buehlmann's credibility). s2 and t2 are the unbiased estimates by moments
 for levels of unequal size (Searle, Casella & McCulloch 1992, "Variance Components", 3.6).
 
-LightGBM's cat_smooth smooths like k, yet levels of fewer rows are not split at all: k times k / (k + W), the share of
-noise in the mean of a level of usual size W, leaves alone the columns whose levels have rows enough.
+LightGBM has one cat_smooth for all columns, so the one taken makes the expected squared error of the smoothed means,
+(t2 k^2 + s2 W) / (W + k)^2 for a level, least over the levels of all columns: one that only has noise to learn by heart
+asks for much, one whose levels differ for little, and the dearer of the two is heard.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,13 +19,17 @@ import numpy as np
 from kit.types import Floats, Floats32, Ints
 
 LEVELS = 30
-"""Columns of fewer levels do not count: theirs have rows enough, and they are too few to estimate t2."""
+"""Nothing is asked for where no column has so many levels: theirs have rows enough."""
+SPLIT = 5
+"""Columns of fewer levels are split by LightGBM one level at a time, without smoothing."""
 BOUNDS = (10.0, 300.0)
-"""Least, the library's default, and most for a column; one whose levels do not differ at all has the most."""
+"""Least, the library's default, and most."""
+
+_CHOICES = np.geomspace(*BOUNDS, 60)
 
 
 def strength(x: Floats32, categories: Mapping[int, int], y: Floats, w: Floats, n_out: int = 1) -> float | None:
-    """Return the geometric mean of what columns of LEVELS levels or more ask for; None where there is none.
+    """Return what the columns ask for together; None where none has LEVELS levels.
 
     Args:
         x: (n, d) with codes in the columns `categories` (position -> number of codes); NaN = missing.
@@ -33,23 +37,24 @@ def strength(x: Floats32, categories: Mapping[int, int], y: Floats, w: Floats, n
         w: (n,) weights above 0; their mean counts as one row.
         n_out: number of classes, 1 where y is a number or binary.
     """
-    many = [x[:, i] for i in sorted(categories) if categories[i] >= LEVELS]
-    found = [math.log(k) for codes in many if (k := _of_column(codes, y, w / w.mean(), n_out)) is not None]
-    return round(math.exp(math.fsum(found) / len(found)), 1) if found else None
+    errors, most = np.zeros(len(_CHOICES)), 0
+    for i in sorted(categories):
+        known = ~np.isnan(x[:, i])
+        code = x[known, i].astype(np.int64)
+        met = np.bincount(code) > 0
+        if SPLIT <= met.sum() < len(code):
+            level = (np.cumsum(met) - 1)[code]
+            errors += _errors(level, y[known], w[known] / w.mean(), n_out)
+            most = max(most, int(met.sum()))
+    return round(float(_CHOICES[errors.argmin()]), 1) if most >= LEVELS else None
 
 
-def _of_column(codes: Floats32, y: Floats, w: Floats, n_out: int) -> float | None:
-    """Return what a column asks for, within BOUNDS; None where it has few levels, or none of two rows."""
-    known = ~np.isnan(codes)
-    code = codes[known].astype(np.int64)
-    met = np.bincount(code) > 0
-    if not LEVELS <= met.sum() < len(code):
-        return None
-    level = (np.cumsum(met) - 1)[code]
-    s2, t2 = components(level, y[known], w[known], n_out)
-    total = np.bincount(level, w[known])
-    usual = float((total**2).sum() / total.sum())  # the weight of the level that a row is in, on average
-    return min(max(s2**2 / (t2 * (s2 + t2 * usual)), BOUNDS[0]), BOUNDS[1]) if t2 > 0 else BOUNDS[1]
+def _errors(level: Ints, y: Floats, w: Floats, n_out: int) -> Floats:
+    """Return the expected squared error of the levels' means, on average over rows, for each of _CHOICES."""
+    s2, t2 = components(level, y, w, n_out)
+    total = np.bincount(level, w)
+    k = _CHOICES[:, None]
+    return np.asarray(((t2 * k**2 + s2 * total) / (total + k) ** 2) @ total / total.sum())
 
 
 def components(level: Ints, y: Floats, w: Floats, n_out: int = 1) -> tuple[float, float]:

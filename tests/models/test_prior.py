@@ -34,29 +34,56 @@ def test_components_of_two_classes_are_twice_those_of_one() -> None:
     assert prior.components(level, y, w, 2) == pytest.approx((2 * s2, 2 * t2))
 
 
-def test_strength_is_the_geometric_mean_of_bounded_columns_of_many_levels() -> None:
+def test_strength_is_of_columns_that_lightgbm_smooths() -> None:
     n = 2 * 40
     pairs, few, alone = np.arange(n) // 2, np.arange(n) % (prior.LEVELS - 1), np.arange(n)
     apart = np.arange(n) % 40  # both of its rows have one sign below
     y = np.where(np.arange(n) % 2, 1.0, -1.0)
     x = np.stack([pairs, few, alone, apart], 1).astype(np.float32)
-    every, w = {0: 40, 1: prior.LEVELS - 1, 2: n, 3: 40}, np.full(n, 7.0)
-    assert prior.strength(x, {0: 40}, y, w) == pytest.approx(HIGH)
-    assert prior.strength(x, {3: 40}, y, w) == pytest.approx(LOW)
-    assert (
-        prior.strength(x, {1: every[1]}, y, w) is prior.strength(x, {2: n}, y, w) is prior.strength(x, {}, y, w) is None
-    )
-    assert prior.strength(x, every, y, w) == round((LOW * HIGH) ** 0.5, 1)
+    w = np.full(n, 7.0)
+    assert prior.strength(x, {0: 40}, y, w) == HIGH  # the levels do not differ
+    assert prior.strength(x, {3: 40}, y, w) == LOW  # and these in all
+    assert prior.strength(x, {1: 29}, y, w) is prior.strength(x, {2: n}, y, w) is prior.strength(x, {}, y, w) is None
     missing = np.where(pairs < 11, np.nan, pairs).astype(np.float32)[:, None]
     assert prior.strength(missing, {0: 40}, y, w) is None  # 29 levels are left
 
 
-def test_strength_finds_the_planted_ratio() -> None:
+def test_strength_of_levels_alike_in_rows_is_the_ratio_of_variances() -> None:
     rng = np.random.default_rng(1)
     level = rng.permutation(np.arange(30_000) % 1000)
     y = rng.normal(0, 1, 1000)[level] + rng.normal(0, 10, 30_000)
     found = prior.strength(level.astype(np.float32)[:, None], {0: 1000}, y, np.full(30_000, 0.5))
-    assert found == pytest.approx(100 * 100 / (100 + 30), rel=0.1)
+    assert found == pytest.approx(100, rel=0.1)
+
+
+def test_strength_makes_the_error_of_all_columns_together_least() -> None:
+    rng = np.random.default_rng(2)
+    n = 2000
+    x = np.stack([rng.integers(0, 400, n), rng.geometric(0.1, n).clip(max=40), rng.integers(0, 4, n)], 1)
+    y = 0.5 * rng.normal(size=41)[x[:, 1]] + rng.normal(size=n) + x[:, 2]
+    found = prior.strength(x.astype(np.float32), {0: 400, 1: 41, 2: 4}, y, np.ones(n))
+
+    def error(k: float) -> float:
+        total = 0.0
+        for column in (x[:, 0], x[:, 1]):
+            level = np.unique(column, return_inverse=True)[1]
+            s2, t2 = prior.components(level, y, np.ones(n))
+            for rows in np.bincount(level):
+                total += rows / n * (t2 * (k / (rows + k)) ** 2 + s2 / rows * (rows / (rows + k)) ** 2)
+        return total
+
+    assert found is not None and LOW < found < HIGH
+    best = min(np.arange(LOW, HIGH, 0.5), key=error)
+    assert found == pytest.approx(best, rel=0.06)
+    assert found < prior.strength(x[:, :1].astype(np.float32), {0: 400}, y, np.ones(n))
+
+
+def test_noise_of_many_levels_does_not_blur_a_column_that_tells_all() -> None:
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.integers(0, 900, 3000), rng.integers(0, 35, 3000)], 1)
+    y = rng.normal(0, 10, 35)[x[:, 1]] + 0.1 * rng.normal(size=3000)
+    assert prior.strength(x[:, :1].astype(np.float32), {0: 900}, y, np.ones(3000)) > 100
+    assert prior.strength(x.astype(np.float32), {0: 900, 1: 35}, y, np.ones(3000)) < 1.2 * LOW
 
 
 def planted(share: float) -> Design:
