@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HISTORY = "_history"
+
+log = logging.getLogger("kit")
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,10 @@ def read(folder: Path) -> Kept:
         DataError: a file is missing, damaged, or holds infinities or columns that do not fit the card.
     """
     card = read_card(folder)
+    for name in intact.altered(folder, card):
+        if not (folder / name).is_file():
+            raise DataError("the file is gone", place=str(folder / name), next="make it again")
+        log.warning("%s: %s", folder / name, intact.WHOLE)
     frame = _parquet(folder / "oof.parquet")
     names = columns(card)
     intact.require(frame, ["y", *names], folder / "oof.parquet")
@@ -258,7 +265,7 @@ def _parquet(path: Path) -> pl.DataFrame:
 
     try:
         return pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         got = str(error).partition("\n")[0]
         raise DataError("the file cannot be read", place=str(path), got=got, next="make it again") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import archive, auditing, lineup, oofdir, pool, registry
+from kit import archive, auditing, intact, lineup, oofdir, pool, registry
+from kit._audit.common import Severity
 from kit.archive import Kept
 from kit.auditing import Finding, Suspect
 from kit.errors import DataError, KitError, Problem
@@ -62,6 +63,7 @@ def of_folders(folders: Sequence[Path], alone: Set[Path], store: Store) -> list[
             problem = error.problems[0]
             found.append(Finding(str(folder), "file", "error", f"{problem.rule} {problem.got}".strip(), problem.next))
             continue
+        found += _altered(each.name, folder, each.card)
         if first is None:
             first = each
             truth = replace(pool.truth_of(first, store), metric=_metric(first))
@@ -105,7 +107,16 @@ def of_panel(panel: Panel, metric: str, lined: Lineup) -> list[Finding]:
         suspects.append(Suspect(source.name, pred, ones[id(fold)], test if len(test) else None, here))
     own = {s.name for s in suspects if s.made_here}
     found = auditing.findings(truth, suspects)
-    return [replace(f, severity="warning") if f.severity == "error" and f.source in own else f for f in found]
+    told = [replace(f, severity="warning") if f.severity == "error" and f.source in own else f for f in found]
+    return told + [f for s in lined.sources for f in _altered(s.name, s.folder, s.card)]
+
+
+def _altered(name: str, folder: Path, card: Mapping[str, Any]) -> list[Finding]:
+    """Return the finding that files of a folder are not what its card says."""
+    files = intact.altered(folder, card)
+    advice = "run its recipe again, which makes it anew; kit import takes what was altered by hand"
+    severity: Severity = "error" if set(files) - {intact.CARD} else "warning"
+    return [Finding(name, "altered", severity, f"{', '.join(files)}: {intact.WHOLE}", advice)] if files else []
 
 
 def refuse(found: Sequence[Finding], anyway: bool, advice: str) -> None:

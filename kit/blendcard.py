@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from kit.stages import decided
 from kit.store import Store
 from kit.types import Floats
 from kit.wishing import Wish
+
+log = logging.getLogger("kit")
 
 RECIPE = "blends"
 """The folder of oof/ that blends of OOFs go to."""
@@ -59,7 +62,7 @@ def publish(made: Made) -> dict[str, Any]:
     )
     with writing(str(made.folder)), submission.lock(made.store):
         old = oofdir.read_card(made.folder)
-        if old is not None and old.get("mark") == mark and oofdir.complete(made.folder):
+        if old is not None and old.get("mark") == mark and oofdir.complete(made.folder, old):
             _remember(made)
             return old
         first = archive.read(wish.sources[0].folder)
@@ -69,7 +72,7 @@ def publish(made: Made) -> dict[str, Any]:
         test_ids = first.test_ids if oof.test.shape[1] else None
         with made.store.scratch() as temp:
             oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group), card)
-            oofdir.replace(made.folder, temp, old)
+            card = oofdir.replace(made.folder, temp, old)
     _remember(made)
     return card
 
@@ -83,6 +86,11 @@ def submit(made: Made, card: dict[str, Any]) -> Path | None:
             return None
         made.store.commit(key, {"csv": csv}, {}, _submission_ingredients(made))
     _remember(made, key)
+    recipes = sorted({str(s.card.get("recipe")) for s in made.wish.sources} - {RECIPE})
+    if made.wish.home is None and recipes:
+        columns = made.store.open(key).blob("csv").partition(b"\n")[0].decode()
+        told = "the data of recipe %s are not found: the submission has plain columns (%s); --recipe FILE decides them"
+        log.warning(told, ", ".join(recipes), columns)
     csv = made.store.open(key).blob("csv")
     return submission.place(made.store, made.root, made.name, csv, _about(made, card))
 

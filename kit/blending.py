@@ -38,6 +38,7 @@ from kit.oofobject import save_oof
 from kit.opening import Sets
 from kit.paired import at
 from kit.panel import Panel
+from kit.presence import at_work
 from kit.stage import Stage
 from kit.store import Store
 from kit.types import Pred
@@ -71,6 +72,7 @@ class Blend:
         }
 
 
+@at_work("blend")
 def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     sources: Sequence[str],
     *,

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import registry, table
+from kit import intact, registry, table
 from kit.canon import parts_of
 from kit.fitplan import task_dict
 from kit.recipe import Model
@@ -31,6 +31,11 @@ FORMAT = 1
 def keeps(scene: Scene) -> bool:
     """Return whether models are to be kept beside their OOFs."""
     return any(stage.needs for stage in scene.plan.stages)
+
+
+def stands(folder: Path, card: Mapping[str, Any]) -> bool:
+    """Return whether an OOF folder holds a bundle, as it was written."""
+    return (folder / "models" / "replay.json").is_file() and not intact.altered(folder, card, "models/")
 
 
 def write(scene: Scene, name: str, folder: Path) -> None:
@@ -169,4 +174,4 @@ def _copy(scene: Scene, key: str, part: str, target: Path) -> None:
     for file in (f for f in stored.files if f.startswith(f"{part}/")):
         copy = target / file.removeprefix(f"{part}/")
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(stored.path(file), copy)
+        copy.write_bytes(stored.blob(file))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kit import alike, amounts, folding, labels, labelwords, loading, registry, roles, sample, table
+from kit import alike, amounts, folding, labels, labelwords, loading, registry, roles, sample, table, unchanged
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -52,16 +52,18 @@ def gather(recipe: Recipe, store: Store) -> Facts:
         DataError: the data breaks a rule.
     """
     made = []
+    still = unchanged.watch(recipe)
     table_ingredients = loading.ingredients(recipe)
     table_key = key_of(table_ingredients)
-    if not store.has(table_key):
-        made.append("table")
-        loading.make(recipe, store, table_key, table_ingredients)
     rows_ingredients = _rows_ingredients(recipe, table_key)
     rows_key = key_of(rows_ingredients)
-    if not store.check(rows_key):
+    known_rows = store.check(rows_key)
+    if not (store.has if known_rows else store.check)(table_key):  # of a damaged table no rows are made
+        made.append("table")
+        loading.make(recipe, store, table_key, table_ingredients, still)
+    if not known_rows:
         made.append("rows")
-        _make_rows(recipe, store, rows_key, rows_ingredients)
+        _make_rows(recipe, store, rows_key, rows_ingredients, still)
     return known(recipe, store, table_key, rows_key, made)
 
 
@@ -119,7 +121,9 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
     }
 
 
-def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str, object]) -> None:
+def _make_rows(
+    recipe: Recipe, store: Store, key: str, ingredients: Mapping[str, object], still: Callable[[], None]
+) -> None:
     data = recipe.data
     stored = store.open(str(ingredients["table"]))
     n, t = stored.meta["n_train"], stored.meta["n_test"]
@@ -149,6 +153,7 @@ def _make_rows(recipe: Recipe, store: Store, key: str, ingredients: Mapping[str,
     }
     if listed is not None:
         blobs["ids/submit"] = table.series_to_arrow(listed)
+    still()
     store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
 
 

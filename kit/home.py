@@ -77,10 +77,11 @@ def home_of(
     names = {str(card.get("recipe")) for card in cards}
     for name in names if len(names) == 1 else ():
         record = opening.read_record(store.root / "runs" / f"{name}.json")
-        paths = [Path(p) for p in (record.get("path"),) if p]
+        paths = [root / p for p in (record.get("path"), record.get("within")) if p]
         for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
             try:
-                return _opened(path, store, trust) if path.is_file() else None
+                if path.is_file():
+                    return _opened(path, store, trust)
             except KitError:
                 return None
     return None

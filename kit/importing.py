@@ -74,7 +74,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     audits.refuse(found, anyway, "or import it in spite of that with --anyway")
     card["audit"] = [asdict(f) for f in found]
     content = oofdir.Content(made, ref.task, ref.id_name, ref.ids, _test_ids(ref, tested), ref.v, ref.group)
-    _write(store, base / "oof" / ref.recipe / name, content, card)
+    card = _write(store, base / "oof" / ref.recipe / name, content, card)
     return card
 
 
@@ -255,8 +255,8 @@ def _digest(fold: NDArray[np.int16]) -> str:
     return hashlib.sha256(b"".join(partition(f).tobytes() for f in fold)).hexdigest()
 
 
-def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, Any]) -> None:
-    """Write the folder; what it replaces moves to history, but never a result that kit made."""
+def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, Any]) -> dict[str, Any]:
+    """Write the folder and return its card; what it replaces moves to history, but never a result that kit made."""
     with writing(str(target)), lock(store):
         old = oofdir.read_card(target)
         if old is not None and old.get("use") != "import":
@@ -265,7 +265,7 @@ def _write(store: Store, target: Path, content: oofdir.Content, card: dict[str, 
             oofdir.write(temp, content, card)
             if not card["folds_known"]:
                 _forget(temp)
-            oofdir.replace(target, temp, old)
+            return oofdir.replace(target, temp, old)
 
 
 def _forget(folder: Path) -> None:

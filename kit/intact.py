@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.canon import digest_file
 from kit.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+CARD = "card.json"
+
+WHOLE = "the file is not as kit wrote it: damaged, or altered since"
+
+
+def seal(folder: Path) -> dict[str, Any]:
+    """Put into the card of a folder the sha256 of every file beside it, and of the card itself; return the card."""
+    path = folder / CARD
+    card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != path)
+    card["files"] = {CARD: _digest(card)} | {p.relative_to(folder).as_posix(): digest_file(p) for p in files}
+    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return card
+
+
+def altered(folder: Path, card: Mapping[str, Any], under: str = "") -> list[str]:
+    """Return the files of a folder that are gone or have another content than its card says; older cards say nothing.
+
+    `under`: a folder in it; without one it is the card and the files right beside it that are looked at.
+    """
+    files = card.get("files")
+    if not isinstance(files, Mapping):
+        return []
+    own = [CARD] if not under and files.get(CARD) != _digest(card) else []
+    names = [n for n in files if n != CARD and (n.startswith(under) if under else "/" not in n)]
+    return own + [n for n in names if not (folder / n).is_file() or digest_file(folder / n) != files[n]]
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in card.items() if name != "files"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def fault(card: Any) -> str:

@@ -7,6 +7,7 @@ import datetime
 import io
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -55,23 +56,23 @@ def read(folder: Path) -> list[Line]:
     return [_line(row, f"{path}:{reader.line_num}") for row in reader]
 
 
-def append(folder: Path, line: Line) -> None:
-    """Add an event. The caller holds the lock under which submissions are written."""
+def append(folder: Path, *lines: Line) -> None:
+    """Add events, all or none. The caller holds the lock under which submissions are written."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
+    path = (folder / NAME).resolve()  # of a link it is the file it leads to that is written anew
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    before = path.read_text("utf-8") if path.is_file() else ""
-    kept = _whole(before)
+    kept = _whole(path.read_text("utf-8")) if path.is_file() else ""
     if kept.partition("\n")[0].split(",") != list(COLUMNS):
         kept = _text([COLUMNS, *(_cells(each) for each in read(folder))])
-    if kept != before:
-        temp = path.with_name(f".{NAME}.{os.getpid()}")
-        temp.write_text(kept, "utf-8")
+    temp = path.with_name(f".{NAME}.{os.getpid()}")
+    try:
+        with temp.open("wb") as file:
+            file.write((kept + _text([_cells(replace(line, at=line.at or now)) for line in lines])).encode())
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temp, path)
-    with path.open("ab") as file:
-        file.write(_text([_cells(replace(line, at=line.at or now))]).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        temp.unlink(missing_ok=True)
 
 
 def scores(lines: Sequence[Line]) -> dict[int, dict[str, float]]:
@@ -119,12 +120,26 @@ def _is_score(line: Line) -> bool:
 
 
 def _whole(text: str) -> str:
-    """Return the text with its last line ended, or taken away where a kill cut it short: it lacks columns."""
-    if not text or text.endswith("\n"):
+    """Return the text with its last line ended, or taken away where it was cut short: it lacks columns, or is amid one.
+
+    A note may hold commas, line breaks and quotation marks: one that is still open would take in what comes behind it.
+    """
+    if not _is_open(text) and (not text or text.endswith("\n")):
         return text
-    last = text[text.rfind("\n") + 1 :]
-    header = text.partition("\n")[0]
-    return f"{text}\n" if last.count(",") >= header.count(",") else text[: -len(last)]
+    rows = list(csv.reader(io.StringIO(text)))
+    if not _is_open(text) and len(rows[-1]) >= len(rows[0]):
+        return f"{text}\n"
+    starts = (found.end() for found in reversed(list(re.finditer("\n", text))))
+    return next((text[:at] for at in starts if not _is_open(text[:at])), "")
+
+
+def _is_open(text: str) -> bool:
+    """Return whether a text ends within quotation marks."""
+    try:
+        _ = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
 
 
 def _cells(line: Line) -> list[object]:

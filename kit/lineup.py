@@ -86,6 +86,10 @@ def line_up(found: Sequence[Source], *, mixed: bool = False) -> Lineup:
         DataError: they differ in task, classes, ids, target or folds (unless `mixed`); it says which go together.
     """
     rows = matched([(s.name, s.folder) for s in found], mixed=mixed)
+    for source in found:
+        if _digest(source.folder, archive.read_card(source.folder)) != source.digest:
+            rule, advice = "a source changed while it was read", "let the other command end, then blend again"
+            raise DataError(rule, place=source.name, next=advice)
     return Lineup(tuple(found), rows, rows.first.ids.name, rows.notes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,6 @@ CODE = (
     commas,
 )
 """Modules that shape a table."""
-
 
 RESULT_COLUMNS = ("repeat", "fold", "y", "pred", "std", "v", "group")
 """What stands beside the id in the files of a result."""
@@ -127,8 +126,8 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
     }
 
 
-def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> None:
-    """Read the data and commit the table.
+def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], still: Callable[[], None]) -> None:
+    """Read the data and commit the table; `still` raises where a file was changed meanwhile.
 
     Raises:
         DataError: the data breaks a rule.
@@ -158,6 +157,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object]) -> 
         files[f"x/{name}"] = Later(partial(built.x.__getitem__, name), size)
         if column.levels:
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
+    still()
     store.commit(key, files, _meta(built, recipe, about), made)
 
 

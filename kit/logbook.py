@@ -110,18 +110,18 @@ def lb_add(
     known = _take_in(path, base) if foreign else entry(str(number), base)
     if known.scores.get(board) != value:
         with writing(str(base / "submissions")), lock(Store(base)):
-            _begin(base)
-            ledger.append(base / "submissions", ledger.Line(known.number, "score", board, text, note=note))
+            line = ledger.Line(known.number, "score", board, text, note=note)
+            ledger.append(base / "submissions", *_begun(base), line)
     return _shown(entry(str(known.number), base))
 
 
-def _begin(root: Path) -> None:
-    """Open the ledger with the submissions there are; it is kept from the first score on."""
+def _begun(root: Path) -> list[ledger.Line]:
+    """Return what a ledger begins with: the submissions there are. It is kept from the first score on."""
     folder = root / "submissions"
-    if not ledger.read(folder):
-        for each in entries(root):
-            name = f"{each.number:04d}" if each.path is None else each.path.name
-            ledger.append(folder, line_of(folder / name, each.about))
+    if ledger.read(folder):
+        return []
+    names = [(f"{each.number:04d}" if each.path is None else each.path.name, each) for each in entries(root)]
+    return [line_of(folder / name, each.about) for name, each in names]
 
 
 def _take_in(path: Path, root: Path) -> Entry:

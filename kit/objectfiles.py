@@ -35,6 +35,10 @@ _ALIGNED = 64
 """Values in a file of several begin at multiples of this, as numpy's do behind a header."""
 
 
+_SOUND: set[tuple[object, ...]] = set()
+"""Values whose digest was right, with the state their file was in."""
+
+
 class Later(NamedTuple):
     """An array that is made when it is written, and about how many bytes it will have."""
 
@@ -105,6 +109,22 @@ def is_intact(folder: Path, entry: Entry) -> bool:
     path = folder / str(entry["file"])
     made = digest_object(path, entry.get("at", 0), entry["size"]) if "blake3" in entry else digest_file(path)
     return made == digest_in(entry)
+
+
+def is_sound(folder: Path, entry: Entry) -> bool:
+    """Return whether a value may be read: a process asks once for the digest of a file that stays as it is.
+
+    Raises:
+        OSError: it is not there.
+    """
+    path = os.path.join(folder, str(entry["file"]))
+    now = os.stat(path)
+    seen = (path, entry.get("at", 0), digest_in(entry), now.st_ino, now.st_size, now.st_mtime_ns)
+    if seen not in _SOUND:
+        if not is_intact(folder, entry):
+            return False
+        _SOUND.add(seen)
+    return True
 
 
 def are_whole(folder: Path, entries: Iterable[Entry]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import labels
+from kit import intact, labels
 from kit.oof import Oof
 from kit.types import Array, Floats, Ints, Pred, Task
 
@@ -54,11 +54,14 @@ def write(folder: Path, content: Content, card: Mapping[str, Any]) -> None:
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def replace(target: Path, temp: Path, old: Mapping[str, Any] | None) -> None:
-    """Move `temp` to `target`; a different former result moves to history under its own key."""
+def replace(target: Path, temp: Path, old: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Move `temp` to `target`, its card sealed, and return that.
+
+    A different former result moves to history under its own key.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    new = intact.seal(temp)
     if target.exists():
-        new = json.loads((temp / "card.json").read_text("utf-8"))
         grave = temp.parent / f"{temp.name}-old"
         if old is not None and old.get("key") != new["key"]:
             history = target.parent / HISTORY
@@ -70,6 +73,7 @@ def replace(target: Path, temp: Path, old: Mapping[str, Any] | None) -> None:
             target.rename(grave)
             shutil.rmtree(grave, ignore_errors=True)
     temp.rename(target)
+    return new
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:
@@ -81,9 +85,10 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def complete(folder: Path) -> bool:
-    """Return whether the files that every result has are there."""
-    return all((folder / f"{name}.parquet").is_file() for name in ("oof", "folds"))
+def complete(folder: Path, card: Mapping[str, Any]) -> bool:
+    """Return whether the files that every result has are there, and all are what the card says."""
+    there = all((folder / f"{name}.parquet").is_file() for name in ("oof", "folds"))
+    return there and not intact.altered(folder, card)
 
 
 # -- tables

@@ -104,6 +104,7 @@ def remember(opened: Opened, final: Opened | None = None) -> None:
     folder = opened.store.root / "runs"
     record = {
         "path": str(Path(opened.recipe.document.path).resolve()),
+        "within": _within(opened.root, Path(opened.recipe.document.path).resolve()),
         "last": last_keys(opened) | {s.name: s.key for s in found if opened.store.has(s.key)},
         "keep": sorted({s.key for s in found}),
         "stages": [s.to_json() for s in found if s.local],
@@ -132,6 +133,11 @@ def refuse_namesake(opened: Opened) -> None:
         advice = "give one of them another `name`, or write elsewhere with --root"
         error = RecipeError(f"two recipes have the name {recipe.name}", got=f"{mine} and {other}", next=advice)
         raise placed(error, recipe.document, ("name",))
+
+
+def _within(root: Path, path: Path) -> str | None:
+    """Return the path of a recipe from the root on, where it lies below: it holds when the whole folder moves."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
 
 
 def _file_of(recipe: Recipe) -> str | None:

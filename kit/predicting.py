@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import newrows, registry, saving
+from kit import intact, newrows, oofdir, registry, saving
 from kit.bundle import FORMAT
 from kit.computed import computed
 from kit.crossfit import BlendSpec, tests_of
@@ -63,6 +63,9 @@ class Replay:
         """Return the predictions of a model or blend for the new rows, one per fold model: an OOF without OOF rows."""
         if name not in self._made:
             about = self.about(name)
+            for file in intact.altered(self.folder / name, oofdir.read_card(self.folder / name) or {}, "models/"):
+                place, advice = str(self.folder / name / file), "run the recipe again with --keep-models"
+                raise DataError(intact.WHOLE, place=place, next=advice)
             self._made[name] = self._blend(name, about) if about["kind"] == "blend" else self._model(name, about)
         return self._made[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,16 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
     target = scene.folder / name
     with writing(str(scene.folder)), scene.lock():
         old = oofdir.read_card(target)
-        kept = not bundle.keeps(scene) or (target / "models" / "replay.json").is_file()
-        if old is not None and old.get("mark") == mark and oofdir.complete(target) and kept:
+        kept = not bundle.keeps(scene) or bundle.stands(target, old or {})
+        same = old is not None and old.get("mark") == mark
+        if old is not None and same and oofdir.complete(target, old) and kept:
             return old
         card = card_of(scene, name, key, mark)
         with scene.store.scratch() as temp:
             _write(scene, name, temp, card)
-            oofdir.replace(target, temp, old)
-    return card
+            if same and not bundle.keeps(scene) and (target / "models").is_dir():
+                shutil.copytree(target / "models", temp / "models")  # they were kept by an earlier run
+            return oofdir.replace(target, temp, old)
 
 
 def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> None:

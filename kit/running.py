@@ -13,6 +13,7 @@ from kit import devices, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.given import Source, hand_over
 from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
+from kit.presence import at_work
 from kit.publish import publish
 from kit.scene import Scene
 from kit.stage import Stage
@@ -44,6 +45,7 @@ class Result:
         return {name: getattr(self, name) for name in names}
 
 
+@at_work("run")
 def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     path: Source,
     *,

@@ -54,12 +54,12 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
         rule, advice = "this recipe has no kept models", "kit run RECIPE --keep-models"
         raise DataError(rule, place=str(folder), allowed=sorted(set(there)) or "none is kept yet", next=advice)
     known = [p.parent.parent.name for p in bundles]
-    name = model or str(json.loads(bundles[0].read_text("utf-8"))["submit"])
+    name = model or str(_read(bundles[0])["submit"])
     if name not in known:
         advice = nearest(name, known) or "kit run RECIPE --keep-models keeps all of a recipe"
         raise RecipeError("no kept model or blend of this name", got=name, allowed=known, next=advice)
-    about = json.loads((folder / name / "models" / "replay.json").read_text("utf-8"))
-    texts = {c for bundle in bundles for c in _texts(json.loads(bundle.read_text("utf-8")))}
+    about = _read(folder / name / "models" / "replay.json")
+    texts = {c for bundle in bundles for c in _texts(_read(bundle))}
     frame = _frame(data, about, texts)
     replay = Replay(folder, frame, trust)
     import polars as pl
@@ -102,6 +102,16 @@ def _recipe_name(path: str | Path) -> str:
         return str(path)
     document = strictyaml.load(file)
     return str(document.value.get("name", file.name.removesuffix(".yaml").removesuffix(".yml")))
+
+
+def _read(bundle: Path) -> dict[str, Any]:
+    """Return what a bundle says of itself."""
+    try:
+        about: dict[str, Any] = json.loads(bundle.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        rule, advice = "a kept model cannot be read", "run the recipe again with --keep-models"
+        raise DataError(rule, place=str(bundle), got=str(error), next=advice) from error
+    return about
 
 
 def _is_pandas(data: Any) -> bool:

@@ -10,7 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,9 @@ from kit.errors import FitError, writing
 from kit.types import Array
 
 log = logging.getLogger("kit")
+
+MANIFEST = "manifest.json"
+"""The file that makes a folder an object; it is written last."""
 
 STALE_SECONDS = 86_400
 """Age after which a temporary folder is taken for the rest of a killed process."""
@@ -46,15 +49,31 @@ class Stored:
 
     def array(self, name: str, *, mmap: bool = False) -> Array:
         """Return an array; read-only and, where it is long, memory-mapped, if asked for."""
-        return objectfiles.read_array(self.folder, self.files[name], mmap=mmap)
+        return objectfiles.read_array(self.folder, self._sound(name), mmap=mmap)
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of a blob."""
-        return objectfiles.read_bytes(self.folder, self.files[name])
+        return objectfiles.read_bytes(self.folder, self._sound(name))
 
     def digest(self, name: str) -> str:
         """Return the digest of a value's bytes, "" where there is none of that name."""
         return objectfiles.digest_in(self.files[name]) if name in self.files else ""
+
+    def _sound(self, name: str) -> objectfiles.Entry:
+        """Return the entry of a value whose bytes are those that were written.
+
+        Raises:
+            FitError: they are not, or the object is gone. Without its manifest it is a miss from then on.
+        """
+        entry, advice = self.files[name], "run the same command again: it is made anew"
+        try:
+            if objectfiles.is_sound(self.folder, entry):
+                return entry
+        except OSError as error:
+            raise FitError("a stored result is gone", got=self.key, next=advice) from error
+        with suppress(OSError):
+            (self.folder / MANIFEST).unlink()
+        raise FitError("a stored result is damaged", got=self.key, next=advice)
 
     def intact(self) -> bool:
         """Return whether every file still has its checksum."""
@@ -114,7 +133,7 @@ class Store:
             if folder is not None:
                 listed.update(objectfiles.take_in(temp, folder))
             manifest = {"format": FORMAT, "key": key, "meta": meta, "ingredients": ingredients, "files": listed}
-            (temp / "manifest.json").write_text(_signed(canonical(manifest)), "utf-8")
+            (temp / MANIFEST).write_text(_signed(canonical(manifest)), "utf-8")
             self._install(key, temp, needs=listed)
         return self.open(key)
 
@@ -163,7 +182,7 @@ class Store:
     def _read(self, key: str) -> Stored | None:
         folder = self._path(key)
         try:
-            manifest = _sound((folder / "manifest.json").read_text("utf-8"))
+            manifest = _sound((folder / MANIFEST).read_text("utf-8"))
             if manifest["format"] != FORMAT or not objectfiles.are_whole(folder, manifest["files"].values()):
                 raise ValueError("a file was cut")
         except FileNotFoundError:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,21 @@ def place(store: Store, root: Path, name: str, csv: bytes, about: Mapping[str, A
             if not path.exists():
                 _place(path, csv, store)
             if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+                _tell(folder, path, lines)
                 return path
         path = _next(folder, name, digest, lines)
         about = {"format": FORMAT, "number": number_of(path.name), "sha256": digest, **about}
         _place(path.with_suffix(".json"), (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode(), store)
         _place(path, csv, store)
-        if lines and not any(line.sha256 == digest and line.number == about["number"] for line in lines):
-            ledger.append(folder, line_of(path, about))
+        _tell(folder, path, lines)
     return path
+
+
+def _tell(folder: Path, path: Path, lines: Sequence[ledger.Line]) -> None:
+    """Give a submission its line in the ledger, where there is one: a kill may have come between it and the files."""
+    about = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    if lines and not any((line.number, line.sha256) == (about["number"], about["sha256"]) for line in lines):
+        ledger.append(folder, line_of(path, about))
 
 
 def put_back(store: Store, root: Path, number: int, csv: bytes) -> Path:

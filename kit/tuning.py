@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -15,10 +16,12 @@ from kit._tune.session import Result, Session
 from kit._tune.supervising import TuneObserver, interruptible
 from kit.errors import RecipeError, nearest
 from kit.opening import Opened, Sets, open_recipe
+from kit.presence import at_work
 from kit.recipe import Model
 from kit.tunable import SamplerName
 
 
+@at_work("tune")
 def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
     path: str | Path,
     *,
@@ -45,7 +48,7 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         KitError: a rule is broken, a study was made on something else, or every trial fails.
     """
     began = time.monotonic(), time.process_time()
-    opened = open_recipe(path, set, root, trust=trust, no_tuned=True)
+    opened = _intact(partial(open_recipe, path, set, root, trust=trust, no_tuned=True))
     section = opened.recipe.tune
     options = Options(
         trials=trials or section.trials,
@@ -64,6 +67,15 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
     _check(projects)
     with interruptible() as watched:
         return Session(projects, began, observer or TuneObserver(), watched).run()
+
+
+def _intact(reopen: Callable[[], Opened]) -> Opened:
+    """Return the recipe with what its trials read intact: the table, computed columns, OOFs of other models."""
+    opened = reopen()
+    store = opened.store
+    read = {opened.facts.table_key, *(s.key for s in opened.plan.stages if s.verb not in ("fit", "curve", "refit"))}
+    damaged = [key for key in sorted(read) if store.has(key) and not store.check(key)]
+    return reopen() if damaged else opened
 
 
 def _sampler(name: str) -> SamplerName:

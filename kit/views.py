@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from kit import archive, comparing, describe, registry, stages
+from kit import archive, comparing, describe, presence, registry, stages
 from kit.engine import states
 from kit.errors import DataError, KitError, RecipeError, nearest
 from kit.given import Source, hand_over
@@ -126,10 +127,15 @@ def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def gc(root: str | Path = ".", *, dry: bool = False) -> tuple[int, int]:
-    """Remove stored results that no recipe's last run uses; return (objects, bytes) removed."""
+    """Remove stored results that no recipe's last run uses; return (objects, bytes) removed.
+
+    Raises:
+        FitError: a run, a study or a blend is at work; nothing is removed then.
+    """
     store = Store(Path(root).resolve())
-    kept = {key for record in store.root.glob("runs/*.json") for key in read_record(record).get("keep", [])}
-    return store.gc(kept, dry=dry)
+    with nullcontext() if dry or not store.root.is_dir() else presence.alone(store.root):
+        kept = {key for record in store.root.glob("runs/*.json") for key in read_record(record).get("keep", [])}
+        return store.gc(kept, dry=dry)
 
 
 def stage(key: str, root: str | Path = ".") -> Stage:

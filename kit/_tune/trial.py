@@ -113,7 +113,7 @@ class Attempt:
 
     def _fit(self, stage: Stage, watcher: Watcher) -> None:
         store = self.bench.store
-        if not store.has(stage.key):
+        if not store.check(stage.key):
             try:
                 with np.errstate(all="ignore"):
                     stages.run(stage, store, 1, watcher, self.bench.memory)

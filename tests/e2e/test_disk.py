@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from conftest import RECIPE
 
+import kit.ledger
 import kit.objectfiles
 
 WRITERS = ((Path, "write_bytes"), (Path, "write_text"), (kit.objectfiles, "_append"))
@@ -92,3 +93,24 @@ def test_a_recipe_that_was_renamed_gives_its_name_free(toy):
     toy.run(recipe="one.yaml")
     toy.write("name: other\n" + RECIPE, "one.yaml")
     assert toy.run(recipe="two.yaml").stages["run"] == 0
+
+
+def test_a_submission_whose_line_was_lost_gets_it(toy, monkeypatch):
+    """The disk is full, or a kill comes, when the files are there and the line of the ledger is not."""
+    toy.run()
+    assert toy.kit("lb", "add", "1", "0.5").code == 0
+    toy.edit(("n_estimators: 8", "n_estimators: 9"))
+    append = kit.ledger.append
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kit.ledger, "append", full)
+    done = toy.kit("run", str(toy.folder / "r.yaml"))
+    assert done.code == 2 and "No space left on device" in done.err
+    monkeypatch.setattr(kit.ledger, "append", append)
+    assert toy.run().stages["run"] == 0
+    lines = kit.ledger.read(toy.root / "submissions")
+    assert [(line.number, line.event) for line in lines] == [(1, "submitted"), (1, "score"), (2, "submitted")]
+    assert toy.run().stages["run"] == 0
+    assert kit.ledger.read(toy.root / "submissions") == lines

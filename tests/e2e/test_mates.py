@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kit import intact
+
 
 class Mate:
     """Least squares on the toy competition as a notebook makes it, on the folds of the recipe or on others."""
@@ -165,6 +167,7 @@ def test_a_failed_model_of_kit_is_a_warning_and_ends_nothing(toy):
     toy.run()
     path = toy.root / "oof" / "r" / "b" / "oof.parquet"
     pl.read_parquet(path).with_columns(pred=pl.lit(1.0, pl.Float32)).write_parquet(path)
+    intact.seal(path.parent)  # as if kit had written it
     assert toy.kit("audit", "r:b").code == 2
     done = toy.kit("blend", "r:a", "r:b", "--name", "ab")
     assert done.code == 0, done.err
@@ -249,3 +252,25 @@ def test_the_snippets_of_the_guide_work(toy, monkeypatch, title, name):
     assert not [f for f in card["audit"] if f["severity"] == "error"]
     assert 0 < card["score"] < 1.2
     assert toy.oof(name, "test", "houses").height == 40
+
+
+def test_the_sample_is_found_where_the_whole_folder_moved(toy, caplog):
+    """The recipe lies in a folder of its own. Where it is gone a blend says what columns the submission has."""
+    made = toy.folder / "made"
+    (made / "sub").mkdir(parents=True)
+    for name in ("train.csv", "test.csv"):
+        (toy.folder / name).rename(made / "sub" / name)
+    ids = pl.read_csv(made / "sub" / "test.csv")["id"].reverse()
+    pl.DataFrame({"id": ids, "score": [0.0] * len(ids)}).write_csv(made / "sub" / "sample.csv")
+    data = "data: {train: train.csv, test: test.csv, id: id, target: y}"
+    toy.edit((data, data.replace("id: id", "sample: sample.csv, id: id"))).rename(made / "sub" / "s.yaml")
+    assert toy.kit("run", str(made / "sub" / "s.yaml"), root=made).code == 0
+    moved = made.rename(toy.folder / "moved")
+    done = toy.kit("blend", "s:a", "s:b", "--name", "x", "--json", root=moved)
+    frame = pl.read_csv(done.json["submission"])
+    assert (frame.columns, frame["id"].to_list()) == (["id", "score"], ids.to_list())
+    assert "plain columns" not in caplog.text
+    (moved / "sub" / "s.yaml").unlink()
+    done = toy.kit("blend", "s:a", "s:b", "--name", "y", "--json", root=moved)
+    assert pl.read_csv(done.json["submission"]).columns == ["id", "y"]
+    assert "the data of recipe s are not found: the submission has plain columns (id,y)" in caplog.text

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kit.api
+
 A, B = (
     "{use: lightgbm, features: base, params: {n_estimators: 5}",
     "{use: lightgbm, features: base, params: {n_estimators: 8}",
@@ -238,3 +240,42 @@ def test_a_keyboard_interrupt_keeps_finished_fits(toy):
     assert "Traceback" not in err
     until(lambda: not any(map(is_alive, below)), 20)
     assert {s["name"]: s["state"] for s in toy.plan()}["fit a fold 0 seed 0"] == "reuse"
+
+
+def test_nothing_is_removed_while_a_command_is_at_work(toy, wait_for):
+    """The table of a first run is in no record of a run yet."""
+    awaited = toy.folder / "awaited"
+    paced(toy, "l2: 1", f"l2: 2, awaits: {awaited}")
+    process = toy.spawn("--json", "--trust", "--jobs", "1")
+    until(lambda: awaited.with_name("awaited.begun").exists())
+    (toy.root / ".kit" / "runs" / "r.json").unlink()
+    there = set(toy.objects())
+    done = toy.kit("gc")
+    assert done.code == 2
+    assert f"kit run is at work (process {process.pid})" in done.err
+    assert set(toy.objects()) >= there
+    kill(process)
+    until(lambda: toy.kit("gc", "--json").code == 0)
+    assert not toy.objects()
+    assert not list((toy.root / ".kit" / "working").iterdir())
+    awaited.touch()
+    assert toy.run("--trust").stages["failed"] == 0
+    assert not list((toy.root / ".kit" / "working").iterdir())
+
+
+@pytest.mark.parametrize("command", ["run", "tune", "blend"])
+def test_commands_say_that_they_are_at_work(toy, command):
+    from kit import presence
+
+    work = {"run": kit.api.run, "tune": kit.api.tune, "blend": kit.api.blend}[command]
+    assert work.__wrapped__.__name__ == command
+    seen = []
+
+    @presence.at_work(command)
+    def watched(*, root: Path) -> None:
+        seen.append(toy.kit("gc").err)
+
+    toy.run()
+    watched(root=toy.root)
+    assert f"kit {command} is at work (process {os.getpid()})" in seen[0]
+    assert toy.kit("gc").code == 0

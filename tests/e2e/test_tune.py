@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from kit.folding import folds_of
 from kit.models import lightgbm
 from kit.opening import open_recipe
 from kit.stages import load_oof
+from kit.store import Store
 from kit.types import Pred
 
 RECIPE = """\
@@ -135,6 +137,28 @@ def test_the_winner_is_written_found_and_never_trained_again(tuned: Toy) -> None
     assert {**card["params"], **found["best_params"]} == card["params"]
     shown = tuned.kit("run", str(tuned.folder / "r.yaml"), "--only", "a", "--quiet")
     assert "a: params from r.tuned.yaml, tuned on these folds (study r/a)" in shown.out
+
+
+def test_what_trials_read_is_intact(tuned: Toy) -> None:
+    """A damaged column, or a damaged fold of a trial, is made again: the study comes to what it comes to without."""
+    options = ("--model", "a", "--trials", "3", "--root")
+    expected = tune(tuned, *options, str(tuned.folder / "unhurt"))
+    tune(tuned, *options, str(tuned.root))
+    journal = tuned.root / "oof" / "r" / "_tuning" / "a.journal"
+    table = {s["name"]: s["key"] for s in tuned.plan()}["table"]
+    fits = [k for k in tuned.objects() if "held" in (found := Store(tuned.root).open(k)) and "curve" in found]
+    for key, value in ((table, "x/x1"), (fits[0], "held")):
+        stored = Store(tuned.root).open(key)
+        path, entry = stored.path(value), stored.files[value]
+        data = bytearray(path.read_bytes())
+        data[entry.get("at", 0) + entry["size"] - 2] ^= 64
+        path.write_bytes(data)
+        journal.unlink()
+        if key == table:
+            for fit in fits:
+                shutil.rmtree(tuned.objects()[fit])
+        found = tune(tuned, *options, str(tuned.root))
+        assert (found["best_score"], found["default_score"]) == (expected["best_score"], expected["default_score"])
 
 
 def test_explicit_params_win_and_no_tuned_leaves_the_file_out(tuned: Toy) -> None:

@@ -73,6 +73,39 @@ def test_a_line_that_a_kill_cut_short_is_no_line(tmp_path, cut):
     assert [line.number for line in ledger.read(tmp_path)] == [1, 2]
 
 
+def test_a_cut_in_a_note_takes_in_no_later_line(tmp_path):
+    """Commas, line breaks and quotation marks in a note: wherever the file ends, the lines before and behind stay."""
+    first = Line(1, "score", "public", "1", at="t")
+    ledger.append(tmp_path, first)
+    path = tmp_path / ledger.NAME
+    begun = len(path.read_bytes())
+    note = 'one, two, three, four, five, six, "seven"\nand, eight, nine, ten, eleven, twelve, thirteen, fourteen'
+    ledger.append(tmp_path, Line(1, "score", "private", "2", note=note, at="t"))
+    whole = path.read_bytes()
+    for cut in range(begun, len(whole)):
+        path.write_bytes(whole[:cut])
+        before = ledger.read(tmp_path)
+        ledger.append(tmp_path, Line(2, "score", "public", "3", at="t"))
+        after = ledger.read(tmp_path)
+        assert after[:-1] == before and after[0] == first, cut
+        assert (after[-1].number, after[-1].score) == (2, "3"), cut
+        assert len(after) == 2 or after[1].note == note, cut
+
+
+def test_lines_are_written_all_or_none(tmp_path, monkeypatch):
+    ledger.append(tmp_path, Line(1, "score", "public", "1", at="t"))
+    whole = (tmp_path / ledger.NAME).read_bytes()
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ledger.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        ledger.append(tmp_path, Line(2, "submitted"), Line(2, "score", "public", "1"))
+    assert [p.name for p in tmp_path.iterdir()] == [ledger.NAME]
+    assert (tmp_path / ledger.NAME).read_bytes() == whole
+
+
 def test_a_last_line_without_its_end_counts(tmp_path):
     """An editor may leave the newline out."""
     (tmp_path / ledger.NAME).write_text("number,score\n1,0.5\n2,0.6", "utf-8")

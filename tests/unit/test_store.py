@@ -198,6 +198,25 @@ def test_a_flipped_bit_among_the_short_ones_is_found(store, place):
     assert not store.check(KEY)
 
 
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("size", [3, 1 << 15])
+def test_a_damaged_value_is_never_read(store, size, mmap):
+    """Opened before or after, short or long: the value is refused, and the object is a miss from then on."""
+    stored = store.commit(KEY, {"x": np.ones(size), "text": b"bytes"}, {}, MADE)
+    assert stored.array("x", mmap=mmap).sum() == size
+    path = stored.path("x")
+    data = bytearray(path.read_bytes())
+    data[stored.files["x"].get("at", 0) + stored.files["x"]["size"] - 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))  # a clock that ticks too seldom to tell is no part of this
+    assert store.has(KEY)
+    with pytest.raises(FitError, match="a stored result is damaged"):
+        stored.array("x", mmap=mmap)
+    assert not store.has(KEY)
+    with pytest.raises(FitError, match="a stored result is gone"):
+        stored.blob("text")
+
+
 def test_gc_removes_what_is_not_kept_and_old_rests(store):
     other = key_of({"n": 2})
     put(store)
