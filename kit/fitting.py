@@ -33,7 +33,7 @@ def folds_for(stage: Stage, store: Store, train: Rows) -> Folds:
     """Return the folds of a stage's training rows, learn-only rows included."""
     use = stage.ingredients["split"]["use"]
     known = folds_of(store.open(stage.ingredients["folds"]))
-    return with_extra(known, train, stage.local["files"].get(use, use))
+    return with_extra(known, train, stage.local["files"].get(use, use), stage.ingredients["split"]["params"])
 
 
 def scoring_weights(stage: Stage, store: Store) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +26,19 @@ def cut_scored(rows: Rows, cut: Callable[[Rows], tuple[Bools, Bools]]) -> tuple[
     return learns, stops
 
 
-def with_extra(folds: Folds, train: Rows, split: str) -> Folds:
+def with_extra(folds: Folds, train: Rows, split: str, params: Mapping[str, Any] | None = None) -> Folds:
     """Return the folds of training rows below which learn-only rows stand: never held, learnt from in every fold.
 
     But in no fold that holds their group, nor, under a split by time, in one that holds earlier rows or rows of their
-    own time: what they say would not be known yet.
+    own time: what they say would not be known yet. `gap` and `train_window` among the split's `params` hold for them,
+    too; rows without a time learn.
     """
     n = folds.held.shape[1]
     count = len(train) - n
     if not count:
         return folds
-    timed = "time" in registry.load("splits", split).NEEDS
+    timed, given = "time" in registry.load("splits", split).NEEDS, params or {}
+    gap, window = given.get("gap") or 0.0, given.get("train_window") or np.inf
     learns = np.ones((len(folds), n + count), np.bool_)
     for k in range(len(folds)):
         learns[k, :n] = folds.is_train(k)
@@ -43,6 +46,7 @@ def with_extra(folds: Folds, train: Rows, split: str) -> Folds:
         if train.group is not None:
             learns[k, n:] &= ~np.isin(train.group[n:], train.group[held])
         if timed and train.time is not None:
-            learns[k, n:] &= ~(train.time[n:] >= train.time[held].min())
+            start, time = train.time[held].min(), train.time[n:]
+            learns[k, n:] &= ~((time >= start - gap) | (time < start - window))
     never = np.full((folds.held.shape[0], count), -1, np.int16)
     return Folds(np.concatenate([folds.held, never], axis=1), folds.n_folds, learns)

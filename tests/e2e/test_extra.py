@@ -201,6 +201,19 @@ def test_an_extra_row_does_not_learn_before_its_time():
     assert with_extra(folds, some_rows(3, 0), "time") is folds
 
 
+def test_the_gap_and_the_window_of_a_split_hold_for_extra_rows():
+    folds = Folds(np.array([[-1, -1, 0, 1]], np.int16), 2)
+    rows = some_rows(4, 5, time=np.array([0.0, 1, 4, 8, 0.5, 1.5, 3.0, 5.5, np.nan]))
+
+    def learns(**params: float | None) -> list[list[bool]]:
+        made = with_extra(folds, rows, "time", params)
+        return [made.is_train(k)[4:].tolist() for k in (0, 1)]
+
+    assert learns(gap=0.0, train_window=None) == [[True, True, True, False, True], [True] * 5]
+    assert learns(gap=2.0) == [[True, True, False, False, True], [True, True, True, True, True]]
+    assert learns(gap=2.5, train_window=5.0) == [[True, False, False, False, True], [False, False, True, False, True]]
+
+
 def test_only_scored_rows_are_cut_off_to_stop_on():
     rows_ = some_rows(4, 3, group=np.array([0, 0, 1, 1, 0, 1, 5]))
     seen = []
