@@ -6,6 +6,9 @@ import numpy as np
 
 from kit.types import Floats, Ints
 
+SEEN = 0.75
+"""Share of a target's steps that must occur for each to be a bin."""
+
 
 def label_bins(y: Floats, bins: int) -> Ints:
     """Return (n,) the bin of each y: its place among the distinct values, or one of `bins` equal parts of the range.
@@ -32,7 +35,7 @@ def steps_of(y: Floats, most: int) -> Floats | None:
     if not 1 < len(values) <= most:
         return None
     step = float(np.diff(values).min())
-    if (values[-1] - values[0]) > most * step:
+    if (values[-1] - values[0]) > (most - 0.5) * step:
         return None
     place = (values - values[0]) / step
     if np.abs(place - np.round(place)).max() > 1e-6:
@@ -40,3 +43,18 @@ def steps_of(y: Floats, most: int) -> Floats | None:
     steps = values[0] + step * np.arange(round(float(place[-1])) + 1)
     steps[np.round(place).astype(np.int64)] = values
     return np.asarray(steps)
+
+
+def step_edges(y: Floats, bins: int) -> Floats | None:
+    """Return edges around each step of a target of up to twice `bins` steps, None of others.
+
+    So of one with steps that hardly ever came: bins without a row are of no use.
+
+    >>> step_edges(np.array([1.0, 3.0, 2.0]), 10).tolist(), step_edges(np.array([0.0, 1.0, 9.5, 10.0]), 20)
+    ([0.5, 1.5, 2.5, 3.5], None)
+    """
+    steps = steps_of(y, 2 * bins)
+    if steps is None or len(np.unique(y)) < SEEN * len(steps):
+        return None
+    half = (steps[1] - steps[0]) / 2
+    return np.append(steps - half, steps[-1] + half)

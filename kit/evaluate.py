@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from kit import em, tilt
-from kit.bins import steps_of
+from kit.bins import step_edges, steps_of
 from kit.errors import DataError
 from kit.oof import Oof
 from kit.types import Bools, Floats, Ints, Pred, Rows, Task, labelled
@@ -100,11 +100,8 @@ def regular(task: Task, y: Floats, n_bins: int, w: Floats | None = None) -> Bins
     if task.kind != "regression":
         return Bins(None, y.astype(np.int64))
     seen = y if w is None else y[w > 0]
-    steps = steps_of(seen, 2 * n_bins)
-    if steps is None:
-        return between(y, np.linspace(seen.min(), seen.max(), n_bins + 1))
-    half = (steps[1] - steps[0]) / 2
-    return between(y, np.append(steps - half, steps[-1] + half))
+    edges = step_edges(seen, n_bins)
+    return between(y, np.linspace(seen.min(), seen.max(), n_bins + 1) if edges is None else edges)
 
 
 def between(y: Floats, edges: Floats) -> Bins:

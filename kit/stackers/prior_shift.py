@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kit import tilt
 from kit._mlp.params import Density
-from kit.bins import steps_of
+from kit.bins import step_edges
 from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
@@ -91,7 +91,8 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Shif
     Shape: z (1, n, 1); y, v (n,).
     """
     given = [d for d in (params.was, params.to) if isinstance(d, Density)]
-    own = _of_steps(y, params.bins)
+    found = step_edges(y, params.bins)
+    own = np.array([y.min(), y.max()]) if found is None else found
     low = min(float(own[0]), *(d.edges[0] for d in given), float(own[-1]))
     high = max(float(own[-1]), *(d.edges[-1] for d in given), low + 1e-9)
     grid, counted = tilt.grid(low, high), (v > 0).astype(np.float64)
@@ -120,15 +121,6 @@ def _scale(params: Params, ctx: Context, error: Floats, weight: Floats) -> float
         return 1.0
     std = given(ctx, len(error), 1.0, TINY)
     return float(np.clip(factor(error, std, weight), LEAST, MOST))
-
-
-def _of_steps(y: Floats, bins: int) -> Floats:
-    """Return the edges of bins around the steps of a target, of up to twice `bins` of them; else the ends of y."""
-    steps = steps_of(y, 2 * bins)
-    if steps is None:
-        return np.array([y.min(), y.max()])
-    half = (steps[1] - steps[0]) / 2
-    return np.append(steps - half, steps[-1] + half)
 
 
 def _edges(y: Floats, low: float, high: float, inner: Floats) -> Floats:

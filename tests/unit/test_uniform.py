@@ -37,6 +37,14 @@ def test_a_step_that_no_row_has_keeps_its_room():
     assert sorted(found[2:]) == pytest.approx([0.2, 0.4])
 
 
+def test_steps_that_hardly_ever_came_are_no_bins():
+    """0 .. 10 and a single 9.5: twenty-one steps of one half, nine of them without a row."""
+    y = np.append(np.repeat(np.arange(11.0), 30), 9.5)
+    for n_bins in (10, 12):
+        bins = evaluate.regular(NUMBER, y, n_bins)
+        np.testing.assert_allclose(bins.edges, np.linspace(0, 10, n_bins + 1))
+
+
 def test_a_target_without_steps_is_shared_out_by_width():
     y = np.sort(np.random.default_rng(0).beta(5, 1, 4000))
     bins, shares = evaluate.Wanted(10).of(NUMBER, y, np.ones(4000))
