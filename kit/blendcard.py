@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, home, oofdir, registry, sample, scores, submission
+from kit import archive, home, oofdir, opening, registry, sample, scores, submission
 from kit.canon import FORMAT, code_file, fingerprint, key_of
 from kit.errors import writing
 from kit.folding import dump
@@ -129,13 +128,8 @@ def _submission_ingredients(made: Made) -> dict[str, Any]:
 
 def _remember(made: Made, *more: str) -> None:
     """Record what a blend uses, so that `kit gc` keeps it. No recipe's name has a blank."""
-    folder = made.store.root / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
     record = {"last": {}, "keep": sorted({made.key, *more}), "stages": []}
-    temp = made.store.temporary()
-    (temp / "record.json").write_text(json.dumps(record), "utf-8")
-    (temp / "record.json").replace(folder / f"blend {made.name}.json")
-    temp.rmdir()
+    opening.write_record(made.store, f"blend {made.name}", record)
 
 
 # -- what is told

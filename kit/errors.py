@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,6 +104,13 @@ def writing(place: str) -> Iterator[None]:
     except OSError as error:
         rule, advice = "a result could not be written", "free disk space or check permissions, then run again"
         raise FitError(rule, place=place, got=error.strerror or str(error), next=advice) from error
+
+
+def refusal(error: Exception) -> int:
+    """Return the number of the error by which a disk takes nothing more, 0 for any other error."""
+    cause = error.__cause__ if isinstance(error, KitError) else error
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+    return cause.errno if isinstance(cause, OSError) and cause.errno in full else 0
 
 
 def _rebuild(cls: type[KitError], problems: Sequence[Problem]) -> KitError:

@@ -110,10 +110,20 @@ def remember(opened: Opened, final: Opened | None = None) -> None:
         "stages": [s.to_json() for s in found if s.local],
         "file": _file_of(opened.recipe) or read_record(folder / f"{opened.recipe.name}.json").get("file"),
     }
-    with writing(str(folder)), opened.store.scratch() as temp:
+    write_record(opened.store, opened.recipe.name, record)
+
+
+def write_record(store: Store, name: str, record: Mapping[str, Any]) -> None:
+    """Write the record of a run, a blend or a study, whole or not at all.
+
+    Raises:
+        FitError: it cannot be written.
+    """
+    folder = store.root / "runs"
+    with writing(str(folder)), store.scratch() as temp:
         folder.mkdir(parents=True, exist_ok=True)
         (temp / "record.json").write_text(json.dumps(record), "utf-8")
-        (temp / "record.json").replace(folder / f"{opened.recipe.name}.json")
+        (temp / "record.json").replace(folder / f"{name}.json")
 
 
 def refuse_namesake(opened: Opened) -> None:

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import WRAPPER_ASSIGNMENTS, wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -25,7 +25,7 @@ def at_work(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """
 
     def wrapped(work: Callable[P, R]) -> Callable[P, R]:
-        @wraps(work)
+        @wraps(work, assigned=(*WRAPPER_ASSIGNMENTS, "__kwdefaults__"))  # some look no further than these
         def watched(*args: P.args, **options: P.kwargs) -> R:
             root = Path(str(options.get("root", "."))).resolve()
             with _present(root / ".kit", name):

@@ -14,7 +14,7 @@ from kit._tune import sampling
 from kit._tune.project import Options, Project, needed
 from kit._tune.session import Result, Session
 from kit._tune.supervising import TuneObserver, interruptible
-from kit.errors import RecipeError, nearest
+from kit.errors import RecipeError, nearest, writing
 from kit.opening import Opened, Sets, open_recipe
 from kit.presence import at_work
 from kit.recipe import Model
@@ -65,7 +65,7 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
     )
     projects = [Project(opened, m, options, opened.facts, opened.plan) for m in _models(opened, model)]
     _check(projects)
-    with interruptible() as watched:
+    with interruptible() as watched, writing(str(projects[0].folder)):
         return Session(projects, began, observer or TuneObserver(), watched).run()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ from kit._tune.racing import Race, race
 from kit._tune.storages import connect
 from kit._tune.trial import Attempt, Bench, Told, failure, run_of
 from kit._tune.watching import Stop
+from kit.errors import KitError, refusal
 from kit.memory import Memory
 from kit.store import Store
 from kit.workers import settle
@@ -26,11 +30,25 @@ if TYPE_CHECKING:
 
 WHY = "pruned_by"
 
+REFUSED = 100
+"""Exit code of a worker that a disk ended, less the number of the error."""
+
 
 def work(line: str, slot: int) -> None:
     """Work on the study of a job: what a worker process does, from its beginning to its end."""
     settle(1)
-    Desk(Job.from_json(line), slot).work()
+    sys.exit(end_of(lambda: Desk(Job.from_json(line), slot).work()))
+
+
+def end_of(work: Callable[[], None]) -> int:
+    """Return the exit code of a worker: 0, or which error of the disk ended it, from REFUSED on."""
+    try:
+        work()
+    except (OSError, KitError) as error:
+        if not refusal(error):
+            raise
+        return REFUSED + refusal(error)
+    return 0
 
 
 class Desk:
@@ -63,6 +81,10 @@ class Desk:
             try:
                 told = Attempt(self.bench, trial, self._race(trial.number), lease.note).carry_out()
             except Exception as error:  # a learner may fail in any way: this trial is lost, the study goes on
+                if refusal(error):
+                    with suppress(OSError):  # where this cannot be written, the next command finds its lease void
+                        requeue(self.storage, self.study, self._frozen(trial.number), died=False)
+                    raise
                 trial.set_user_attr(PROBLEM, failure(error))
         if told is None:
             self._tell(trial.number, None, TrialState.FAIL)

@@ -31,8 +31,11 @@ def write(path: Path, study: Study, title: str, facts: Mapping[str, Any]) -> boo
     text = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
     text += f"<style>{STYLE}</style><body>{head}{parts}</body></html>"
     temp = path.with_name(f".{path.name}.part")
-    temp.write_text(text, "utf-8")
-    os.replace(temp, path)
+    try:
+        temp.write_text(text, "utf-8")
+        os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)
     return True
 
 

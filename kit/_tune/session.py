@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from kit._tune.summary import Summary, problems, pruned_by, summarise
 from kit._tune.supervising import TuneObserver, Watched, supervise
 from kit.engine import Clock, Observer, Outcome, execute
 from kit.errors import FitError
-from kit.opening import Opened
+from kit.opening import Opened, write_record
 from kit.planning import Plan
 from kit.search import own_name, with_values
 from kit.stage import Stage
@@ -186,8 +187,7 @@ class Session:
             supervise(job, options.jobs, self.observer, self.watched)
         finally:
             self.observer.end()
-            (temp / "stop").unlink(missing_ok=True)
-            temp.rmdir()
+            shutil.rmtree(temp, ignore_errors=True)
         summary = summarise(study, goal_of(job.goal, store), job.better)
         return Found(project, study, place.name, place.shown, summary)
 
@@ -290,11 +290,5 @@ def _of_first_seed(plan: Plan, model: str) -> list[Stage]:
 
 def record(project: Project, plan: Plan) -> None:
     """Keep the fits of a tuned model from `kit gc` until `kit run` has used them."""
-    import json
-
-    folder = project.opened.store.root / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
-    temp = project.opened.store.temporary()
-    (temp / "record.json").write_text(json.dumps({"keep": sorted(s.key for s in plan.stages)}), "utf-8")
-    (temp / "record.json").replace(folder / f"_tuned.{project.recipe.name}.{project.model.name}.json")
-    temp.rmdir()
+    keep = {"keep": sorted(s.key for s in plan.stages)}
+    write_record(project.opened.store, f"_tuned.{project.recipe.name}.{project.model.name}", keep)

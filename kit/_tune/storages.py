@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import FitError, KitError, RecipeError
+from kit.errors import FitError, KitError, RecipeError, refusal
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -83,6 +83,8 @@ def _journal(path: Path) -> BaseStorage:
         _mend(path, lock)
         return JournalStorage(backend)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        if refusal(error):
+            raise
         advice = "restore the file, or kit tune --new, which begins another study"
         raise FitError("the journal cannot be read", place=str(path), got=repr(error), next=advice) from error
 

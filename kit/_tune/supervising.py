@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from kit._tune.desk import best_of, work
+from kit._tune.desk import REFUSED, best_of, work
 from kit._tune.job import Job
 from kit._tune.leases import BETWEEN_SECONDS, PROBLEM, Watchman
 from kit._tune.storages import connect
@@ -112,6 +113,7 @@ class Crew:
     processes: dict[int, Any] = field(default_factory=dict)
     deaths: int = 0
     ended: int = 0
+    refused: int = 0
 
     def fill(self, todo: int) -> None:
         """Start workers while there are fewer than wanted and than trials to do."""
@@ -125,14 +127,18 @@ class Crew:
             if not process.is_alive():
                 process.join()
                 self.deaths += process.exitcode != 0
+                self.refused = max(self.refused, process.exitcode - REFUSED)
                 del self.processes[slot]
 
     def check(self, ended: int) -> None:
         """Take note of how many trials ended.
 
         Raises:
+            OSError: a disk takes nothing more. No trial is lost by that.
             FitError: workers die, and nothing else happens.
         """
+        if self.refused > 0:
+            raise OSError(self.refused, os.strerror(self.refused))
         if ended != self.ended:
             self.ended, self.deaths = ended, 0
         if self.deaths >= MOST_DEATHS:
@@ -183,7 +189,8 @@ def supervise(job: Job, jobs: int, observer: TuneObserver, watched: Watched) -> 
             crew.fill(todo + len(crew.processes))
             time.sleep(POLL_SECONDS)
     finally:
-        Path(job.stop).touch()
+        with suppress(OSError):  # workers end without it as well: they are waited for, then ended
+            Path(job.stop).touch()
         # One that was ended while it asked (its sampler may take seconds) leaves a trial without a lease.
         watchman.look(0.0 if crew.end(GRACE_SECONDS) else BETWEEN_SECONDS)
     observer.look(view_of(study.get_trials(deepcopy=False), job))

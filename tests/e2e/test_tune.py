@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from conftest import Toy
 
+import kit.objectfiles
 import kit.tuning
 from kit import stages
 from kit._tune import desk, leases, supervising
@@ -56,7 +58,8 @@ OPTIONS = Options(6, None, 1, "tpe", "blocks", "rmse", None, None, False, None, 
 class _Ended:
     """Stands for a worker process that did its work at once, in this one."""
 
-    exitcode = 0
+    def __init__(self, exitcode: int) -> None:
+        self.exitcode = exitcode
 
     def is_alive(self) -> bool:
         return False
@@ -70,8 +73,7 @@ def tuned(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """The toy competition, where workers of a study work in this process."""
 
     def begin(job: Job, slot: int) -> Any:
-        Desk(Job.from_json(job.to_json()), slot).work()
-        return _Ended()
+        return _Ended(desk.end_of(Desk(Job.from_json(job.to_json()), slot).work))
 
     monkeypatch.setattr(supervising, "begin", begin)
     monkeypatch.setattr(supervising, "POLL_SECONDS", 0.0)
@@ -159,6 +161,29 @@ def test_what_trials_read_is_intact(tuned: Toy) -> None:
                 shutil.rmtree(tuned.objects()[fit])
         found = tune(tuned, *options, str(tuned.root))
         assert (found["best_score"], found["default_score"]) == (expected["best_score"], expected["default_score"])
+
+
+def test_a_full_disk_loses_no_trial(tuned: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full in the middle of a trial: one error, the trial waits, and the study ends as without that."""
+    expected = tune(tuned, "--model", "a", "--trials", "3", "--root", str(tuned.folder / "unhurt"))
+    append, left = kit.objectfiles._append, [30]
+
+    def full(*args: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return append(*args)
+
+    monkeypatch.setattr(kit.objectfiles, "_append", full)
+    said = error(tuned, "--model", "a", "--trials", "3")
+    assert "a result could not be written" in said
+    assert "No space left on device" in said
+    assert "WAITING" in {t.state.name for t in trials(tuned)} and left[0] < 0
+    assert not {"FAIL", "RUNNING"} & {t.state.name for t in trials(tuned)}
+    assert not list((tuned.root / ".kit" / "tmp").iterdir())
+    monkeypatch.setattr(kit.objectfiles, "_append", append)
+    found = tune(tuned, "--model", "a", "--trials", "3")
+    assert (found["trials"], found["best_score"]) == (expected["trials"], expected["best_score"])
 
 
 def test_explicit_params_win_and_no_tuned_leaves_the_file_out(tuned: Toy) -> None:
