@@ -158,6 +158,11 @@ class VectorStore:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def size(folder: Path) -> int:
+    """Return the bytes of all stores of vectors under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*.npy"))
+
+
 def _checksum(folder: Path) -> str:
     """Return 32 hex digits of a segment's content."""
     digest = hashlib.sha256()

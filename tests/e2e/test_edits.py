@@ -294,7 +294,13 @@ def test_gc_keeps_what_the_last_run_of_each_recipe_uses(toy):
     toy.run()
     dry = toy.kit("gc", "--dry-run", "--json").json
     assert dry["objects"] == 7
-    assert toy.kit("gc", "--json").json["objects"] == 7
+    assert "vectors" not in toy.kit("gc", "--dry-run").out
+    vectors = toy.root / ".kit" / "embeddings" / "model" / "way" / "segment" / "vectors.npy"
+    vectors.parent.mkdir(parents=True)
+    vectors.write_bytes(bytes(2_000_000))
+    assert "kept 2.0 MB of vectors of texts" in toy.kit("gc", "--dry-run").out
+    done = toy.kit("gc", "--json").json
+    assert (done["objects"], done["embeddings"], vectors.is_file()) == (7, 2_000_000, True)
     assert toy.run().stages == counts(0, 14)
     toy.write()
     assert toy.run().stages == counts(7, 7)
