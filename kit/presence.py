@@ -56,9 +56,11 @@ def alone(folder: Path) -> Iterator[None]:
     """Hold the gate while things are removed: who begins now waits.
 
     Raises:
-        FitError: a command is at work.
+        FitError: a command is at work, or nothing can be written here.
     """
-    with _gate(folder):
+    with writing(str(folder)):
+        gate = _gate(folder).acquire()
+    with gate:
         for path in (folder / "working").glob("*.*.*"):
             try:
                 with FileLock(path, timeout=0):

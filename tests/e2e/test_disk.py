@@ -13,6 +13,7 @@ from conftest import RECIPE
 
 import kit.ledger
 import kit.objectfiles
+import kit.presence
 
 WRITERS = ((Path, "write_bytes"), (Path, "write_text"), (kit.objectfiles, "_append"))
 
@@ -71,6 +72,17 @@ def test_check_on_a_full_disk(toy, monkeypatch):
     disk.room = 0
     done = toy.kit("check", str(toy.folder / "r.yaml"))
     assert done.code == 2 and "could not be written" in done.err
+
+
+def test_gc_where_nothing_can_be_written(toy, monkeypatch):
+    toy.run()
+
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(kit.presence.FileLock, "acquire", refused)
+    done = toy.kit("gc")
+    assert done.code == 2 and "Read-only file system" in done.err
 
 
 def test_two_recipes_with_one_name_do_not_overwrite_each_other(toy):
