@@ -12,6 +12,7 @@ from kit import alike, asarray, forms, table
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form
 from kit.types import Array, Column, Rows
+from kit.wording import plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,10 +38,12 @@ def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: 
         known = table.levels_from_arrow((levels / spec["levels"]).read_bytes()) if "levels" in spec else ()
         values, lost = forms.read(frame[name], Form(**spec["form"]))
         if lost:
-            notes.append(f"{name}: {lost} values cannot be read as {Form(**spec['form'])} and count as missing")
+            notes.append(f"{name}: not to be read as {Form(**spec['form'])}, so missing: {plural(lost, 'value')}")
         header[name], x[name], unseen = _column(values, spec, known, name, frame[name].dtype.is_numeric())
         if unseen:
-            notes.append(f"{name}: {unseen} levels unknown to training; only features that read words know them")
+            notes.append(
+                f"{name}: {plural(unseen, 'level')} unknown to training; only features that read words know them"
+            )
     return Rows(np.arange(len(frame)), x, header), notes
 
 

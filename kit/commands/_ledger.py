@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from kit.report import lay, out
+from kit.wording import plural
 
 if TYPE_CHECKING:
     from kit.auditing import Finding
@@ -63,7 +64,7 @@ def agreement(fit: Mapping[str, Any]) -> str:
         return "no submission has both an estimate and a score"
     level = f"{fit['level']:+.5g}"
     error = "" if fit["level_se"] is None else f" ± {fit['level_se']:.2g}"
-    lines = f"{fit['n']} submissions, board minus CV {level}{error}"
+    lines = f"{plural(fit['n'], 'submission')}, board minus CV {level}{error}"
     if fit["n"] > 1:
         lines += f", scatter {fit['scatter']:.2g}"
         lines += "" if fit["noise"] is None else f" (noise makes {fit['noise']:.2g})"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -28,16 +30,25 @@ def left(time_limit: float | None) -> float | None:
 
 def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
     """Run a command: user errors end with 2 and no traceback, bugs with 1, failed stages with 3."""
-    from kit.errors import KitError
+    from kit.errors import KitError, refusal
 
     try:
         code = work()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
     except KitError as error:
         if debug:
             raise
         if as_json:
             click.echo(json.dumps({"error": error.problems[0].as_dict()}))
         click.echo(str(error), err=True)
+        code = 2
+    except OSError as error:
+        if debug or not refusal(error):
+            raise
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print has no place
+        click.echo(f"nothing more can be written: {error.strerror}; results that are whole are kept", err=True)
         code = 2
     except KeyboardInterrupt:
         click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,17 @@ def test_a_submission_whose_line_was_lost_gets_it(toy, monkeypatch):
     assert [(line.number, line.event) for line in lines] == [(1, "submitted"), (1, "score"), (2, "submitted")]
     assert toy.run().stages["run"] == 0
     assert kit.ledger.read(toy.root / "submissions") == lines
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_command_whose_output_has_no_place_says_so() -> None:
+    with Path("/dev/full").open("w") as full:
+        made = subprocess.run(
+            [sys.executable, "-m", "kit", "show", "metric", "rmse"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert made.returncode == 2
+    assert made.stderr == "nothing more can be written: No space left on device; results that are whole are kept\n"

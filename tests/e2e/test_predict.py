@@ -89,7 +89,7 @@ def test_new_rows_may_be_few_and_strange(kept, caplog):
     made = predicted(kept, "a", data="new.csv")
     assert made["id"].to_list() == [1, 2] and made["pred"].is_finite().all()
     told = "\n".join(record.getMessage() for record in caplog.records)
-    assert "c: 1 levels unknown to training" in told and "x3: 1 values cannot be read" in told
+    assert "c: 1 level unknown to training" in told and "missing: 1 value" in told
 
 
 def test_a_new_level_is_read_by_what_reads_words(toy):
