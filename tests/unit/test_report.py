@@ -13,8 +13,9 @@ from kit.commands import _ledger
 def test_words_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     segment = {"column": "text", "level": "[red]", "n": 3, "rest": 1.0, "z": 0.1, "stands_out": False}
     segment |= {name: 1.0 for name in ("bias", "loss", "bias_se", "loss_se")}
-    worst = [{"id": "[/INST]", "loss": 2.0}]
-    _ledger.errors({"loss": 1.0, "n": 3, "worst": worst, "segments": [segment], "note": "", "result": "a:b"})
+    found = {"result": "a:b", "metric": "rmse", "score": 1.0, "n": 3, "weighted": False, "loss": 1.0, "note": ""}
+    found |= {"worst": [{"id": "[/INST]", "fold": 0, "loss": 2.0}], "segments": [segment]}
+    _ledger.errors({**found, "loss_is": "squared error"})
     shown = capsys.readouterr().out
     assert "[/INST]" in shown and "[red]" in shown
     assert "[low, high]" in CliRunner().invoke(main, ["show", "augment", "jitter"]).output.replace("\n", " ")
