@@ -113,7 +113,7 @@ def result(result: Result, root: str) -> None:
     for kind in (result.models, result.blends):
         for name, line in kind.items():
             card = result.cards[name]
-            scores = [_number(value) for value in (line["score"], *card["also"].values())]
+            scores = [number(value) for value in (line["score"], *card["also"].values())]
             table.add_row(name, *scores, _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}")
         table.add_section()
     if table.row_count:
@@ -170,7 +170,7 @@ def _declared(result: Result) -> None:
     table = _table("", "declared", "+-", "effective rows", "plain", "+-")
     for name, card in cards.items():
         cells = [card[key] for key in ("score", "score_se", "effective_rows", "plain_score", "plain_score_se")]
-        table.add_row(name, *(_number(cell, 4) for cell in cells))
+        table.add_row(name, *(number(cell, 4) for cell in cells))
     lay(table)
     about = next(iter(cards.values()))["evaluate"]
     shares = [f"{b}: {p:.1%} -> {q:.1%}" for b, p, q in zip(*(about[k] for k in SHARES), strict=True)]
@@ -199,8 +199,11 @@ def _spread(scores: Sequence[float | None]) -> str:
     return f"{min(known):.5g} .. {max(known):.5g}" if known else ""
 
 
-def _number(value: float | None, digits: int = 6) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
+def number(value: float | None, digits: int = 6) -> str:
+    """Return a number for people, `-` for none; of so many digits, but thousands and millions in full."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
 def relative(path: str, root: str) -> str:
@@ -237,7 +240,7 @@ def ls(listed: Sequence[Mapping[str, Any]]) -> None:
     table = _table("recipe", "model", "learner or stacker", "metric", "score", "")
     for line in listed:
         marks = ", ".join(m for m in ("peeked", "truncated") if line[m])
-        table.add_row(line["recipe"], line["model"], line["use"], line["metric"], _number(line["score"]), marks)
+        table.add_row(line["recipe"], line["model"], line["use"], line["metric"], number(line["score"]), marks)
     lay(table)
 
 

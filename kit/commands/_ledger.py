@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from kit.report import lay, out
+from kit.report import lay, number, out
 from kit.wording import plural
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ def columns(*names: str, right: Sequence[str] = ()) -> Table:
     for name in names:
         table.add_column(name, justify="right" if name in right else "left")
     return table
-
-
-def number(value: float | None, digits: int = 6) -> str:
-    """Return a number for people, `-` for none."""
-    return "-" if value is None else f"{value:.{digits}g}"
 
 
 def say(text: str) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from kit._tune.session import Result
 from kit._tune.supervising import TuneObserver, View
-from kit.report import duration, err, lay, out, relative
+from kit.report import duration, err, lay, number, out, relative
 
 SHOWN_IMPORTANCES = 6
 
@@ -54,7 +54,7 @@ class _Live(TuneObserver):
 
 def told(view: View) -> str:
     """Return a study's state in a line."""
-    parts = [f"best {_number(view.best)}", f"defaults {_number(view.default)}"]
+    parts = [f"best {number(view.best)}", f"defaults {number(view.default)}"]
     if view.finished:
         parts.append(f"{100 * view.pruned // view.finished} % pruned")
     if view.failed:
@@ -96,7 +96,7 @@ def _show(result: Result, root: str) -> None:
     for line in summary.lines:
         params = ", ".join(f"{name} {value}" for name, value in sorted(line["settings"].items()))
         label = f"trial {line['trial']}" + (f" ({line['start']})" if line["start"] else "")
-        table.add_row(label, _number(line["score"]), f"{line['seconds']:.1f}", params)
+        table.add_row(label, number(line["score"]), f"{line['seconds']:.1f}", params)
     if table.row_count:
         lay(table)
     counts = summary.counts
@@ -123,19 +123,15 @@ def _end(result: Result, root: str) -> None:
     if result.left:
         out.print(f"fits left for kit run: {result.left}")
     if result.nested_score is not None:
-        out.print(f"nested: {_number(result.nested_score)}, what tuning gives on folds it never saw")
+        out.print(f"nested: {number(result.nested_score)}, what tuning gives on folds it never saw")
     out.print(verdict(result), soft_wrap=True)
 
 
 def verdict(result: Result) -> str:
     """Return the last line: the score, what it was tuned on, whether the gain over the defaults is more than noise."""
     summary, gain = result.summary, result.summary.gain
-    head = f"best {result.metric} {_number(summary.best)}, tuned on {result.tuned_on}"
+    head = f"best {result.metric} {number(summary.best)}, tuned on {result.tuned_on}"
     if gain is None or summary.start == "defaults":
         return f"{head}; " + ("the defaults are the best found" if gain is not None else "the defaults were not scored")
     interval = f"{gain.mean:.3g} ({gain.low:.3g} .. {gain.high:.3g}, 95 % by rows)"
     return f"{head}; gain over the defaults {interval}: " + ("more than noise" if gain.real else "within noise")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"

@@ -58,7 +58,7 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
 
 def _show(made: Blend) -> None:
     """Print the table, the members and what the blend is worth."""
-    from kit.report import lay, out
+    from kit.report import lay, number, out
 
     card = made.card
     table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
@@ -66,7 +66,7 @@ def _show(made: Blend) -> None:
         behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"
         noise = "  noise" if line["noise"] else ""
         own = "> " if line["use"] == card["table_own"] else "  "
-        table.add_row(own + line["use"], _number(line["nested"]), _number(line["plain"]), behind + noise, _whole(line))
+        table.add_row(own + line["use"], number(line["nested"]), number(line["plain"]), behind + noise, _whole(line))
     lay(table)
     members = _table("source", "weight", "gain", "", "")
     for m in sorted(card["members"], key=lambda m: -abs(m["weight"] or 0.0)):
@@ -91,32 +91,32 @@ def _submission(made: Blend) -> str:
 
 def _worth(worth: dict[str, Any]) -> list[str]:
     """Return in words what a blend will score on the test rows."""
-    lines = [f"nested score, given the OOFs: {_number(worth['score'])} +- {2 * (worth['se'] or 0):.2g}"]
+    from kit.report import number
+
+    lines = [f"nested score, given the OOFs: {number(worth['score'])} +- {2 * (worth['se'] or 0):.2g}"]
     if worth["expected"] is not None:
         share = f"{100 * worth['level']:.0f} %"
         gained, looked = ("not known" if worth[k] is None else f"{worth[k]:.3g}" for k in ("averaging", "rows"))
         lines.append(
-            f"expected on test: {_number(worth['expected'])}, {share} within {_number(worth['low'])} .. "
-            f"{_number(worth['high'])} (gain of averaging fold models: {gained}; for how these rows look: {looked})"
+            f"expected on test: {number(worth['expected'])}, {share} within {number(worth['low'])} .. "
+            f"{number(worth['high'])} (gain of averaging fold models: {gained}; for how these rows look: {looked})"
         )
     return lines
 
 
 def _refitted(card: Mapping[str, Any]) -> list[str]:
     """Return in words what a blend scores whose sources were fitted anew without the fold that is scored."""
+    from kit.report import number
+
     full = card.get("nested_full")
     if full is None:
         return []
-    shown = f"{_number(full['score'])} +- {2 * (full['se'] or 0):.2g}"
+    shown = f"{number(full['score'])} +- {2 * (full['se'] or 0):.2g}"
     return [f"nested score, sources refitted too: {shown} ({full['n_fits']} fits)"]
 
 
 def _whole(line: dict[str, Any]) -> str:
     return "" if line["used"] is None else str(line["used"])
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
 
 
 def _table(*names: str) -> Any:

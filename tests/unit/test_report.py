@@ -28,3 +28,8 @@ def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[st
     report.lay(table)
     head, line = (shown.split() for shown in capsys.readouterr().out.splitlines())
     assert head == names and line == ["lgbm", *(f"{i}.123456" for i in range(20))]
+
+
+def test_thousands_are_shown_in_full() -> None:
+    shown = [report.number(v, 3) for v in (4234.6, -208_500.0, 0.123456, 999.4, 2e12)] + [report.number(None)]
+    assert shown == ["4235", "-208500", "0.123", "999", "2e+12", "-"]
