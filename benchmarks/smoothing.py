@@ -9,7 +9,6 @@ folds, two seeds or more; a fit stops on 15 % of its learning rows. A ratio belo
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sets
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from unseen_sets import SETS, R, Unseen
 
@@ -149,11 +149,8 @@ def main() -> None:
     for case in tables(options.sets):
         lines.append(compare(case, options.seeds))
         print(*lines[-1].values(), flush=True)
-    if options.out is not None:
-        with options.out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
+        if options.out is not None:
+            sets.save(lines, options.out)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kit import intact
 from kit.canon import FORMAT
 from kit.errors import DataError, nearest
+from kit.oof import average
 from kit.types import Floats, Floats32, Ints, Task
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ class Kept:
         return np.asarray(self.pred.mean(axis=0, dtype=np.float64), np.float32)
 
     def pooled_std(self) -> Floats32 | None:
-        """Return (n,) float32, the root of the variance averaged over repeats, None where there is no std."""
-        if self.std is None:
-            return None
-        return np.asarray(np.sqrt(np.square(self.std, dtype=np.float64).mean(axis=0)), np.float32)
+        """Return (n,) float32, the std of `pooled`, None where there is none."""
+        return average(self.pred, self.std).std
 
 
 def folders(root: Path, *, history: bool = False) -> Iterator[Path]:

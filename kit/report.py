@@ -1,4 +1,4 @@
-"""What a person sees in the terminal. The only module beside cli that writes to it."""
+"""What a person sees of runs, plans, results, checks and plug-ins."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from kit.api import Result
 from kit.describe import Page
 from kit.engine import IN_WORKERS, Observer
 from kit.stage import Stage
-
-out = Console(markup=False, highlight=False, emoji=False)
-err = Console(stderr=True, markup=False, highlight=False, emoji=False)
+from kit.terminal import columns, duration, err, lay, number, say
 
 
 class _Plain(Observer):
@@ -36,7 +31,7 @@ class _Plain(Observer):
             self._done += 1
             shown = "" if score is None else f"  {score:.6g}"
             line = f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s"
-            err.print(line, soft_wrap=True)
+            say(line, to=err)
 
 
 class _Live(_Plain):
@@ -61,13 +56,6 @@ class _Live(_Plain):
         scores = "  ".join(f"{m} {sum(s) / len(s):.5g}" for m, s in self._scores.items())
         left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
         self._bar.update(self._task, completed=self._done, left=f"{duration(left)} left", scores=scores)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a clock shows them."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 @contextmanager
@@ -96,20 +84,19 @@ def failures(result: Result, *, debug: bool) -> None:
         why = (str(failure.stage.local.get("model")), failure.problem.rule, failure.problem.got)
         told.setdefault(why, []).append(failure.stage.name)
         if len(told[why]) == 1:
-            err.print(failure.problem.render(), soft_wrap=True, style="red")
+            say(failure.problem.render(), to=err, style="red")
             if debug and failure.trace:
-                err.print(failure.trace, soft_wrap=True)
+                say(failure.trace, to=err)
     for names in told.values():
         if len(names) > 1:
-            err.print(f"the same: {', '.join(names[1:])}", soft_wrap=True)
+            say(f"the same: {', '.join(names[1:])}", to=err)
 
 
 def result(result: Result, root: str) -> None:
     """Print the score table of a run and where its results lie."""
     first: Mapping[str, Any] = next(iter(result.cards.values()), {"metric": "score", "also": {}})
-    table = _table(
-        "", first["metric"], *first["also"], "folds", "", "seconds", numbers=(first["metric"], *first["also"])
-    )
+    scored = (first["metric"], *first["also"])
+    table = columns("", *scored, "folds", "", "seconds", right=(*scored, "seconds"))
     for kind in (result.models, result.blends):
         for name, line in kind.items():
             card = result.cards[name]
@@ -119,18 +106,18 @@ def result(result: Result, root: str) -> None:
     if table.row_count:
         lay(table)
     for metric, names in _unscored(result).items():
-        out.print(f"no {metric[0]} for {', '.join(names)}: {metric[1]}", soft_wrap=True)
+        say(f"no {metric[0]} for {', '.join(names)}: {metric[1]}")
     for name, card in result.cards.items():
         _remarks(name, card)
     _declared(result)
     counts = result.stages
     if result.truncated:
-        out.print(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
-    out.print(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
+        say(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
+    say(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
     if result.submission:
-        out.print(f"submission: {relative(result.submission, root)}", soft_wrap=True)
+        say(f"submission: {relative(result.submission, root)}")
     elif not result.failures:
-        out.print("no submission: the recipe has no test rows, or its blend lacks a model")
+        say("no submission: the recipe has no test rows, or its blend lacks a model")
 
 
 def _unscored(result: Result) -> dict[tuple[str, str], list[str]]:
@@ -154,12 +141,12 @@ def _collapsed(name: str, spread: Mapping[str, Mapping[str, float]]) -> str:
 def _remarks(name: str, card: Mapping[str, Any]) -> None:
     """Print what is to be said of one model or blend beside its scores."""
     if card.get("spread", {}).get("collapsed"):
-        out.print(_collapsed(name, card["spread"]), soft_wrap=True)
+        say(_collapsed(name, card["spread"]))
     if tuned := card.get("tuned"):
         text = f"{name}: params from {tuned['file']}, tuned on {tuned['tuned_on']} (study {tuned['study']})"
-        out.print(text, soft_wrap=True)
+        say(text)
     for note in card.get("notes", ()):
-        out.print(f"{name}: {note}", soft_wrap=True)
+        say(f"{name}: {note}")
 
 
 def _declared(result: Result) -> None:
@@ -167,7 +154,7 @@ def _declared(result: Result) -> None:
     cards = {name: card for name, card in result.cards.items() if "evaluate" in card}
     if not cards:
         return
-    table = _table("", "declared", "+-", "effective rows", "plain", "+-")
+    table = columns("", "declared", "+-", "effective rows", "plain", "+-")
     for name, card in cards.items():
         cells = [card[key] for key in ("score", "score_se", "effective_rows", "plain_score", "plain_score_se")]
         table.add_row(name, *(number(cell, 4) for cell in cells))
@@ -175,10 +162,10 @@ def _declared(result: Result) -> None:
     about = next(iter(cards.values()))["evaluate"]
     shares = [f"{b}: {p:.1%} -> {q:.1%}" for b, p, q in zip(*(about[k] for k in SHARES), strict=True)]
     how = ", estimated from the test rows (transductive)" if about["transductive"] else ""
-    out.print(f"train -> test{how}: " + ", ".join(shares), soft_wrap=True)
+    say(f"train -> test{how}: " + ", ".join(shares))
     if "distance" in about:
         told = f"the estimate leaves {about['distance']:.1%} of the predictions for test unexplained"
-        out.print(told + (": more than label shift is at work" if about["distance"] > UNEXPLAINED else ""))
+        say(told + (": more than label shift is at work" if about["distance"] > UNEXPLAINED else ""))
 
 
 SHARES = ("bins", "train_shares", "test_shares")
@@ -199,13 +186,6 @@ def _spread(scores: Sequence[float | None]) -> str:
     return f"{min(known):.5g} .. {max(known):.5g}" if known else ""
 
 
-def number(value: float | None, digits: int = 6) -> str:
-    """Return a number for people, `-` for none; of so many digits, but thousands and millions in full."""
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
-
-
 def relative(path: str, root: str) -> str:
     """Return a path as seen from where the command was given, where outputs lie there."""
     base = Path(root).resolve()
@@ -214,30 +194,30 @@ def relative(path: str, root: str) -> str:
 
 def plan(listed: Sequence[Mapping[str, str]]) -> None:
     """Print the stages of a plan."""
-    table = _table("stage", "key", "")
+    table = columns("stage", "key", "")
     for line in listed:
         table.add_row(line["name"], line["key"][:12], line["state"])
     lay(table)
     states = [line["state"] for line in listed]
-    out.print(", ".join(f"{states.count(s)} {s}" for s in ("run", "reuse", "blocked")))
+    say(", ".join(f"{states.count(s)} {s}" for s in ("run", "reuse", "blocked")))
 
 
 def why(listed: Sequence[Mapping[str, Any]]) -> None:
     """Print why stages would run."""
     if not listed:
-        out.print("nothing would run")
+        say("nothing would run")
     for line in listed:
-        out.print(line["name"], soft_wrap=True)
+        say(line["name"])
         for reason in line["because"]:
-            out.print(f"    {reason}", soft_wrap=True)
+            say(f"    {reason}")
 
 
 def ls(listed: Sequence[Mapping[str, Any]]) -> None:
     """Print models and blends with their scores."""
     if not listed:
-        out.print("no results here yet: kit run RECIPE")
+        say("no results here yet: kit run RECIPE")
         return
-    table = _table("recipe", "model", "learner or stacker", "metric", "score", "")
+    table = columns("recipe", "model", "learner or stacker", "metric", "score", "", right=("score",))
     for line in listed:
         marks = ", ".join(m for m in ("peeked", "truncated") if line[m])
         table.add_row(line["recipe"], line["model"], line["use"], line["metric"], number(line["score"]), marks)
@@ -248,8 +228,8 @@ def check(found: Mapping[str, Any]) -> None:
     """Print what was inferred of a recipe and its data, and what to look at."""
     lines = {name: found[name] for name in ("recipe", "task", "rows", "folds", "fits", "submission")}
     for name, text in {**lines, "cost": found["cost"]["text"]}.items():
-        out.print(f"{name + ':':<12}{text}", soft_wrap=True)
-    table = _table("column", "kind", "read as", "levels", "missing", "role")
+        say(f"{name + ':':<12}{text}")
+    table = columns("column", "kind", "read as", "levels", "missing", "role", right=("levels", "missing"))
     for line in found["columns"]:
         share = line.get("missing", 0)
         missing = "" if not share else "< 0.1%" if share < 0.001 else f"{share:.1%}"
@@ -259,41 +239,24 @@ def check(found: Mapping[str, Any]) -> None:
     for finding in found["findings"]:
         what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
         style = "yellow" if finding["severity"] == "warning" else None
-        out.print(what, soft_wrap=True, style=style)
+        say(what, style=style)
         if finding["next"]:
-            out.print(f"  next: {finding['next']}", soft_wrap=True)
+            say(f"  next: {finding['next']}")
     if not found["findings"]:
-        out.print("nothing to look at was found")
+        say("nothing to look at was found")
 
 
 def show(pages: Sequence[Page], *, whole: bool) -> None:
     """Print plug-ins: a line each, or the whole page with its parameters."""
     for page in pages:
         if not whole:
-            out.print(f"{page.name:<18}{page.summary.split('. ')[0]}", soft_wrap=True)
+            say(f"{page.name:<18}{page.summary.split('. ')[0]}")
             continue
-        out.print(f"{page.name}: {page.summary}", soft_wrap=True)
-        table = _table("parameter", "type", "default", "search range", "what it is")
+        say(f"{page.name}: {page.summary}")
+        table = columns("parameter", "type", "default", "search range", "what it is")
         for entry in page.entries:
             table.add_row(entry.name, entry.type, entry.default, entry.range, entry.doc)
         if page.entries:
             lay(table)
         if page.n_native:
-            out.print(f"and {page.n_native} native names and aliases of the library")
-
-
-def lay(table: Table) -> None:
-    """Print a table; where its longest words need more room than a line has, they take it and are not cut."""
-    least = Measurement.get(out, out.options.update(width=100_000), table).minimum
-    if least > out.width:
-        table.width = least
-    out.print(table, crop=False)
-
-
-def _table(*names: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, name in enumerate(names):
-        table.add_column(
-            name, justify="right" if i and name in (*numbers, "score", "seconds", "levels", "missing") else "left"
-        )
-    return table
+            say(f"and {page.n_native} native names and aliases of the library")

@@ -6,26 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from kit.report import lay, number, out
+from kit.terminal import columns, lay, number, say
 from kit.wording import plural
 
 if TYPE_CHECKING:
     from kit.auditing import Finding
-
-
-def columns(*names: str, right: Sequence[str] = ()) -> Table:
-    """Return an empty table of these columns; those in `right` hold numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, justify="right" if name in right else "left")
-    return table
-
-
-def say(text: str) -> None:
-    """Print a line as it is."""
-    out.print(text, soft_wrap=True)
 
 
 def log(found: Mapping[str, Any]) -> None:

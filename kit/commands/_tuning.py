@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from kit._tune.session import Result
 from kit._tune.supervising import TuneObserver, View
-from kit.report import duration, err, lay, number, out, relative
+from kit.report import relative
+from kit.terminal import columns, duration, err, lay, number, say
 
 SHOWN_IMPORTANCES = 6
 
@@ -23,13 +23,13 @@ class _Plain(TuneObserver):
 
     def begin(self, title: str) -> None:
         self._said = (None, 0)
-        err.print(f"tuning {title}")
+        say(f"tuning {title}", to=err)
 
     def look(self, view: View) -> None:
         now = (view.best, 10 * view.finished // max(view.wanted, 1))
         if now != self._said and view.finished:
             self._said = now
-            err.print(f"[{view.finished}/{view.wanted}] {told(view)}", soft_wrap=True)
+            say(f"[{view.finished}/{view.wanted}] {told(view)}", to=err)
 
 
 class _Live(TuneObserver):
@@ -90,9 +90,7 @@ def show(results: Sequence[Result], root: str) -> None:
 
 def _show(result: Result, root: str) -> None:
     summary = result.summary
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (result.model, result.metric, "seconds", "params"):
-        table.add_column(name, justify="right" if name in (result.metric, "seconds") else "left", overflow="fold")
+    table = columns(result.model, result.metric, "seconds", "params", right=(result.metric, "seconds"))
     for line in summary.lines:
         params = ", ".join(f"{name} {value}" for name, value in sorted(line["settings"].items()))
         label = f"trial {line['trial']}" + (f" ({line['start']})" if line["start"] else "")
@@ -103,28 +101,28 @@ def _show(result: Result, root: str) -> None:
     by = ", ".join(f"{n} by {what}" for what, n in result.pruned_by.items() if n)
     pruned = f"{counts['pruned']} pruned" + (f" ({by})" if by else "")
     text = f"trials: {counts['complete']} complete, {pruned}, {counts['failed']} failed"
-    out.print(f"{text}; {summary.folds_trained} folds trained", soft_wrap=True)
+    say(f"{text}; {summary.folds_trained} folds trained")
     for problem in result.problems[:3]:
-        out.print(f"failed: {problem}", soft_wrap=True)
+        say(f"failed: {problem}")
     if summary.importances:
         top = sorted(summary.importances.items(), key=lambda pair: -pair[1])[:SHOWN_IMPORTANCES]
-        out.print("what matters: " + "  ".join(f"{name} {share:.2f}" for name, share in top), soft_wrap=True)
+        say("what matters: " + "  ".join(f"{name} {share:.2f}" for name, share in top))
     _end(result, root)
 
 
 def _end(result: Result, root: str) -> None:
     if result.summary.best is None:
-        out.print("no trial is complete: the same command goes on")
+        say("no trial is complete: the same command goes on")
         return
-    out.print(f"study: {result.study} in {relative(result.place, root)}", soft_wrap=True)
+    say(f"study: {result.study} in {relative(result.place, root)}")
     page = relative(result.page, root) if result.page else "none: pip install plotly"
-    out.print(f"page: {page}", soft_wrap=True)
-    out.print(f"written: {result.tuned_recipe}", soft_wrap=True)
+    say(f"page: {page}")
+    say(f"written: {result.tuned_recipe}")
     if result.left:
-        out.print(f"fits left for kit run: {result.left}")
+        say(f"fits left for kit run: {result.left}")
     if result.nested_score is not None:
-        out.print(f"nested: {number(result.nested_score)}, what tuning gives on folds it never saw")
-    out.print(verdict(result), soft_wrap=True)
+        say(f"nested: {number(result.nested_score)}, what tuning gives on folds it never saw")
+    say(verdict(result))
 
 
 def verdict(result: Result) -> str:

@@ -58,17 +58,18 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
 
 def _show(made: Blend) -> None:
     """Print the table, the members and what the blend is worth."""
-    from kit.report import lay, number, out
+    from kit.terminal import columns, lay, number, say
 
     card = made.card
-    table = _table("", f"nested {card['metric']}", "plain", "behind the best", "sources")
+    numbers = (f"nested {card['metric']}", "plain", "behind the best", "sources")
+    table = columns("", *numbers, right=numbers)
     for line in card["table"]:
         behind = "" if not line["behind"] else f"{line['behind']:.3g} +- {2 * (line['behind_se'] or 0):.2g}"
         noise = "  noise" if line["noise"] else ""
         own = "> " if line["use"] == card["table_own"] else "  "
         table.add_row(own + line["use"], number(line["nested"]), number(line["plain"]), behind + noise, _whole(line))
     lay(table)
-    members = _table("source", "weight", "gain", "", "")
+    members = columns("source", "weight", "gain", "", "", right=("weight", "gain"))
     for m in sorted(card["members"], key=lambda m: -abs(m["weight"] or 0.0)):
         weight = "" if m["weight"] is None else f"{m['weight']:.3f}"
         spread = "" if m["se"] is None else f"+- {2 * m['se']:.2g}"
@@ -76,9 +77,9 @@ def _show(made: Blend) -> None:
     if card["members"]:
         lay(members)
     for line in [*_worth(card["nested"]), *_refitted(card), *(f"note: {note}" for note in card["notes"])]:
-        out.print(line, soft_wrap=True)
-    out.print(f"oof: {made.oof}", soft_wrap=True)
-    out.print(_submission(made), soft_wrap=True)
+        say(line)
+    say(f"oof: {made.oof}")
+    say(_submission(made))
 
 
 def _submission(made: Blend) -> str:
@@ -91,7 +92,7 @@ def _submission(made: Blend) -> str:
 
 def _worth(worth: dict[str, Any]) -> list[str]:
     """Return in words what a blend will score on the test rows."""
-    from kit.report import number
+    from kit.terminal import number
 
     lines = [f"nested score, given the OOFs: {number(worth['score'])} +- {2 * (worth['se'] or 0):.2g}"]
     if worth["expected"] is not None:
@@ -106,7 +107,7 @@ def _worth(worth: dict[str, Any]) -> list[str]:
 
 def _refitted(card: Mapping[str, Any]) -> list[str]:
     """Return in words what a blend scores whose sources were fitted anew without the fold that is scored."""
-    from kit.report import number
+    from kit.terminal import number
 
     full = card.get("nested_full")
     if full is None:
@@ -117,12 +118,3 @@ def _refitted(card: Mapping[str, Any]) -> list[str]:
 
 def _whole(line: dict[str, Any]) -> str:
     return "" if line["used"] is None else str(line["used"])
-
-
-def _table(*names: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, name in enumerate(names):
-        table.add_column(name, justify="left" if i in (0, len(names) - 1) and name in ("", "source") else "right")
-    return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from kit import report
+from kit import terminal
 from kit.cli import main
 from kit.commands import _ledger
 
@@ -23,13 +23,8 @@ def test_words_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[s
 
 def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"metric_{i}" for i in range(20)]
-    table = report._table("", *names, numbers=names)
+    table = terminal.columns("", *names, right=names)
     table.add_row("lgbm", *(f"{i}.123456" for i in range(20)))
-    report.lay(table)
+    terminal.lay(table)
     head, line = (shown.split() for shown in capsys.readouterr().out.splitlines())
     assert head == names and line == ["lgbm", *(f"{i}.123456" for i in range(20))]
-
-
-def test_thousands_are_shown_in_full() -> None:
-    shown = [report.number(v, 3) for v in (4234.6, -208_500.0, 0.123456, 999.4, 2e12)] + [report.number(None)]
-    assert shown == ["4235", "-208500", "0.123", "999", "2e+12", "-"]
