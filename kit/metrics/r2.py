@@ -19,6 +19,7 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
 
     Shape: y, v (n,) float64; pred.mean (n, 1).
 
+    >>> import numpy as np
     >>> score(Task("regression"), np.array([0.0, 2.0]), Pred(np.array([[0.0], [1.0]])), np.ones(2))
     0.5
     """

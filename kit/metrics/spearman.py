@@ -20,6 +20,7 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
 
     Shape: y, v (n,) float64; pred.mean (n, 1).
 
+    >>> import numpy as np
     >>> round(score(Task("regression"), np.arange(3.0), Pred(np.array([[2.0], [4.0], [60.0]])), np.ones(3)), 12)
     1.0
     """
