@@ -17,6 +17,7 @@ from kit.recipe import Blend
 from kit.scene import Scene
 from kit.scores import fold_scores, score, spread_of, standard_error, unscored
 from kit.types import Floats
+from kit.wording import unaliased
 
 
 def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
     oof = load_oof(stored)
     recipe, about, entry = scene.recipe, dict(stored.meta["about"]), scene.entry(name)
     about["importances"] = {
-        kind: {_shown(column, scene.plan.names): value for column, value in values.items()}
+        kind: {unaliased(column, scene.plan.names): value for column, value in values.items()}
         for kind, values in about.get("importances", {}).items()
     }
     weights = about.pop("weights", None)
@@ -142,12 +143,6 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {k: _renamed(v, names) for k, v in value.items() if not (k == "native" and not v)}
     return [_renamed(v, names) for v in value] if isinstance(value, list) else value
-
-
-def _shown(column: str, names: Mapping[str, str]) -> str:
-    for alias, name in names.items():
-        column = column.replace(alias, name)
-    return column
 
 
 def names_behind(scene: Scene, key: str) -> list[tuple[str, str]]:

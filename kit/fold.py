@@ -76,6 +76,16 @@ class FoldResult:
         return self.designs.codec.decode(self.fitted.predict(design), self.held_rows.take(at))
 
 
+@dataclass(frozen=True)
+class Handed:
+    """What a learner is handed: matrices, and the rows behind them; `stop`: those it is stopped on."""
+
+    designs: Designs
+    learn: Rows
+    stop: Rows | None
+    held: Rows
+
+
 def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -> FoldResult:
     """Return the predictions of fold `spec.design.fold`'s model for its held rows and for test."""
     began = time.perf_counter()
@@ -138,12 +148,14 @@ def grown(model: str, steps: float, ratio: float) -> int:
     return max(1, round(steps * (ratio if registry.load("models", model).STEP_GROWS else 1.0)))
 
 
-def designs_of(spec: FitSpec, train: Rows, test: Rows, folds: Folds) -> tuple[Designs, Rows, tuple[Rows, ...], Rows]:
-    """Return a fold's matrices of all its learning rows, those rows, the synthetic ones, and the held rows."""
-    k = spec.design.fold
-    learning, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
-    made = build(spec.design, spec.task, learning, None, both(train, test))
-    return made, learning, made.synthetic, held
+def handed(spec: FitSpec, train: Rows, test: Rows, folds: Folds | None) -> Handed:
+    """Return what the learner of a fold is fitted on in the end; of all rows where there are no `folds`."""
+    learn, stop, held = train, None, train.take(np.empty(0, np.int64))
+    if folds is not None:
+        k = spec.design.fold
+        learn, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
+        learn, stop = (learn, None) if spec.stop == "refit" else _cut(spec, learn, held)
+    return Handed(build(spec.design, spec.task, learn, stop, both(train, test)), learn, stop, held)
 
 
 def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Memo) -> Pred:

@@ -81,19 +81,22 @@ def export(  # noqa: PLR0913 - one keyword per option of `kit export`
     path: str | Path,
     *,
     model: str,
-    fold: int = 0,
+    fold: int | Literal["all"] = 0,
     output: str | Path,
+    form: exporting.Form = "npy",
     set: Sets = (),
     root: str | Path = ".",
     trust: bool = False,
 ) -> dict[str, Any]:
-    """Write the matrices of one fold of a model as .npy files into the folder `output`; return what was written.
+    """Write the matrices of one fold's model into the folder `output`; return the shape of each.
+
+    `fold`: "all" for the model of all rows that `refit: true` makes. `form`: npy or parquet.
 
     Raises:
         KitError: there is no such model or fold, or the folder cannot be written.
     """
     opened = open_recipe(path, set, root, trust=trust)
-    return exporting.export(opened, model, fold, Path(output))
+    return exporting.export(opened, model, None if fold == "all" else fold, Path(output), form)
 
 
 def _recipe_name(path: str | Path) -> str:

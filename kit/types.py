@@ -6,7 +6,7 @@ all repeats, R repeats, S sources.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -227,6 +227,20 @@ class Block:
         require(set(self.categories) <= set(self.names), "a category is not among the names")
 
 
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names, a repeated one with the suffix `~2`, `~3`, ...
+
+    >>> unique(["a", "b", "a"])
+    ('a', 'b', 'a~2')
+    """
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return tuple(made)
+
+
 @dataclass(frozen=True)
 class Design:
     """What a learner sees: blocks side by side, encoded y, learning weights w and scoring weights v (each (n,))."""
@@ -242,12 +256,7 @@ class Design:
     @property
     def names(self) -> tuple[str, ...]:
         """Column names, d of them, unique: a repeated name gets the suffix `~2`, `~3`, ..."""
-        seen: dict[str, int] = {}
-        unique = []
-        for name in (name for block in self.blocks for name in block.names):
-            seen[name] = seen.get(name, 0) + 1
-            unique.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
-        return tuple(unique)
+        return unique(name for block in self.blocks for name in block.names)
 
     @property
     def categories(self) -> dict[int, int]:

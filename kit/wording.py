@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -42,6 +42,17 @@ def rows_of(recipe: Recipe, wrong: Array, what: str) -> str:
     counted = "training row" if recipe.data.holdout is not None else "data row"
     where = f"in {counted} {first}" if count == 1 else f"the first in {counted} {first}"
     return f"{count} {what}, {where} (counted from 1, without the header)"
+
+
+def unaliased(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with the aliases of computed columns and sources in it replaced by their names in the recipe.
+
+    >>> unaliased("@4a81[0]", {"@4a81": "lgbm"})
+    'lgbm[0]'
+    """
+    for alias, name in names.items():
+        text = text.replace(alias, name)
+    return text
 
 
 def plural(count: int, noun: str) -> str:

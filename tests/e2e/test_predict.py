@@ -297,6 +297,64 @@ def test_export_hands_out_what_a_learner_sees(toy):
     assert wrong.code == 2 and "0 to 2" in wrong.err
 
 
+PLAIN = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 2, repeats: 2}
+features:
+  base: [numeric, category, {use: target_mean, columns: [c]}]
+augment: {noise: {use: jitter, columns: [x1], std: 0.5}}
+models:
+  again: {use: xgboost, features: base, augment: noise, params: PARAMS, refit: true}
+  cut: {use: xgboost, features: base, params: PARAMS, stop: cut}
+  held: {use: xgboost, features: base, params: PARAMS, stop: held}
+  pooled: {use: xgboost, features: base, params: PARAMS, stop: pooled}
+  top: {use: xgboost, from: [cut, mix], features: [numeric], params: PARAMS}
+blend: {mix: {use: mean, from: [cut, held]}}
+""".replace("PARAMS", "{n_estimators: 20, patience: 4, learning_rate: 0.5, subsample: 1, colsample: 1}")
+
+
+def test_a_plain_library_on_an_export_is_the_model_of_the_fold(toy):
+    """Under every stop policy, of every repeat, of all rows, in both formats; the names are those of the recipe."""
+    import xgboost as xgb
+
+    recipe = str(toy.write(PLAIN))
+    early = toy.kit("export", recipe, "--model", "pooled", "-o", str(toy.folder / "early"))
+    assert early.code == 2 and "kit run the recipe first" in early.err
+    toy.run()
+    for name, fold in [("again", "3"), ("cut", "3"), ("held", "3"), ("pooled", "3"), ("top", "3"), ("again", "all")]:
+        out, table = toy.folder / name / fold, toy.folder / name / f"{fold}-parquet"
+        for folder, form in ((out, "npy"), (table, "parquet")):
+            done = toy.kit("export", recipe, "--model", name, "--fold", fold, "-o", str(folder), "--form", form)
+            assert done.code == 0, done.err
+        part = {p.stem: np.load(p) for p in out.glob("*.npy")}
+        about, params = json.loads((out / "names.json").read_text()), toy.card(name)["params"]
+        assert about["names"] == ["x1", "x2", "x3", *(["cut[0]", "mix[0]"] if name == "top" else ["c", "mean(c)"])]
+        assert pl.read_parquet(table / "learn_X.parquet").columns == about["names"]
+        np.testing.assert_array_equal(pl.read_parquet(table / "learn_X.parquet").to_numpy(), part["learn_X"])
+        np.testing.assert_array_equal(pl.read_parquet(table / "learn.parquet")["y"].to_numpy(), part["learn_y"])
+        kinds = ["c" if str(i) in about["categories"] else "q" for i in range(len(about["names"]))]
+        frame = {"feature_types": kinds, "enable_categorical": True}
+        data = xgb.QuantileDMatrix(part["learn_X"], part["learn_y"], weight=part["learn_w"], max_bin=256, **frame)
+        config = {"eta": 0.5, "max_depth": params["depth"], "min_child_weight": params["min_weight"], "nthread": 1}
+        config |= {"lambda": params["l2"], "tree_method": "hist"}
+        model = xgb.train(config, data, about["steps"][0])
+        if fold == "all":
+            made, told = model.predict(xgb.DMatrix(part["test_X"], **frame)), toy.oof(name, "test")["pred"]
+        else:
+            made = model.predict(xgb.DMatrix(part["held_X"], **frame))
+            oof = toy.oof(name).filter(pl.col("repeat") == 1)
+            told = oof["pred"].gather(part["held_row"])
+            assert (oof["fold"].gather(part["held_row"]) == 1).all()
+        np.testing.assert_allclose(made, told, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert ("stop_X" in part) == (name in ("cut", "held"))
+    assert set(np.load(toy.folder / "held" / "3" / "stop_row.npy")) == set(
+        np.load(toy.folder / "held" / "3" / "held_row.npy")
+    )
+    none = toy.kit("export", recipe, "--model", "cut", "--fold", "all", "-o", str(toy.folder / "none"))
+    assert none.code == 2 and "no model of all rows" in none.err
+
+
 def test_export_names_the_rows_that_are_learnt_from(toy):
     """Rows that a weighting drops are missing in all files alike."""
     toy.edit(("models:", "weights: {use: undersample, cap: 0.3}\nmodels:"))
