@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _PADDED = r"^[+-]?0[0-9]"
 _WHOLE = "^[+-]?[0-9]+$"
 
+MOST_DIGITS = 18
+"""Digits of a whole number that int64 surely holds."""
+
 
 def respelt(texts: pl.Series) -> pl.Series:
     """Return the strings, plain numbers as `forms.as_text` spells numbers; what is a name to `as_numbers` stays.
@@ -56,3 +59,36 @@ def places(found: Sequence[str], known: Sequence[str], *, numbers: bool) -> list
     only = {level: i for i, level in enumerate(alike) if times[level] == 1}
     spelt = respelt(pl.Series(found, dtype=pl.String))
     return [at.get(level, only.get(same)) for level, same in zip(found, spelt, strict=True)]
+
+
+def form_of(numbers: pl.Series, texts: pl.Series) -> str:
+    """Return how whole numbers are written in `texts`, as `format` takes it; "" where they are none, or in no one way.
+
+    >>> import polars as pl
+    >>> [form_of(pl.Series([7, 12]), pl.Series(texts)) for texts in (["7", "12"], ["007", "012"], ["7.0", "12.0"])]
+    ['d', '03d', '.1f']
+    """
+    if not numbers.dtype.is_integer():
+        return ""
+    spelt, values = texts.to_list(), numbers.to_list()
+    forms = ("d", f"0{max(map(len, spelt), default=0)}d", ".1f")
+    return next((form for form in forms if spelt == [format(n, form) for n in values]), "")
+
+
+def written(values: pl.Series, form: str) -> pl.Series:
+    """Return numbers, or strings that spell them, in the form that `form_of` found; what is no whole number stays.
+
+    >>> import polars as pl
+    >>> written(pl.Series(["7.0", "0012", "x"]), "03d").to_list(), written(pl.Series([7.0]), "d").to_list()
+    (['007', '012', 'x'], [7])
+    """
+    import polars as pl
+
+    if not form:
+        return values
+    plain = as_text(values) if values.dtype.is_numeric() else respelt(unpadded(values.cast(pl.String)))
+    whole = plain.str.contains(_WHOLE)
+    if form == "d" and whole.all():
+        return plain.cast(pl.Int64, strict=False) if plain.str.len_chars().max() <= MOST_DIGITS else plain  # type: ignore[operator]
+    found = [format(int(text), form) if is_whole else text for text, is_whole in zip(plain, whole, strict=True)]
+    return pl.Series(values.name, found, pl.String)

@@ -24,7 +24,8 @@ class Layout:
 
     `header`: its columns. `id_at`: place of the id column. `shows`: "value", "label", "proba" or "ranking". `outputs`:
     for each other column the index of the class it shows (0 for a value, a label or P(positive)). `spelling`: how a
-    label is written, in class order; of ratings: how 0 is. `top`: how many classes a ranking lists.
+    label is written, in class order; of ratings: how 0 is. `top`: how many classes a ranking lists. `ids`: how ids that
+    are whole numbers are written, as `format` takes it; "" = as they are.
     """
 
     header: tuple[str, ...]
@@ -33,6 +34,7 @@ class Layout:
     outputs: tuple[int, ...]
     spelling: tuple[str, ...] = ()
     top: int = 0
+    ids: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON takes them."""
@@ -54,7 +56,8 @@ def layout(
     if raw is None or ids is None:
         shows = _shows(recipe, task, 1)
         names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
-        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows))
+        form = "d" if ids is not None and ids.dtype.is_integer() else ""
+        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows), form)
         return made, np.arange(count), ids
     # The sample has the names of the files, which `data.rename` may change.
     named = [c for c in raw.columns if c == id_name] or [c for c in raw.columns if recipe.data.rename.get(c) == id_name]
@@ -73,7 +76,8 @@ def layout(
     order, written = _order(raw[raw.columns[id_at]], ids, place, by_place=recipe.data.id is None)
     words = _words(raw[values[0]], shows)
     spelling = labelwords.spelling(task, words) if shows in ("label", "ranking") else ()
-    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, _top(recipe, shows)), order, written
+    form = "" if recipe.data.id is None else alike.form_of(ids.gather(order), written)
+    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, _top(recipe, shows), form), order, written
 
 
 def _shows(recipe: Recipe, task: Task, n_columns: int) -> str:
@@ -251,6 +255,7 @@ def from_meta(fields: Mapping[str, Any]) -> Layout:
         tuple(fields["outputs"]),
         tuple(fields["spelling"]),
         fields["top"],
+        fields.get("ids", ""),
     )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table
+from kit import alike, archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
 from kit.predicting import Replay, labels
 from kit.types import Pred
+from kit.wording import plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +66,7 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     import polars as pl
 
     found = replay.of(name)
-    for note in replay.notes:
+    for note in [*replay.notes, *_id_notes(frame, about)]:
         log.warning("predict: %s", note)
     pred = found.test_mean()
     made = _submission(frame, about, pred) if layout == "submission" else _as_test(frame, about, pred)
@@ -153,6 +154,17 @@ def _ids(frame: pl.DataFrame, about: Mapping[str, Any]) -> pl.Series:
     return frame[str(about["id"])]
 
 
+def _id_notes(frame: pl.DataFrame, about: Mapping[str, Any]) -> list[str]:
+    """Return what keeps the ids of new rows from naming each row once: each row is predicted all the same."""
+    if about["id"] is None:
+        return []
+    ids = _ids(frame, about)
+    missing, again = ids.null_count(), int((ids.is_duplicated() & ids.is_not_null()).sum())
+    found = [f"{plural(missing, 'row')} without an id"] if missing else []
+    found += [f"{plural(again, 'row')} whose id stands more than once"] if again else []
+    return [f"{about['id']}: {', '.join(found)}"] if found else []
+
+
 def _as_test(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl.DataFrame:
     """Return the columns of a test.parquet."""
     return oofdir.with_pred({about["id_name"]: _ids(frame, about)}, pred, task_of(about["task"]))
@@ -162,7 +174,8 @@ def _submission(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl
     """Return the columns of the sample submission, in the order of the new rows."""
     task, layout = task_of(about["task"]), sample.from_meta(about["layout"])
     decided = labels(about, about["metric"], pred)
-    made = sample.filled(layout, task, np.arange(len(frame)), _ids(frame, about), pred.mean, decided)
+    ids = alike.written(_ids(frame, about), layout.ids)
+    made = sample.filled(layout, task, np.arange(len(frame)), ids, pred.mean, decided)
     numbers = all(type(c) in (int, float) for c in task.classes) and layout.spelling == tuple(map(str, task.classes))
     if layout.shows != "label" or not task.classes or not numbers:
         return made

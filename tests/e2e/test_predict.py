@@ -232,6 +232,27 @@ def test_a_submission_of_new_rows(kept):
     np.testing.assert_allclose(made["y"], submitted["y"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["06d", ".1f", "d"])
+def test_a_submission_of_new_rows_spells_ids_as_the_sample_does(toy, caplog, form):
+    """However the new file spells them; a note tells of ids that name no row, or several."""
+    test = pl.read_csv(toy.folder / "test.csv")
+    listed = pl.Series("id", [format(i, form) for i in test["id"]])
+    test.select(listed, y=pl.lit(0.0)).write_csv(toy.folder / "sample.csv")
+    toy.edit(("test.csv,", "test.csv, sample: sample.csv,"))
+    toy.run("--keep-models")
+    out = toy.folder / "sub.csv"
+    for ids in ([5000, 5001], [5000.0, 5001.0], ["0005000", "05001"]):
+        test[:2].with_columns(id=pl.Series(ids)).write_csv(toy.folder / "new.csv")
+        done = toy.kit("predict", "r", str(toy.folder / "new.csv"), "-o", str(out), "--layout", "submission")
+        assert done.code == 0, done.err
+        assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["id", *listed[:2]]
+    assert "stands more than once" not in caplog.text
+    frame = test[:3].with_columns(id=pl.Series([5000, None, 5000]))
+    made = kit.predict("r", frame, root=toy.root, layout="submission")
+    assert made["id"].cast(pl.String).to_list() == [listed[0], None, listed[0]]
+    assert "id: 1 row without an id, 2 rows whose id stands more than once" in caplog.text
+
+
 def test_a_submission_of_ratings_holds_ratings(toy):
     """Where folds' thresholds differ their mean is no rating: it is decided as in the run, and stays in its range."""
     for part in ("train", "test"):
