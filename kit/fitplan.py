@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from kit import bins, design, evaluate, fold, importance, registry, scored
+from kit import bins, design, evaluate, fold, importance, registry, scored, search
 from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -14,6 +14,7 @@ from kit.folding import dump
 from kit.params import Params
 from kit.recipe import Model, Plug, Recipe
 from kit.resolving import Needs, Resolver, code_of, vectors
+from kit.tunable import ModelSection
 from kit.types import Task
 from kit.wording import placed
 
@@ -143,6 +144,13 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
             allowed=module.OBJECTIVES,
             next=f"learners that can: {', '.join(can)}",
         )
+    at = ("tune", "models", model.name, "ranges")
+    try:
+        search.check_idle(model, recipe.tune.models.get(model.name, ModelSection()), inner)
+    except RecipeError as error:
+        problem = error.problems[0]
+        error.problems = (replace(problem, place=""),)
+        raise placed(error, recipe.document, (*at, problem.place)) from error
     try:
         getattr(module, "check", _nothing_to_check)(model.plug.params, inner)
     except RecipeError as error:

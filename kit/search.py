@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from kit.errors import RecipeError
 from kit.params import Params, Scalar, Tune
 from kit.plugs import Plugs
 from kit.recipe import Model
 from kit.tunable import ModelSection, Range, TuneSection
+from kit.types import Task
 
 AT = ("tune", "models")
 
@@ -62,12 +64,12 @@ def read(checks: Plugs, models: Sequence[Model]) -> TuneSection:
 
 
 def space(
-    model: Model, section: ModelSection, *, categories: bool, idle: Collection[str] = ()
+    model: Model, section: ModelSection, *, categories: bool, without: Collection[str] = ()
 ) -> tuple[Dimension, ...]:
     """Return what is searched of a model: what the recipe gives explicitly or fixes is not.
 
-    Ranges declared for the treatment of categories count only where there are `categories`, and none of parameters
-    that are `idle`; those of the recipe always.
+    Ranges declared for the treatment of categories count only where there are `categories`; those of the recipe always.
+    Nothing of what is to be left out (`without`).
     """
     cls = type(model.plug.params)
     settled = {*given(model.plug.params), *(own_name(cls, name) for name in section.fixed)}
@@ -75,11 +77,32 @@ def space(
     useful = [
         (name, tune)
         for name, tune in tunes(cls)
-        if name in own or (name not in idle and (categories or not tune.categories))
+        if name in own or (name not in without and (categories or not tune.categories))
     ]
     declared = {name: tune for name, tune in useful if name not in settled}
     found = [_dimension(cls, name, tune, own.get(name)) for name, tune in declared.items()]
     return tuple(found + [_dimension(cls, name, None, each) for name, each in own.items() if name not in declared])
+
+
+def idle(model: Model, section: ModelSection, task: Task) -> frozenset[str]:
+    """Return the parameters that change nothing beside those the recipe gives or fixes; `task`: what is trained for."""
+    fixed = {own_name(type(model.plug.params), name): value for name, value in section.fixed.items()}
+    return with_values(model.plug.params, fixed).idle(task)
+
+
+def check_idle(model: Model, section: ModelSection, task: Task) -> None:
+    """Return nothing: what the recipe asks to search makes a difference.
+
+    Raises:
+        RecipeError: the range of a parameter that is idle beside the others; its place is the name in the recipe.
+    """
+    unused = idle(model, section, task) if section.ranges else ()
+    for name in section.ranges:
+        if own_name(type(model.plug.params), name) in unused:
+            beside = {**given(model.plug.params), **section.fixed}
+            got = ", ".join(f"{key}: {value}" for key, value in beside.items())
+            rule = "a range of a parameter that changes nothing beside the others"
+            raise RecipeError(rule, place=name, got=got, next="take the range out, or what leaves the parameter unused")
 
 
 def tunes(cls: type[Params]) -> Iterator[tuple[str, Tune]]:

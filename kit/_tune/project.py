@@ -20,8 +20,8 @@ from kit.folding import dump, task_of
 from kit.opening import Opened
 from kit.planning import Plan
 from kit.recipe import Model, Recipe
-from kit.search import Dimension, given, own_name, space, with_values
-from kit.stage import Stage
+from kit.search import Dimension, given, idle, own_name, space, with_values
+from kit.stage import Stage, use_of
 from kit.tunable import ModelSection, PrunerName, SamplerName
 
 ROOM_SHARE = 0.4
@@ -85,7 +85,7 @@ class Project:
         Raises:
             RecipeError: nothing is.
         """
-        found = space(self.model, self.section, categories=self._categories(), idle=self._idle())
+        found = space(self.model, self.section, categories=self._categories(), without=self._idle())
         if not found:
             raise RecipeError(
                 "nothing of this model is left to search",
@@ -97,7 +97,10 @@ class Project:
 
     def _idle(self) -> frozenset[str]:
         """Return the parameters that change nothing beside those the recipe gives or fixes."""
-        return with_values(self.model.plug.params, self.base).idle(task_of(self.fits()[0].ingredients["task"]))
+        stage = self.fits()[0]
+        codec = use_of(stage.ingredients["design"]["codec"], "codecs", stage.local["files"])
+        task = registry.load("codecs", codec.use).task(codec.params, task_of(stage.ingredients["task"]))
+        return idle(self.model, self.section, task)
 
     def _categories(self) -> bool:
         """Return whether the model may be handed categories; a feature of one's own says nothing of it, so it may."""

@@ -420,10 +420,31 @@ def test_what_changes_nothing_beside_the_given_params_is_not_searched(tuned: Toy
     assert idle("lightgbm", "{data_sample_strategy: goss}") == {"subsample"}
     assert idle("lightgbm", "{boosting: rf}") == {"learning_rate"}
     assert idle("lightgbm", "{data_sample_strategy: bagging}") == set()
-    asked = "tune: {models: {a: {ranges: {subsample: [0.5, 0.9]}}}}\n"
-    assert idle("lightgbm", "{boosting: goss}", asked) == set()
     assert idle("catboost", "{bagging_temperature: 2}") == {"subsample"}
     assert idle("catboost", "{objective: absolute}") == {"leaf_steps"}
+
+
+def test_a_range_of_what_changes_nothing_is_refused(tuned: Toy) -> None:
+    """By kit check already, with its line; whether the model's params or the fixed ones leave the parameter unused."""
+    model = "a: {use: lightgbm, features: base, params: {n_estimators: 12}}"
+    asked = "tune:\n  models:\n    a:\n      ranges: {bagging_fraction: [0.5, 0.9]}\n"
+    for params, fixed in (("{boosting: goss}", ""), ("{n_estimators: 12}", "      fixed: {boosting: goss}\n")):
+        tuned.edit((model, model.replace("{n_estimators: 12}", params)), text=RECIPE + asked + fixed)
+        done = tuned.kit("check", str(tuned.folder / "r.yaml"))
+        assert done.code == 2
+        assert "changes nothing beside the others" in done.err and "ranges: {bagging_fraction" in done.err
+        assert "boosting: goss" in done.err
+    tuned.write(RECIPE + asked)
+    assert "subsample" in {d.name for d in project(tuned).dimensions}
+
+
+def test_what_a_target_transform_has_a_learner_train_for_decides_what_is_searched(tuned: Toy) -> None:
+    """CatBoost makes no Newton steps for an absolute loss, but for the classes that ratings are rounded to."""
+    old = "a: {use: lightgbm, features: base, params: {n_estimators: 12}}"
+    for codec, is_searched in (("identity", False), ("{use: round_to_class, low: 0, high: 3}", True)):
+        new = f"a: {{use: catboost, features: base, target_transform: {codec}, params: {{n_estimators: 12}}}}"
+        tuned.edit((old, new), ("metric: rmse", "metric: mae"), text=RECIPE)
+        assert ("leaf_steps" in {d.name for d in project(tuned).dimensions}) == is_searched
 
 
 def test_the_params_of_an_estimator_can_be_searched(tuned: Toy) -> None:
