@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from kit.errors import RecipeError
 
+MOST_SPECIAL = 16
+"""Special tokens of a text at most: a shorter stride fits in any case, and the tokenizer's file need not be read."""
+
 PADDED = ("roberta", "xlm-roberta", "camembert", "mpnet")
 """Model types whose first positions, up to that of padding, are no token's."""
 
@@ -24,10 +27,23 @@ def check_window(folder: Path, window: int | None, stride: int | None, limit: Li
         rule, advice = "the model cannot read so many tokens", f"window: {most}{kept}"
         raise RecipeError(rule, got=f"window: {window}", allowed=f"at most {most}", next=advice)
     asked = [n for n in (window, own if window is None or limit == "respect" else None) if n is not None]
-    if stride is not None and asked and stride > min(asked):
+    if stride is None or not asked or stride <= min(asked) - MOST_SPECIAL:
+        return
+    room = min(asked) - _special(folder)
+    if stride > room:
         rule = "a stride longer than the window would leave tokens out"
-        allowed = f"less than the {min(asked)} tokens the model reads at once"
+        allowed = f"at most {room}: the {min(asked)} tokens the model reads at once without its special ones"
         raise RecipeError(rule, got=f"stride: {stride}", allowed=allowed, next=f"stride: {3 * min(asked) // 4}")
+
+
+def _special(folder: Path) -> int:
+    """Return the special tokens a model's tokenizer adds to a text; 0 where its file does not say."""
+    inner = _first(folder)
+    if inner is None or not (file := inner / "tokenizer.json").is_file():
+        return 0
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_file(str(file)).num_special_tokens_to_add(is_pair=False))
 
 
 def _told(folder: Path) -> tuple[int | None, int | None]:
@@ -35,11 +51,9 @@ def _told(folder: Path) -> tuple[int | None, int | None]:
 
     A model whose first module is no transformer reads texts whole.
     """
-    modules = _json(folder / "modules.json")
-    first = modules[0] if isinstance(modules, list) and modules and isinstance(modules[0], dict) else {}
-    if first and not str(first.get("type", "")).endswith("Transformer"):
+    inner = _first(folder)
+    if inner is None:
         return None, None
-    inner = folder / str(first.get("path", ""))
     config = _json(inner / "config.json")
     own = _number(_json(inner / "sentence_bert_config.json"), "max_seq_length")
     own = own or _number(_json(inner / "tokenizer_config.json"), "model_max_length")
@@ -47,6 +61,15 @@ def _told(folder: Path) -> tuple[int | None, int | None]:
     if most is not None and config.get("model_type") in PADDED:
         most -= 1 + (_number(config, "pad_token_id") or 0)
     return own if own is None or most is None else min(own, most), most
+
+
+def _first(folder: Path) -> Path | None:
+    """Return where the first module of a model lies, None of one that is no transformer: it reads no windows."""
+    modules = _json(folder / "modules.json")
+    first = modules[0] if isinstance(modules, list) and modules and isinstance(modules[0], dict) else {}
+    return (
+        folder / str(first.get("path", "")) if str(first.get("type", "Transformer")).endswith("Transformer") else None
+    )
 
 
 def _json(path: Path) -> Any:

@@ -181,8 +181,10 @@ def test_what_a_models_files_say_of_its_limits_is_checked_before_it_is_loaded(tm
 
     model = textmodel.folder()
     assert "window: 40, or limit: respect for the model's own 24" in refused(model, window=41)
-    assert "less than the 24 tokens" in refused(model, stride=25)
-    assert "less than the 24 tokens" in refused(model, window=40, stride=25, limit="respect")
+    for beyond in (25, 23):  # two of the tokens are special
+        assert "at most 22: the 24 tokens" in refused(model, stride=beyond)
+        assert "at most 22: the 24 tokens" in refused(model, window=40, stride=beyond, limit="respect")
+    assert "at most 38: the 40 tokens" in refused(model, window=40, stride=39)
     for fine in ({"window": 40, "stride": 38}, {"window": 99, "limit": "respect"}, {"stride": 22}, {}):
         embed.check_model(embed.Params(model=str(model), text="t", **fine), model)
     with pytest.raises(ValidationError, match="longer than the window"):

@@ -37,12 +37,21 @@ def test_a_step_that_no_row_has_keeps_its_room():
     assert sorted(found[2:]) == pytest.approx([0.2, 0.4])
 
 
-def test_steps_that_hardly_ever_came_are_no_bins():
-    """0 .. 10 and a single 9.5: twenty-one steps of one half, nine of them without a row."""
-    y = np.append(np.repeat(np.arange(11.0), 30), 9.5)
-    for n_bins in (10, 12):
+def test_one_stray_value_makes_no_steps_of_its_own():
+    """5000 ratings of 0 to 10 and a single 9.5: eleven steps, as in the folds that lack this row, and not 21 halves."""
+    y = np.append(np.repeat(np.arange(11.0), [13, 6, 5, 7, 3, 21, 45, 95, 259, 3123, 1442]), 9.5)
+    for n_bins in (6, 10, 12):
         bins = evaluate.regular(NUMBER, y, n_bins)
-        np.testing.assert_allclose(bins.edges, np.linspace(0, 10, n_bins + 1))
+        np.testing.assert_array_equal(bins.edges, np.arange(-0.5, 11))
+        np.testing.assert_array_equal(bins.of[:-1], y[:-1])
+    np.testing.assert_array_equal(evaluate.uniform(bins, y), np.ones(11))
+
+
+def test_steps_that_hardly_ever_came_are_no_bins():
+    """Whole numbers and enough halves beside them that they are no slips: 22 steps of one half, nine without a row."""
+    y = np.append(np.repeat(np.arange(11.0), 30), np.full(9, 9.5))
+    bins = evaluate.regular(NUMBER, y, 12)
+    np.testing.assert_allclose(bins.edges, np.linspace(0, 10, 13))
 
 
 def test_a_target_without_steps_is_shared_out_by_width():
