@@ -19,7 +19,7 @@ from typing import Any
 
 from kit import intact, registry, table
 from kit.canon import parts_of
-from kit.fitplan import task_dict
+from kit.fitplan import adds, task_dict
 from kit.recipe import Model
 from kit.scene import Scene
 from kit.stage import Stage, alias_of
@@ -116,6 +116,7 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
         "columns": _columns(scene, sorted(columns), target),
         "computed": computed,
         "sources": sources,
+        "over": adds(model),
         "own": _own(first.local["files"], target),
     }
 

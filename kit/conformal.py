@@ -1,12 +1,14 @@
 """Prediction intervals from out-of-fold errors: CV+, the errors measured in units of each row's own scale.
 
 Source: Barber, Candes, Ramdas and Tibshirani, Annals of Statistics 49(1), 2021 (CV+); Lei et al., JASA 113, 2018
-(errors in units of a scale); Tibshirani et al., NeurIPS 2019 (weights).
+(errors in units of a scale); Tibshirani et al., NeurIPS 2019 (weights); Krogh and Vedelsby, NIPS 7, 1995 (how much less
+an average errs than what it averages).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -14,6 +16,12 @@ from kit.types import Bools, Floats, Ints
 
 STEPS = 60
 """Halvings of the range in which an end of an interval is sought: beyond what float64 can tell apart."""
+
+PARTS, FEWEST = 10, 50
+"""Parts by prediction in which new rows are set against held ones, and the held rows each needs."""
+
+NARROWEST = 0.5
+"""The least that ends are drawn in to: fold models that lie further apart than they err say that rows are not alike."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,33 @@ def cv_plus(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> tup
     """
     upper = _end(errors, mean, scale, coverage)
     return -_end(errors, -mean, scale, coverage), upper
+
+
+def drawn_in(errors: Errors, held: Floats, mean: Floats, scale: Floats, coverage: float) -> float:
+    """Return to what part of their distance from the average of the fold models CV+ ends are to be drawn in.
+
+    New rows get that average, which errs less than each model did on its held rows: (y - average)^2 is the mean of
+    (y - model)^2 less the variance of the models. CV+ ends reach out by both: with squared error M and variance V, in
+    units of scale, by the root of M + V where that of M - V would do. M is taken at the quantile in question, as if
+    errors were normal. A held error was in units of one model's scale, whose own error makes the quantile greater by
+    (z^2 - 1) / 2 of the variance of its log; the average scale has little of that.
+
+    Shape: held (n,) the predictions that `errors` are of; mean, scale (K, t) what each fold model says of rows as they
+    come. These count as the held ones of like prediction do, so that rows of another kind, where models lie far apart,
+    do not make all intervals narrow.
+    """
+    z = NormalDist().inv_cdf((1 + coverage) / 2)
+    single = (errors.quantile(coverage) / z) ** 2
+    if not 0 < single < np.inf:
+        return 1.0
+    variance = np.minimum(mean.var(axis=0) / scale.mean(axis=0) ** 2, single)
+    n_parts = min(max(len(held) // FEWEST, 1), PARTS)
+    edges = np.quantile(held, np.arange(1, n_parts) / n_parts)
+    part = np.searchsorted(edges, mean.mean(axis=0))
+    within = np.bincount(part, variance, n_parts) / np.maximum(np.bincount(part, minlength=n_parts), 1)
+    shared = float(np.average(within[np.searchsorted(edges, held)], weights=errors.w))
+    blur = 1 + (z**2 - 1) / 2 * float(np.median(np.log(scale).var(axis=0)))
+    return float(np.clip(np.sqrt(max(single / blur**2 - shared, 0) / (single + shared)), NARROWEST, 1))
 
 
 def around(errors: Errors, mean: Floats, scale: Floats, coverage: float) -> tuple[Floats, Floats]:

@@ -181,7 +181,10 @@ class Codec(Protocol):
 
 
 class CodecModule(Protocol[P]):
-    """A target transform. TASKS: for which kinds it makes sense. EXACT: whether decode undoes encode."""
+    """A target transform. TASKS: for which kinds it makes sense. EXACT: whether decode undoes encode.
+
+    ADDS (optional): its parameter that names a source whose prediction `decode` adds to what the learner says.
+    """
 
     @property
     def Params(self) -> type[AnyParams]:

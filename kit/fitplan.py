@@ -70,6 +70,12 @@ def _wanted(recipe: Recipe, v_key: str | None) -> dict[str, Any] | None:
     return {**section.named(), "code": [code_file(m) for m in (evaluate, bins)]}
 
 
+def adds(model: Model) -> str | None:
+    """Return the source whose prediction a model's target transform adds to the learner's, None where there is none."""
+    name = getattr(registry.load("codecs", model.codec.use), "ADDS", None) if model.codec else None
+    return str(getattr(model.codec.params, name)) if model.codec and name else None
+
+
 def own_file(kind: str, use: str) -> dict[str, str]:
     """Return what stands for a user's own plug-in in keys -> its path; empty for one of kit's."""
     return {registry.keyed(kind, use): use} if use.endswith(".py") else {}

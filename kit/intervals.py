@@ -77,7 +77,8 @@ def interval(
 
     `coverage`: the share of rows whose truth is to lie inside. `output`: csv or parquet with id, pred, lower, upper.
     Held rows get intervals from the errors of the other folds, so that coverage is honest; test rows get CV+ ones from
-    all errors. Errors are measured in units of std where the result has one.
+    all errors, drawn in to the part `drawn_in` of their width, for the average of the fold models errs less than each.
+    Errors are measured in units of std where the result has one.
 
     Raises:
         DataError: there is no such result, or it has no test predictions to write.
@@ -89,6 +90,7 @@ def interval(
     found: dict[str, Any] = {"result": kept.name, "asked": coverage, "n": len(held.y) // repeats, "written": None}
     found["kinds"] = _kinds(held, coverage)
     found["by_std"] = [] if held.std is None else _by_std(held, coverage)
+    found["drawn_in"] = _drawn_in(kept, held, coverage)
     found["note"] = _note(held, found["kinds"])
     if output is not None:
         _write(kept, held, coverage, Path(output))
@@ -188,13 +190,11 @@ def _write(kept: Kept, held: Held, coverage: float, path: Path) -> None:
 
 def _test_ends(kept: Kept, held: Held, coverage: float) -> Ends:
     """Return the ends (t,), (t,) of the test rows, from what is kept of their predictions."""
-    assert kept.test is not None and kept.test_ids is not None
+    assert kept.test is not None
     if held.std is not None and kept.test_std is None:
         raise DataError("test predictions without std", place=str(kept.folder), next="run the recipe again")
-    layers = archive.layers(kept.folder, kept.card, kept.test_ids)
-    stds = None if held.std is None else archive.layers(kept.folder, kept.card, kept.test_ids, ("std",))
-    parted = None if layers is None else (layers[:, :, 0], None if stds is None else stds[:, :, 0])
-    return _ends(held, parted, Pred(kept.test, kept.test_std), coverage)
+    parted = _parted(held, _layers(kept, held))
+    return _ends(held, parted, Pred(kept.test, kept.test_std), coverage, _drawn_in(kept, held, coverage))
 
 
 def ends_of(kept: Kept, new: Oof, coverage: float) -> Ends:
@@ -207,21 +207,44 @@ def ends_of(kept: Kept, new: Oof, coverage: float) -> Ends:
     _check(kept, coverage)
     held = _held(kept)
     held = held if new.test_std is not None else replace(held, std=None)
-    return _ends(held, (new.test[:, :, 0], new.test_std), new.test_mean(), coverage)
+    parted = _parted(held, (new.test[:, :, 0], new.test_std))
+    return _ends(held, parted, new.test_mean(), coverage, _drawn_in(kept, held, coverage))
 
 
 Layers = tuple[Floats32, Floats32 | None]
 """Mean and std (K, t) that the fold models predict."""
 
 
-def _ends(held: Held, parted: Layers | None, whole: Pred, coverage: float) -> Ends:
+def _layers(kept: Kept, held: Held) -> Layers | None:
+    """Return what each fold model predicts for the test rows, None where there are none or that is not kept."""
+    if kept.test_ids is None or not len(kept.test_ids):
+        return None
+    means = archive.layers(kept.folder, kept.card, kept.test_ids)
+    stds = None if held.std is None else archive.layers(kept.folder, kept.card, kept.test_ids, ("std",))
+    return None if means is None else (means[:, :, 0], None if stds is None else stds[:, :, 0])
+
+
+def _parted(held: Held, layers: Layers | None) -> tuple[Floats, Floats] | None:
+    """Return mean and scale (K, t) of the fold models that made the held errors, None where these are others."""
+    if layers is None or len(layers[0]) != int(held.model.max()) + 1 or (held.std is not None and layers[1] is None):
+        return None
+    mean = layers[0].astype(np.float64)
+    return mean, np.ones_like(mean) if held.std is None else np.asarray(layers[1], np.float64) + held.guard
+
+
+def _drawn_in(kept: Kept, held: Held, coverage: float) -> float:
+    """Return to what part of their width intervals of test and new rows are drawn in, by what is kept of test rows."""
+    parted = _parted(held, _layers(kept, held))
+    return 1.0 if parted is None else conformal.drawn_in(held.errors(held.scale()), held.mean, *parted, coverage)
+
+
+def _ends(held: Held, parted: tuple[Floats, Floats] | None, whole: Pred, coverage: float, drawn_in: float) -> Ends:
     """Return the ends (t,), (t,): CV+ where there are the fold models' predictions, else around the whole one."""
     errors = held.errors(held.scale())
-    n_models = int(held.model.max()) + 1
-    if parted is not None and len(parted[0]) == n_models and (held.std is None or parted[1] is not None):
-        mean = parted[0].astype(np.float64)
-        scale = np.ones_like(mean) if held.std is None else np.asarray(parted[1], np.float64) + held.guard
-        return held.cut(conformal.cv_plus(errors, mean, scale, coverage), held.y)
+    if parted is not None:
+        middle = parted[0].mean(axis=0)
+        low, high = conformal.cv_plus(errors, *parted, coverage)
+        return held.cut((middle + drawn_in * (low - middle), middle + drawn_in * (high - middle)), held.y)
     mean = whole.mean[:, 0].astype(np.float64)
     scale = np.ones_like(mean) if held.std is None else np.asarray(whole.std, np.float64) + held.guard
     return held.cut(conformal.around(errors, mean, scale, coverage), held.y)

@@ -83,6 +83,18 @@ def renumbered(layers: Floats32, own: NDArray[np.int16], wanted: NDArray[np.int1
     return layers[at] if sorted(at) == list(range(len(layers))) else layers
 
 
+def carried(layers: Floats32, source: Floats32) -> Floats32:
+    """Return the fold models' predictions (K, t, m), each over its own fold model of the source (K, t, m) they add to.
+
+    They were made over the average of the source, as they are left where the two were not cut into the same folds:
+    how far the fold models lie apart would otherwise leave out how far those of the source do.
+    """
+    if len(layers) != len(source):
+        return layers
+    own = source.astype(np.float64) - average(source, None).mean
+    return (layers + own).astype(np.float32)
+
+
 def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False, space: str = "mean") -> Pred:
     """Return the average of predictions stacked on the first axis; mean (s, n, m), std (s, n) or None.
 

@@ -11,7 +11,7 @@ from kit.canon import code_file, key_of
 from kit.design import scope_of
 from kit.errors import DataError, RecipeError
 from kit.facts import Facts
-from kit.fitplan import ingredients, own_file, task_dict, transductive
+from kit.fitplan import adds, ingredients, own_file, task_dict, transductive
 from kit.folding import dump
 from kit.recipe import STARRED, Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
@@ -182,6 +182,8 @@ class _Compiler:
         }
         made |= {"sources": [self.names.keys[self.names.source(name)] for name in model.needs]}
         made |= {"refits": refits, "average": model.average}
+        if (source := adds(model)) is not None:
+            made |= {"over": self.names.keys[self.names.source(source)]}
         return self._add(f"oof {model.name}", made, [folds_key, *(key for seeds in fits for key in seeds), *refits])
 
     def _curves(self, model: Model, base: dict[str, Any], inputs: list[str], files: dict[str, str]) -> list[str]:

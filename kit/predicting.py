@@ -17,7 +17,7 @@ from kit.crossfit import BlendSpec, tests_of
 from kit.design import Use
 from kit.errors import DataError, RecipeError
 from kit.folding import task_of
-from kit.oof import Oof, average
+from kit.oof import Oof, average, carried
 from kit.types import Array, Column, Design, Floats32, Ints, Pred, PredKind, Rows, Task
 from kit.vectors import Costly
 
@@ -102,7 +102,10 @@ class Replay:
         ]
         stds = [p.std for p in preds if p.std is not None]
         kind: PredKind = "value" if task.kind == "regression" else "proba"
-        return _oof(np.stack([p.mean for p in preds]), np.stack(stds) if len(stds) == len(preds) else None, kind)
+        test = np.stack([p.mean for p in preds])
+        if about.get("over"):
+            test = carried(test, self.of(about["over"]).test)
+        return _oof(test, np.stack(stds) if len(stds) == len(preds) else None, kind)
 
     def _with_computed(self, rows: Rows, about: Mapping[str, Any], folder: Path, own: Mapping[str, str]) -> Rows:
         """Return the rows with the predictions of sources and the computed columns beside the data's own."""

@@ -22,7 +22,7 @@ from kit.design import scope_of
 from kit.fitting import fit, inputs_of, scoring_weights, spec_of
 from kit.folding import folds_of, task_of
 from kit.memory import Memory
-from kit.oof import Oof, average
+from kit.oof import Oof, average, carried
 from kit.oofobject import load_oof, save_oof
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
@@ -103,6 +103,8 @@ def _oof(stage: Stage, store: Store) -> None:
     test_std = np.stack([t.std for t in tests if t.std is not None]) if with_std else None
     kind = "value" if made["task"]["kind"] == "regression" else "proba"
     test = np.stack([t.mean for t in tests])
+    if made.get("over"):
+        test = carried(test, store.open(made["over"]).array("test"))
     below = [store.open(key).meta for key in made["sources"]]
     peeked = made["peeked"] or any(meta["peeked"] for meta in below)
     transductive = made["transductive"] or any(meta["transductive"] for meta in below)

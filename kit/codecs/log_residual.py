@@ -14,6 +14,7 @@ from kit.types import Floats, Pred, Rows, Task, TaskKind, labelled
 LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression",)
 EXACT = False
+ADDS = "source"
 
 LOG_CHI2 = -1.2703628454614782
 """The mean of log chi2 with one degree of freedom, -(log 2 + Euler's constant): what the log makes of noise."""

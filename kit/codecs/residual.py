@@ -13,6 +13,7 @@ from kit.types import Floats, Pred, Rows, Task, TaskKind, labelled
 LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression",)
 EXACT = True
+ADDS = "source"
 
 
 class Params(base.Params):

@@ -58,6 +58,17 @@ def test_intervals_hold_what_they_say_and_are_narrow_where_the_spread_is_small(t
     assert narrow < 0.6 * (made["upper"] - made["lower"]).mean()
 
 
+def test_a_std_of_another_models_errors_has_that_models_fold_models(toy) -> None:
+    write(toy)
+    toy.write(RECIPE)
+    toy.run()
+    layers = [pl.read_parquet(toy.root / "oof" / "r" / name / "test_folds.parquet") for name in ("a", "spread")]
+    assert layers[0].select("id", "fold", "pred").equals(layers[1].select("id", "fold", "pred"))
+    assert 0.5 < interval(toy, "r:trued")["drawn_in"] < 1
+    words = toy.kit("interval", "r:trued").out
+    assert "of the width of CV+" in words
+
+
 def test_a_result_without_std_has_intervals_of_one_width(toy) -> None:
     write(toy)
     toy.write(RECIPE)
@@ -102,6 +113,10 @@ def test_new_rows_get_the_intervals_of_test(toy) -> None:
         kept, new = pl.read_csv(one), pl.read_csv(two)
         for end in ("lower", "upper"):
             np.testing.assert_allclose(new[end], kept[end], rtol=1e-4, atol=1e-4, err_msg=name)
+        alone = toy.folder / "alone.csv"
+        pl.read_csv(toy.folder / "test.csv")[7:8].write_csv(alone)
+        assert toy.kit("predict", "r", str(alone), *options).code == 0
+        np.testing.assert_allclose(pl.read_csv(two).to_numpy(), new[7:8].to_numpy(), rtol=1e-5, err_msg=name)
     done = toy.kit("predict", "r", str(toy.folder / "test.csv"), "-o", str(two), "--interval", "80")
     assert done.code == 2 and "coverage is a share" in done.err
 

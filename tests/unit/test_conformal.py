@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kit.conformal import Errors, around, cv_plus, held_ends, quality
+from kit.conformal import NARROWEST, Errors, around, cv_plus, drawn_in, held_ends, quality
 
 
 def world(n: int = 400, k: int = 4, seed: int = 0):
@@ -100,3 +100,37 @@ def test_groups_make_the_standard_error_of_coverage_wider() -> None:
     together = quality(y, low, high, w, 0.9, np.repeat(np.arange(100), 10))
     assert together.se > 2.5 * alone.se
     assert alone.winkler == pytest.approx(2 + 20 * (np.maximum(np.abs(y) - 1, 0)).mean())
+
+
+def test_the_average_of_fold_models_errs_less_by_their_variance() -> None:
+    """Five models with errors of their own beside noise of 1: each errs by 1 + .5, their average by 1 + .1."""
+    rng, n, new = np.random.default_rng(2), 4000, 4000
+    fold, own = np.arange(n) % 5, rng.normal(0, np.sqrt(0.5), n)
+    held, w = rng.normal(size=n), np.ones(n)
+    errors = Errors(fold, np.abs(rng.normal(size=n) - own), w)
+    centre = rng.normal(size=new)
+    mean, truth = centre + rng.normal(0, np.sqrt(0.5), (5, new)), centre + rng.normal(size=new)
+    scale = np.ones((5, new))
+    part = drawn_in(errors, held, mean, scale, 0.9)
+    assert part == pytest.approx(np.sqrt(1.1 / 1.9), abs=0.02)
+    noisy = drawn_in(errors, held, mean, scale * np.exp([[0.2], [-0.2], [0.2], [-0.2], [0.0]]), 0.9)
+    assert noisy == pytest.approx(np.sqrt((1.5 / (1 + 0.853 * 0.032) ** 2 - 0.4) / 1.9), abs=0.02)
+    low, high = cv_plus(errors, mean, scale, 0.9)
+    middle = mean.mean(axis=0)
+    plain = quality(truth, low, high, w, 0.9, None)
+    drawn = quality(truth, middle + part * (low - middle), middle + part * (high - middle), w, 0.9, None)
+    assert abs(drawn.coverage - 0.9) < 3 * drawn.se < plain.coverage - 0.9
+    assert drawn.winkler < 0.95 * plain.winkler
+
+
+def test_rows_of_another_kind_hardly_make_intervals_narrower() -> None:
+    """Most new rows lie where no held one does, and models far apart: they count as the held rows at that end do."""
+    rng = np.random.default_rng(3)
+    held = np.sort(rng.normal(size=1000))
+    errors = Errors(np.arange(1000) % 5, np.abs(rng.normal(size=1000)), np.ones(1000))
+    like, far = held[::2] + 0.1 * rng.normal(size=(5, 500)), 9 + 30 * rng.normal(size=(5, 4000))
+    alone = drawn_in(errors, held, like, np.ones_like(like), 0.9)
+    both = np.concatenate([like, np.abs(far)], axis=1)
+    assert 1 - alone < 0.02 and drawn_in(errors, held, both, np.ones_like(both), 0.9) > 0.88
+    assert drawn_in(errors, held, far, np.ones_like(far), 0.9) >= NARROWEST
+    assert drawn_in(errors, held, np.tile(held, (5, 1)), np.ones((5, 1000)), 0.9) == 1.0

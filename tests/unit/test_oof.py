@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kit.oof import Oof, average, renumbered
+from kit.oof import Oof, average, carried, renumbered
 
 
 def oof(**changes):
@@ -70,3 +70,15 @@ def test_fold_models_go_with_their_folds_whatever_the_numbers():
     assert renumbered(layers, own, wanted).ravel().tolist() == [2, 0, 1, 5, 3, 4]
     assert renumbered(layers, wanted, wanted) is layers
     assert renumbered(layers[:1], own, wanted) is not None and len(renumbered(layers[:1], own, wanted)) == 1
+
+
+def test_fold_models_over_a_source_lie_apart_as_the_source_does():
+    rng = np.random.default_rng(4)
+    source = (rng.normal(size=(3, 7, 1)) * 100).astype(np.float32)
+    learnt = rng.normal(size=(3, 7, 1)).astype(np.float32)
+    over = average(source, None).mean
+    np.testing.assert_array_equal(carried(np.tile(over, (3, 1, 1)), source), source)
+    made = carried(learnt + over, source)
+    np.testing.assert_allclose(made, learnt + source, atol=2e-5)
+    np.testing.assert_allclose(average(made, None).mean, average(learnt + over, None).mean, atol=2e-5)
+    np.testing.assert_array_equal(carried(made, source[:1]), made)
