@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, home, oofdir, opening, registry, sample, scores, submission
+from kit import archive, home, lineup, oofdir, opening, registry, sample, scores, submission
 from kit.canon import FORMAT, code_file, fingerprint, key_of
 from kit.errors import writing
 from kit.folding import dump
@@ -24,8 +24,10 @@ from kit.wishing import Wish
 
 log = logging.getLogger("kit")
 
-RECIPE = "blends"
-"""The folder of oof/ that blends of OOFs go to."""
+RECIPE = home.BLENDS
+
+
+_SEVERAL = "the data of none of the recipes %s are found, or their submissions look different"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def publish(made: Made) -> dict[str, Any]:
         if old is not None and old.get("mark") == mark and oofdir.complete(made.folder, old):
             _remember(made)
             return old
-        first = archive.read(wish.sources[0].folder)
+        first = lineup.read_again(wish.sources[0])
         v, group = home.rows_of(wish.home, first)
         oof = made.oof()
         card = _card(made, oof, v, mark)
@@ -85,10 +87,11 @@ def submit(made: Made, card: dict[str, Any]) -> Path | None:
             return None
         made.store.commit(key, {"csv": csv}, {}, _submission_ingredients(made))
     _remember(made, key)
-    recipes = sorted({str(s.card.get("recipe")) for s in made.wish.sources} - {RECIPE})
+    recipes = home.recipes_of([s.card for s in made.wish.sources], made.root)
     if made.wish.home is None and recipes:
         columns = made.store.open(key).blob("csv").partition(b"\n")[0].decode()
-        told = "the data of recipe %s are not found: the submission has plain columns (%s); --recipe FILE decides them"
+        lost = "the data of recipe %s are not found" if len(recipes) == 1 else _SEVERAL
+        told = f"{lost}: the submission has plain columns (%s); --recipe FILE decides them"
         log.warning(told, ", ".join(recipes), columns)
     csv = made.store.open(key).blob("csv")
     return submission.place(made.store, made.root, made.name, csv, _about(made, card))
@@ -96,7 +99,7 @@ def submit(made: Made, card: dict[str, Any]) -> Path | None:
 
 def _csv(made: Made) -> bytes | None:
     wish, oof = made.wish, made.oof()
-    first = archive.read(wish.sources[0].folder)
+    first = lineup.read_again(wish.sources[0])
     if first.test_ids is None or not oof.test.shape[1]:
         return None
     mean = oof.test_mean().mean

@@ -10,6 +10,7 @@ import numpy as np
 
 from kit import archive, paired, pool, registry
 from kit.errors import DataError
+from kit.oof import same_folds
 from kit.store import Store
 from kit.types import Floats, Floats32, Task
 
@@ -21,7 +22,8 @@ def compare(root: Path) -> list[dict[str, Any]]:
     """Return for each recipe under oof/ its results side by side, best first.
 
     Each has score, the paired difference to the best (positive = worse) with its standard error, whether that is noise,
-    and the correlation of its errors with those of the best. `correlation` holds it for every pair.
+    and the correlation of its errors with those of the best. `correlation` holds it for every pair. `notes`: in which
+    way they do not compare.
     """
     names = sorted({folder.parent.name for folder in archive.folders(root)})
     return [_recipe(name, root) for name in names]
@@ -36,6 +38,7 @@ def residuals(task: Task, y: Floats, pred: Floats32) -> Floats:
 
 def _recipe(name: str, root: Path) -> dict[str, Any]:
     kept = [archive.read(folder) for folder in archive.folders(root) if folder.parent.name == name]
+    kept.sort(key=lambda k: "imported" in k.card)  # whose rows may count otherwise than the recipe says
     metrics = [str(k.card["metric"]) for k in kept if k.card.get("metric") in registry.names("metrics")]
     metric = max(sorted(set(metrics)), key=metrics.count, default="")
     left, apart = _alike([k for k in kept if k.card.get("metric") == metric])
@@ -43,7 +46,7 @@ def _recipe(name: str, root: Path) -> dict[str, Any]:
         {"name": k.name, "why": f"scored by {k.card.get('metric')}"} for k in kept if k.card.get("metric") != metric
     ]
     if not left:
-        return {"recipe": name, "metric": metric, "results": [], "correlation": [], "apart": apart}
+        return {"recipe": name, "metric": metric, "results": [], "correlation": [], "apart": apart, "notes": []}
     side = pool.gather(left, metric, Store(root))
     found = paired.spread(side.truth, side.said)
     sign = registry.metric(metric).sign
@@ -55,7 +58,8 @@ def _recipe(name: str, root: Path) -> dict[str, Any]:
         _line(i, order[0], found, sign, side) | {"correlation": _plain(alike[r, 0])} for r, i in enumerate(order)
     ]
     pairs = [[_plain(c) for c in row] for row in alike]
-    return {"recipe": name, "metric": metric, "results": results, "correlation": pairs, "apart": apart}
+    told = {"apart": apart, "notes": _notes(side, order[0])}
+    return {"recipe": name, "metric": metric, "results": results, "correlation": pairs, **told}
 
 
 def _line(i: int, best: int, found: paired.Spread, sign: float, side: pool.Pool) -> dict[str, Any]:
@@ -68,6 +72,29 @@ def _line(i: int, best: int, found: paired.Spread, sign: float, side: pool.Pool)
         "behind_se": _plain(se),
         "noise": bool(i != best and behind <= NOISE * se),
     }
+
+
+def _notes(side: pool.Pool, best: int) -> list[str]:
+    """Return in which way the results do not compare, in words."""
+    first, notes = side.kept[best], []
+    if side.otherwise:
+        notes.append(f"rows count as in the scores of {side.kept[0].name}, not as in those of {_few(side.otherwise)}")
+    orders = [pool.order_of(first, k) for k in side.kept]
+    folds = [None if k.fold is None else k.fold[:, order] for k, order in zip(side.kept, orders, strict=True)]
+    mine = folds[best]
+    unknown = [k.name for k, f in zip(side.kept, folds, strict=True) if f is None]
+    others = [
+        k.name
+        for k, f in zip(side.kept, folds, strict=True)
+        if mine is not None and f is not None and not same_folds(mine, f)
+    ]
+    if others:
+        notes.append(f"made on other folds than {first.name}, which ± does not count: {_few(others)}")
+    return [*notes, *([f"nobody knows the folds of {_few(unknown)}"] if unknown else [])]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _alike(kept: Sequence[archive.Kept]) -> tuple[list[archive.Kept], list[dict[str, str]]]:

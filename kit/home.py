@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+BLENDS = "blends"
+"""The folder of oof/ that blends of OOFs go to, and the recipe of their cards."""
+
+
 @dataclass(frozen=True)
 class Home:
-    """A recipe's data, known by its ids. `document`: the recipe as it was written."""
+    """A recipe's data, known by its ids. `document`: the recipe as written; `metric`: "" where several differ."""
 
     name: str
     metric: str
@@ -65,26 +69,64 @@ def rows_of(home: Home | None, first: Kept) -> tuple[Floats, Ints | None]:
 def home_of(
     recipe: str | Path | None, cards: Sequence[Any], store: Store, root: Path, trust: bool = False
 ) -> Home | None:
-    """Return the recipe that is named, or the one all cards come from where its file and data are still there.
+    """Return the recipe that is named, or the first of those the cards come from whose file and data are still there.
 
-    `trust`: it may run files of its own.
+    None where there is none, or where their submissions look different. `trust`: it may run files of its own.
 
     Raises:
         KitError: the recipe that is named is at fault.
     """
     if recipe is not None:
         return _opened(Path(recipe), store, trust)
-    names = {str(card.get("recipe")) for card in cards}
-    for name in names if len(names) == 1 else ():
-        record = opening.read_record(store.root / "runs" / f"{name}.json")
-        paths = [root / p for p in (record.get("path"), record.get("within")) if p]
-        for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
-            try:
-                if path.is_file():
-                    return _opened(path, store, trust)
-            except KitError:
-                return None
+    homes = [home for name in recipes_of(cards, root) if (home := _found(name, store, root, trust))]
+    if not homes or any(_submission(home) != _submission(homes[0]) for home in homes):
+        return None
+    return homes[0] if len({home.metric for home in homes}) == 1 else replace(homes[0], metric="")
+
+
+def recipes_of(cards: Sequence[Any], root: Path) -> list[str]:
+    """Return the recipes that results come from, in that order; of a blend of OOFs those behind it."""
+    found: dict[str, None] = {}
+    todo, seen = list(cards), set()
+    while todo:
+        card = todo.pop(0)
+        if card.get("recipe") != BLENDS:
+            found[str(card.get("recipe"))] = None
+            continue
+        for source in card.get("sources") or ():
+            recipe, _, name = str(source).partition(":")
+            if source in seen:
+                continue
+            seen.add(source)
+            folder = root / "oof" / BLENDS / name if recipe == BLENDS else Path(source)
+            todo += [{"recipe": recipe}] if name and recipe != BLENDS else _cards(folder)
+    return list(found)
+
+
+def _cards(folder: Path) -> list[dict[str, Any]]:
+    """Return the card of a folder, none where it cannot be read."""
+    try:
+        return [archive.read_card(folder)]
+    except DataError:
+        return []
+
+
+def _found(name: str, store: Store, root: Path, trust: bool) -> Home | None:
+    """Return the recipe of that name where its file and its data are still there."""
+    record = opening.read_record(store.root / "runs" / f"{name}.json")
+    paths = [root / p for p in (record.get("path"), record.get("within")) if p]
+    for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
+        try:
+            if path.is_file():
+                return _opened(path, store, trust)
+        except KitError:
+            return None
     return None
+
+
+def _submission(home: Home) -> tuple[Layout, str]:
+    """Return what decides how a submission is laid out: columns and spelling, ids and their order."""
+    return home.facts.sample, home.facts.submitted
 
 
 def _opened(path: Path, store: Store, trust: bool) -> Home:

@@ -177,7 +177,11 @@ def _oofs(seen: Board, root: Path, told: str) -> tuple[list[int], pool.Pool]:
     try:
         if len(side) < FEWEST:
             raise DataError("too few")
-        return side, pool.gather(kept, seen.metric, Store(root))
+        pooled = pool.gather(kept, seen.metric, Store(root))
+        if pooled.otherwise:
+            names = ", ".join([pooled.kept[0].name, *pooled.otherwise])
+            raise DataError("other weights", got=f"rows count otherwise in the scores of some: {names}")
+        return side, pooled
     except KitError as error:
         reason = error.problems[0].got or f"{len(side)} of {len(seen.entries)} submissions have an OOF here"
         raise DataError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit import archive, registry
+from kit.archive import Kept
 from kit.canon import digest_file, key_of
 from kit.errors import DataError
 from kit.matching import Matched, matched
@@ -53,13 +54,13 @@ class Lineup:
 
 
 def sources(refs: Sequence[str], root: Path, skip: Path | None = None) -> list[Source]:
-    """Return the sources that are named, in that order, each once. `skip`: a folder that is never one of them.
+    """Return the sources that are named, in that order, each once. `skip`: a folder that no pattern finds.
 
     A reference is recipe:model, recipe:model@key of one in history, either with * or ?, an OOF folder, a folder of OOF
     folders, or a path with * or ?.
 
     Raises:
-        DataError: a reference names nothing, or nothing is named.
+        DataError: a reference names nothing, or `skip`, or nothing is named.
     """
     found: dict[Path, None] = {}
     for ref in refs:
@@ -68,8 +69,11 @@ def sources(refs: Sequence[str], root: Path, skip: Path | None = None) -> list[S
             advice = "kit ls lists the results there are; kit import makes one of a file"
             raise DataError("no result goes by this name", place="SRC", got=ref, next=advice)
         found |= dict.fromkeys(p.resolve() for p in folders)
-    left = [p for p in found if skip is None or p != skip.resolve()]
-    left = without_blends(left, {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)})
+    named = {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)}
+    if skip is not None and skip.resolve() in named:
+        rule, advice = "a blend is no source of itself", "choose another --name"
+        raise DataError(rule, place="SRC", got=_address(skip), next=advice)
+    left = without_blends([p for p in found if skip is None or p != skip.resolve()], named)
     if not left:
         advice = "name results as recipe:model, as a folder or as a pattern; kit ls lists them"
         raise DataError("a blend needs a source", place="SRC", got="none", next=advice)
@@ -87,10 +91,25 @@ def line_up(found: Sequence[Source], *, mixed: bool = False) -> Lineup:
     """
     rows = matched([(s.name, s.folder) for s in found], mixed=mixed)
     for source in found:
-        if _digest(source.folder, archive.read_card(source.folder)) != source.digest:
-            rule, advice = "a source changed while it was read", "let the other command end, then blend again"
-            raise DataError(rule, place=source.name, next=advice)
+        _same(source)
     return Lineup(tuple(found), rows, rows.first.ids.name, rows.notes)
+
+
+def read_again(source: Source) -> Kept:
+    """Return what the folder of a source holds, which is still what it was when it was named.
+
+    Raises:
+        DataError: it is another, as where a run has published meanwhile.
+    """
+    kept = archive.read(source.folder)
+    _same(source)
+    return kept
+
+
+def _same(source: Source) -> None:
+    if _digest(source.folder, archive.read_card(source.folder)) != source.digest:
+        rule, advice = "a source changed while it was read", "let the other command end, then blend again"
+        raise DataError(rule, place=source.name, next=advice)
 
 
 def _is_plain(ref: str) -> bool:

@@ -184,7 +184,7 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
     """Return the covariance (K, K) of board score minus estimate under no shift, and its degrees of freedom.
 
     In it are the rows of the OOF, the rows behind the board, its rounding, and what averaging fold models may give
-    beyond the OOF; None where the OOF of a submission is gone.
+    beyond the OOF; None where the OOF of a submission is gone, or rows count otherwise in the score of another.
     """
     where = archive.index(root)
     keys = [source_key(e.about) for e in both]
@@ -193,6 +193,8 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
     kept = [archive.read(where[str(key)]) for key in keys]
     try:
         side = pool.gather(kept, str(both[0].about["metric"]), Store(root))
+        if side.otherwise:
+            return None, 0
         found = paired.spread(side.truth, side.said)
     except KitError:
         return None, 0

@@ -196,6 +196,7 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
     scored = np.all([np.isfinite(p).all(axis=2) for p in preds], axis=0) & (fold >= 0)
     fold = np.where(scored, fold, -1).astype(np.int16)
     tests, notes = _tests(keeps, _count(fold))
+    notes += _weighed(taken)
     if not apart:
         tests = [t if k.fold is None else renumbered(t, k.fold, known) for k, t in zip(keeps, tests, strict=True)]
     y = first.codes()
@@ -215,6 +216,15 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
     )
     folds = tuple(k.fold for k in keeps) if apart else (fold,) * len(keeps)
     return Matched(replace(first, pred=preds[0], test=None), oofs, folds, apart, notes)
+
+
+def _weighed(taken: Sequence[tuple[str, Kept]]) -> tuple[str, ...]:
+    """Return a note where sources were scored under other weights than the first, which decides."""
+    v, _ = archive.rows(taken[0][1])
+    other = [name for name, kept in taken[1:] if not np.allclose(archive.rows(kept)[0], v, rtol=1e-6)]
+    if not other:
+        return ()
+    return (f"rows count as in the scores of {taken[0][0]}; they count otherwise in those of {_few(other, 4)}",)
 
 
 def _count(fold: NDArray[np.int16]) -> int:

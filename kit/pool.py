@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Pool:
     """Predictions (n, m) per source of the n rows that every source was scored on, in the order of `ids`.
 
-    `stds`: (n,) per source, None of one that has none.
+    `stds`: (n,) per source, None of one that has none. `truth` weighs rows as the first source's scores do;
+    `otherwise`: the names of those whose own scores weigh them otherwise.
     """
 
     kept: tuple[Kept, ...]
@@ -31,6 +32,7 @@ class Pool:
     ids: pl.Series
     preds: tuple[Floats32, ...]
     stds: tuple[Floats32 | None, ...]
+    otherwise: tuple[str, ...] = ()
 
     @property
     def said(self) -> list[Pred]:
@@ -52,10 +54,12 @@ def gather(kept: Sequence[Kept], metric: str, store: Store | None = None) -> Poo
     if not len(rows):
         raise DataError("no row has a prediction of every source", got=", ".join(k.name for k in kept))
     v, group = _weights(first, store)
+    owns = [_weights(k, store)[0][order] for k, order in zip(kept, orders, strict=True)]
+    otherwise = tuple(k.name for k, own in zip(kept, owns, strict=True) if not np.allclose(own, v, rtol=1e-6))
     truth = Truth(first.task, metric, y, v, group).at(rows)
     found = [k.pooled_std() for k in kept]
     stds = tuple(None if std is None else std[order][rows] for std, order in zip(found, orders, strict=True))
-    return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled), stds)
+    return Pool(tuple(kept), truth, first.ids[rows], tuple(p[rows] for p in pooled), stds, otherwise)
 
 
 def truth_of(kept: Kept, store: Store | None = None) -> Truth:

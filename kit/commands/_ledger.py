@@ -73,6 +73,8 @@ def compare(listed: Sequence[Mapping[str, Any]]) -> None:
         lay(table)
         for other in group["apart"]:
             say(f"not beside them: {other['name']} ({other['why']})")
+        for note in group["notes"]:
+            say(f"note: {note}")
 
 
 def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
