@@ -9,6 +9,9 @@ import numpy as np
 from kit.types import Floats
 
 
+GONE = "the OOFs of these submissions are gone, or weigh rows differently"
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How leaderboard scores stand to estimates of the same submissions.
@@ -34,7 +37,8 @@ class Agreement:
         if self.n < 2:
             return "one submission tells the level only" if self.n else "no submission has both an estimate and a score"
         if not np.isfinite(self.p_pattern):
-            return "the noise is not known: the OOFs of these submissions are gone"
+            few = "so few rows, or groups, do not tell how the scores of so many submissions vary together"
+            return few if np.isfinite(self.noise) else "the noise is not known: " + GONE
         if self.p_pattern < 0.01:
             return "the order of submissions differs from CV by more than noise explains"
         if self.p_level < 0.01:

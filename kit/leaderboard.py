@@ -29,6 +29,9 @@ SQUARED = ("rmse", "rmsle")
 FEWEST = 3
 """Submissions with scores and OOFs below which there is nothing to be learnt."""
 
+MOST = 200
+"""Submissions, the best, that are looked at: to guess each from all others takes the fourth power of their number."""
+
 CHECKED = 5
 """Submissions from which scores left out must be guessed better than by the mean of the others: of three others chance
 makes a mean as good as any guess."""
@@ -106,8 +109,10 @@ def read(board: str, share: float, root: Path) -> Board:
         raise DataError("leaderboard scores can be blended by squared loss only", got=got, allowed=SQUARED)
     metric = metrics.pop()
     found.sort(key=lambda e: (e.scores[board], e.number))
+    left_out = [f"{len(found) - MOST} of {len(found)}, whose scores are behind"] if len(found) > MOST else []
+    found = found[:MOST]
     lines = ledger.read(root / "submissions")
-    frame, kept, test, left_out = None, [], [], []
+    frame, kept, test = None, [], []
     for each in found:
         # What was altered is not what scored.
         same = digest_file(Path(str(each.path))) == each.about.get("sha256")

@@ -52,7 +52,7 @@ def read(folder: Path) -> list[Line]:
     path = folder / NAME
     if not path.is_file():
         return []
-    reader = csv.DictReader(io.StringIO(_whole(path.read_text("utf-8"))))
+    reader = csv.DictReader(io.StringIO(_whole(path.read_text("utf-8"), path)))
     return [_line(row, f"{path}:{reader.line_num}") for row in reader]
 
 
@@ -61,7 +61,7 @@ def append(folder: Path, *lines: Line) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / NAME).resolve()  # of a link it is the file it leads to that is written anew
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    kept = _whole(path.read_text("utf-8")) if path.is_file() else ""
+    kept = _whole(path.read_text("utf-8"), path) if path.is_file() else ""
     if kept.partition("\n")[0].split(",") != list(COLUMNS):
         kept = _text([COLUMNS, *(_cells(each) for each in read(folder))])
     temp = path.with_name(f".{NAME}.{os.getpid()}")
@@ -103,6 +103,10 @@ def _line(row: Mapping[str, str | None], place: str) -> Line:
     if made.event == "score" and not _is_score(made):
         got, allowed = f"board {made.board!r}, score {made.score!r}", f"{' or '.join(BOARDS)}, and a number"
         raise DataError("a line of the ledger is no score", place=place, got=got, allowed=allowed, next="mend the line")
+    for name in ("cv", "nested"):
+        if getattr(made, name) and not _is_number(getattr(made, name)):
+            rule, got = "a line of the ledger holds words for a number", f"{name} {getattr(made, name)}"
+            raise DataError(rule, place=place, got=got, allowed="a number, or nothing", next="mend the line")
     return made
 
 
@@ -113,33 +117,47 @@ def _number(text: str, place: str) -> int:
 
 
 def _is_score(line: Line) -> bool:
+    return line.board in BOARDS and _is_number(line.score) and math.isfinite(float(line.score))
+
+
+def _is_number(text: str) -> bool:
     try:
-        return line.board in BOARDS and math.isfinite(float(line.score))
+        float(text)
     except ValueError:
         return False
+    return True
 
 
-def _whole(text: str) -> str:
+def _whole(text: str, path: Path) -> str:
     """Return the text with its last line ended, or taken away where it was cut short: it lacks columns, or is amid one.
 
     A note may hold commas, line breaks and quotation marks: one that is still open would take in what comes behind it.
+
+    Raises:
+        DataError: what is open has whole lines behind it, so nothing was cut short: a person has left a mark open.
     """
-    if not _is_open(text) and (not text or text.endswith("\n")):
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+    starts, is_open = _records(lines)
+    if not is_open and (not text or text.endswith("\n")):
         return text
-    rows = list(csv.reader(io.StringIO(text)))
-    if not _is_open(text) and len(rows[-1]) >= len(rows[0]):
+    width, last = len(next(csv.reader(lines))), lines[starts[-1] :]
+    if is_open and any(len(next(csv.reader([line]))) >= width for line in last[1:]):
+        rule, advice = "a quotation mark of the ledger is never closed", "mend the line"
+        raise DataError(rule, place=f"{path}:{starts[-1] + 1}", got=last[0].strip(), next=advice)
+    if not is_open and len(next(csv.reader(last))) >= width:
         return f"{text}\n"
-    starts = (found.end() for found in reversed(list(re.finditer("\n", text))))
-    return next((text[:at] for at in starts if not _is_open(text[:at])), "")
+    return "".join(lines[: starts[-1]])
 
 
-def _is_open(text: str) -> bool:
-    """Return whether a text ends within quotation marks."""
+def _records(lines: Sequence[str]) -> tuple[list[int], bool]:
+    """Return at which line each record begins, and whether the last one ends within quotation marks."""
+    starts, reader = [0], csv.reader(lines, strict=True)
     try:
-        _ = list(csv.reader(io.StringIO(text), strict=True))
+        for _ in reader:
+            starts.append(reader.line_num)
     except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
+        return starts, "unexpected end of data" in str(error)
+    return starts[:-1] or [0], False
 
 
 def _cells(line: Line) -> list[object]:

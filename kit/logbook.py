@@ -17,6 +17,9 @@ from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
 from kit.types import Floats
 
+MOST = 30
+"""Scored submissions, the latest, that a board is judged by: of these the noise is known well, from 200 blocks of rows."""
+
 PUBLIC_SHARE = 0.3
 """Share of the test rows behind the public board where nobody says it: Kaggle's is mostly 20 to 35 %."""
 
@@ -38,7 +41,11 @@ class Entry:
 
 
 def entries(root: Path) -> list[Entry]:
-    """Return all submissions by number: what the folder holds, and what only the ledger still knows."""
+    """Return all submissions by number: what the folder holds, and what only the ledger still knows.
+
+    Raises:
+        DataError: a file cannot be read, or two submissions have one number.
+    """
     folder = root / "submissions"
     lines = ledger.read(folder)
     told = ledger.scores(lines)
@@ -49,10 +56,18 @@ def entries(root: Path) -> list[Entry]:
         about |= {"nested": float(line.nested) if line.nested else None}
         if line.event == "submitted" or line.number not in found:
             found[line.number] = Entry(line.number, None, about, told.get(line.number, {}))
+    here: dict[int, tuple[str, object]] = {}
     for path in sorted(folder.glob("*.json")):
         if NUMBERED.match(path.name):
             number, csv = number_of(path.name), path.with_suffix(".csv")
             about = _about(path)
+            if number in here and here[number][1] != about.get("sha256"):
+                rule, advice = (
+                    "two submissions have one number",
+                    "move one of them away; kit lb add FILE.csv numbers it",
+                )
+                raise DataError(rule, place=str(folder), got=f"{here[number][0]} and {path.name}", next=advice)
+            here[number] = path.name, about.get("sha256")
             found[number] = Entry(number, csv if csv.is_file() else None, about, told.get(number, {}))
     return [found[number] for number in sorted(found)]
 
@@ -173,11 +188,12 @@ def _board(found: Sequence[Entry], board: str, root: Path, share: float) -> dict
     if not scored:
         return None
     both = [e for e in scored if e.estimate is not None and e.about.get("metric") == scored[-1].about.get("metric")]
+    of, both = len(both), both[-MOST:]
     cv, lb = np.array([e.estimate for e in both], float), np.array([e.scores[board] for e in both], float)
     noise, dof = noise_of(both, board, root, share) if both else (None, 0)
     found_ = boards.agreement(cv, lb, noise, dof)
     plain = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(found_).items()}
-    return {**plain, "submissions": [f"{e.number:04d}" for e in both], "verdict": found_.verdict}
+    return {**plain, "of": of, "submissions": [f"{e.number:04d}" for e in both], "verdict": found_.verdict}
 
 
 def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tuple[Floats | None, int]:

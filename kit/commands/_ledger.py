@@ -44,7 +44,8 @@ def agreement(fit: Mapping[str, Any]) -> str:
         return "no submission has both an estimate and a score"
     level = f"{fit['level']:+.5g}"
     error = "" if fit["level_se"] is None else f" ± {fit['level_se']:.2g}"
-    lines = f"{plural(fit['n'], 'submission')}, board minus CV {level}{error}"
+    which = f"the latest {fit['n']} of " if fit["of"] > fit["n"] else ""
+    lines = f"{which}{plural(fit['of'], 'submission')}, board minus CV {level}{error}"
     if fit["n"] > 1:
         lines += f", scatter {fit['scatter']:.2g}"
         lines += "" if fit["noise"] is None else f" (noise makes {fit['noise']:.2g})"

@@ -14,7 +14,7 @@ def command() -> None:
     """Leaderboard scores of submissions."""
 
 
-@command.command("add")
+@command.command("add", context_settings={"ignore_unknown_options": True})  # a score may be below 0
 @click.argument("number")
 @click.argument("score")
 @click.option("--board", default="public", show_default=True, help="public or private.")

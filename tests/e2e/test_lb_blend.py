@@ -102,3 +102,16 @@ def test_other_metrics_tell_no_mean_squares(toy, board):
     toy.run()
     kit.lb_add(6, 0.5, root=toy.root)
     assert "squared loss only" in toy.kit("lb", "blend").err
+
+
+def test_of_many_submissions_the_best_are_read(toy, board, monkeypatch):
+    """Each is guessed from all others: of 2,000 that took hours."""
+    from kit import leaderboard
+
+    board(lambda y: 0.5 * y)
+    monkeypatch.setattr(leaderboard, "MOST", 4)
+    seen = leaderboard.read("public", 0.3, toy.root)
+    scores = sorted(line["public"] for line in kit.log(toy.root)["submissions"])
+    assert len(scores) > 4
+    assert seen.rmse.tolist() == scores[:4]
+    assert seen.left_out == (f"{len(scores) - 4} of {len(scores)}, whose scores are behind",)

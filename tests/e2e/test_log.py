@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -310,3 +311,41 @@ def test_damaged_oofs_are_named(toy):
     card = toy.root / "oof" / "r" / "a" / "card.json"
     card.write_text(json.dumps({**toy.card("a"), "format": 99}))
     assert "newer kit" in toy.kit("errors", "r:a", "--json").json["error"]["rule"]
+
+
+def test_two_submissions_of_one_number_are_named(toy):
+    """A team-mate's folder copied into one's own: scores went to whichever came last."""
+    submitted(toy, "final", "a")
+    folder = toy.root / "submissions"
+    shutil.copy(folder / "0001-r.json", folder / "0001-copy.json")
+    assert toy.kit("log").code == 0
+    shutil.copy(folder / "0002-r.json", folder / "0001-mate.json")
+    done = toy.kit("lb", "add", "1", "0.5")
+    assert done.code == 2
+    assert "0001-copy.json and 0001-mate.json" in done.err
+    assert not (folder / "ledger.csv").exists()
+
+
+def test_scores_below_0_are_taken(toy):
+    submitted(toy, "final")
+    assert toy.kit("lb", "add", "1", "-0.25").code == 0
+    assert kit.log(toy.root)["submissions"][0]["public"] == -0.25
+    assert toy.kit("lb", "add", "1", "0.25", "--bord", "private").code == 2
+
+
+def test_a_board_of_many_submissions_is_judged_by_the_latest(toy):
+    """Of more than 50 the noise was said to be unknown, for want of OOFs that were there."""
+    submitted(toy, "final")
+    folder = toy.root / "submissions"
+    about, csv = json.loads((folder / "0001-r.json").read_text()), (folder / "0001-r.csv").read_bytes()
+    for n in range(2, 61):
+        more = csv + b"\n" * n
+        digest = hashlib.sha256(more).hexdigest()
+        (folder / f"{n:04d}-r.csv").write_bytes(more)
+        (folder / f"{n:04d}-r.json").write_text(json.dumps({**about, "number": n, "sha256": digest}))
+    lines = [ledger.Line(n, "score", "public", f"{about['score']:.3f}", at="t") for n in range(1, 61)]
+    ledger.append(folder, *lines)
+    fit = kit.log(toy.root)["boards"]["public"]
+    assert (fit["n"], fit["of"], fit["submissions"][0]) == (30, 60, "0031")
+    assert fit["verdict"] == "noise explains what differs"
+    assert "public: the latest 30 of 60 submissions" in toy.kit("log").out

@@ -13,7 +13,6 @@ import kit
 from kit import logbook, pool
 from kit.archive import read
 from kit.errors import DataError
-from tests.e2e.conftest import RECIPE
 
 SAMPLE = ("test: test.csv", "test: test.csv, sample: sample.csv")
 UNIFORM = ("seed: 7", "seed: 7\nevaluate: uniform")

@@ -120,3 +120,35 @@ def test_a_line_that_says_nothing_is_refused(tmp_path, line):
     with pytest.raises(DataError) as error:
         ledger.read(tmp_path)
     assert error.value.problems[0].place.endswith("ledger.csv:2")
+
+
+def test_a_mark_that_a_person_left_open_loses_no_line(tmp_path):
+    """All behind it counted as one line that was cut short: it was left out, and the next score wrote over it."""
+    ledger.append(tmp_path, *(Line(n, "score", "public", f"0.{n}", note="n", at="t") for n in range(1, 6)))
+    path = tmp_path / ledger.NAME
+    path.write_text(path.read_text("utf-8").replace("0.2", '"0.2'), "utf-8")
+    before = path.read_bytes()
+    for work in (lambda: ledger.read(tmp_path), lambda: ledger.append(tmp_path, Line(6, "score", "public", "1"))):
+        with pytest.raises(DataError, match="a quotation mark of the ledger is never closed") as error:
+            work()
+        assert error.value.problems[0].place.endswith("ledger.csv:3")
+    assert path.read_bytes() == before
+
+
+def test_a_long_ledger_with_a_cut_note_is_read_at_once(tmp_path, monkeypatch):
+    """To look from each line on whether the rest is whole took hours of 5,000 lines with breaks in their notes."""
+    ledger.append(tmp_path, *(Line(n, "score", "public", "1", note='a "b"\nc, d', at="t") for n in range(5000)))
+    path = tmp_path / ledger.NAME
+    path.write_text(path.read_text("utf-8") + '1,7,score,public,2,,,,,,,,"cut\n' + "short\n" * 2000, "utf-8")
+    made, reader = [], ledger.csv.reader
+    monkeypatch.setattr(ledger.csv, "reader", lambda *a, **k: made.append(1) or reader(*a, **k))
+    assert len(ledger.read(tmp_path)) == 5000
+    assert len(made) < 2100
+
+
+@pytest.mark.parametrize("name", ["cv", "nested"])
+def test_words_for_a_number_are_named(tmp_path, name):
+    ledger.append(tmp_path, Line(1, "submitted", file="0001-a.csv", at="t", **{name: "good"}))
+    with pytest.raises(DataError, match="holds words for a number") as error:
+        ledger.read(tmp_path)
+    assert (error.value.problems[0].place[-5:], error.value.problems[0].got) == ("csv:2", f"{name} good")
