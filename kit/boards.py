@@ -8,7 +8,6 @@ import numpy as np
 
 from kit.types import Floats
 
-
 GONE = "the OOFs of these submissions are gone, or weigh rows differently"
 
 

@@ -18,7 +18,7 @@ from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
 from kit.types import Floats
 
 MOST = 30
-"""Scored submissions, the latest, that a board is judged by: of these the noise is known well, from 200 blocks of rows."""
+"""Scored submissions, the latest, that a board is judged by: of these the noise is known well (200 blocks of rows)."""
 
 PUBLIC_SHARE = 0.3
 """Share of the test rows behind the public board where nobody says it: Kaggle's is mostly 20 to 35 %."""
