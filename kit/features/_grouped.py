@@ -14,6 +14,9 @@ from kit.types import Floats, Ints
 NEEDS = {"difference": ("mean",), "ratio": ("mean",), "zscore": ("mean", "std"), "std": ("mean", "std")}
 """What a statistic of a row is computed from."""
 
+ROUNDING = 1e-13
+"""Mean, as a share of the mean size of the values, below which it is what rounding leaves of 0."""
+
 NOTHING = np.empty(0, np.int64)
 
 
@@ -73,8 +76,13 @@ def _sums(group: Ints, value: Floats, size: int, wanted: Mapping[str, None]) -> 
         return {}
     count = np.bincount(group, minlength=size).astype(np.float64)
     count[count == 0] = np.nan
+    # About a value of the group: that of equal ones is then exactly this value, and their std 0.
+    base = np.zeros(size)
+    base[group] = value
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = base + np.bincount(group, value - base[group], size) / count
+        mean[np.abs(mean) <= ROUNDING * np.bincount(group, np.abs(value), size) / count] = 0.0
     total = np.bincount(group, value, size) + 0 * count
-    mean = total / count
     found = {"mean": mean, "sum": total}
     if "std" in wanted:
         gap = value - mean[group]

@@ -27,7 +27,7 @@ CHUNK = 2**21
 
 
 class Params(base.Params):
-    """Likeness of pairs of text columns by their terms, each weighing log(texts / texts that have it).
+    """Likeness of pairs of text columns by their terms, each weighing log((1 + texts) / (1 + texts that have it)) + 1.
 
     Columns of a pair: the cosine of the weighted terms, and the share of the first and of the second text's weight
     that the other has. Two texts without a term are alike (1); a missing text gives missing values.

@@ -150,8 +150,8 @@ def _learn(params: Params, rows: Rows, name: str, rng: np.random.Generator) -> T
     terms = tuple(str(term) for term in counter.get_feature_names_out())
     df = np.asarray((counts > 0).sum(axis=0)).ravel()
     idf = np.log((1 + len(texts)) / (1 + df)) + 1
-    size = params.size
-    if size is None or size >= min(len(terms), len(texts)):
+    size = None if params.size is None else min(params.size, len(texts))
+    if size is None or size >= len(terms):
         return Terms(terms, idf, None)
     from sklearn.decomposition import TruncatedSVD
 

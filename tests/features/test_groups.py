@@ -204,6 +204,17 @@ def test_a_group_of_one_has_no_spread_and_a_mean_of_zero_no_ratio() -> None:
     np.testing.assert_array_equal(found["ratio(v) by g"], [1, NAN, NAN])
 
 
+def test_what_rounding_leaves_of_nothing_is_nothing() -> None:
+    """The sum of 0.1, 0.2 and -0.3 is 6e-17, the mean of three times 0.1 a bit above it: ratios were 1e15, zscores 1."""
+    rows = rows_of(g=["a"] * 3 + ["b"] * 3, v=[0.1, 0.2, -0.3, 0.1, 0.1, 0.1])
+    learnt = learn(aggregate, rows, columns=["v"], by=["g"], stats=["mean", "std", "zscore", "ratio"])
+    found = columns_of(learnt(rows_of(g=["a", "b", "b"], v=[0.1, 0.1, 0.4])))
+    np.testing.assert_array_equal(found["mean(v) by g"], np.float32([0, 0.1, 0.1]))
+    np.testing.assert_array_equal(found["std(v) by g"][1:], [0, 0])
+    np.testing.assert_array_equal(found["zscore(v) by g"][1:], [0, 0])
+    np.testing.assert_array_equal(found["ratio(v) by g"], np.float32([NAN, 1, 4]))
+
+
 def test_the_key_is_not_described_and_counts_need_no_column() -> None:
     rows = random_rows()
     assert list(made(aggregate, rows, columns=["size", "area"], by=["size"], stats=["mean"])) == ["mean(area) by size"]

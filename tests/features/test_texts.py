@@ -50,6 +50,16 @@ def test_components_equal_those_of_scikit_learn(analyzer: str) -> None:
     np.testing.assert_allclose(np.abs(found.x), np.abs(slow), rtol=1e-3, atol=1e-4)
 
 
+def test_there_are_never_more_components_than_asked_for() -> None:
+    """Where there were fewer texts than components all the terms became columns: of a few long texts 50,000."""
+    learnt = learn(tfidf, rows_of(text=TEXTS), columns=["text"], size=8, min_df=1)
+    weighted = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(TEXTS)
+    assert weighted.shape == (6, 36)
+    x = learnt(rows_of(text=TEXTS)).x
+    assert x.shape == (6, 6)  # as many as there are texts: nothing is lost of what they have in common
+    np.testing.assert_allclose(x @ x.T, (weighted @ weighted.T).toarray(), atol=1e-5)
+
+
 def test_a_new_text_is_read_with_what_was_learnt() -> None:
     learnt = learn(tfidf, rows_of(text=TEXTS), columns=["text"], size=2, min_df=1)
     levels = (*sorted(TEXTS), "zzz qqq", "cat")
