@@ -40,8 +40,9 @@ class DesignSpec:
 class Designs:
     """Matrices of one fold: what is learnt from, what is stopped on, and how to make the same of other rows.
 
-    `synthetic`: the rows below the `n_real` real ones, without columns. `counted`: which of all these rows are those of
-    `train`, the ones whose weight is not 0. `barren`: augmenters that made none.
+    `synthetic`: the rows below the `n_real` real ones that are `teaching`, without columns. `counted`: which of all
+    these rows are those of `train`, the ones to which a weighting gives no weight of 0. `barren`: augmenters that made
+    none.
     """
 
     train: Design
@@ -63,6 +64,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
 
     `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
     """
+    learn = teaching(learn)
     made = _augment(spec, task, learn)
     synthetic = [rows for rows in made if len(rows)]
     barren = tuple(use.use for use, rows in zip(spec.augment, made, strict=True) if not len(rows))
@@ -77,6 +79,12 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
         watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
     without = tuple(replace(s, x={}) for s in synthetic)
     return Designs(train, watched, codec, learnt, len(learn), counted, without, barren)
+
+
+def teaching(rows: Rows) -> Rows:
+    """Return the rows of weight above 0, all where there are none: the others teach nothing, nor do they donate."""
+    counted = rows.w > 0
+    return rows if counted.all() or not counted.any() else rows.take(np.flatnonzero(counted))
 
 
 def scope_of(feature: str, params: Params) -> Scope:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kit import registry, rows, saving
 from kit.canon import key_of, stream
-from kit.design import DesignSpec
+from kit.design import DesignSpec, teaching
 from kit.evaluate import Wanted
 from kit.evaluating import wanted_in, wanted_of
 from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
@@ -95,7 +95,7 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
     if not registry.load("models", use).STEPS:
         return None
     fits = [store.open(key) for key in stage.ingredients["fits"]]
-    n = len(inputs_of(stage, store)[0])
+    n = len(teaching(inputs_of(stage, store)[0]))
     steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
     return grown(use, steps, n / learnt)
 

@@ -16,7 +16,7 @@ import numpy as np
 from kit import registry
 from kit.canon import stream
 from kit.contracts import Fitted, Run, Watch, never
-from kit.design import Designs, DesignSpec, Use, build
+from kit.design import Designs, DesignSpec, Use, build, teaching
 from kit.errors import DataError
 from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
 from kit.recipe import StopPolicy
@@ -155,7 +155,7 @@ def handed(spec: FitSpec, train: Rows, test: Rows, folds: Folds | None) -> Hande
         k = spec.design.fold
         learn, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
         learn, stop = (learn, None) if spec.stop == "refit" else _cut(spec, learn, held)
-    return Handed(build(spec.design, spec.task, learn, stop, both(train, test)), learn, stop, held)
+    return Handed(build(spec.design, spec.task, learn, stop, both(train, test)), teaching(learn), stop, held)
 
 
 def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Memo) -> Pred:

@@ -13,7 +13,7 @@ import worlds
 from worlds import TASKS, K, check_blind
 
 from kit import registry
-from kit.design import Use
+from kit.design import Use, build
 from kit.fold import FitSpec
 from kit.types import NO_PARENT, Rows
 
@@ -217,3 +217,37 @@ def test_one_cheater_among_honest_parts_is_caught(kind: str, stem: str) -> None:
     spec = replace(spec, design=replace(spec.design, **{kind: part}))
     with pytest.raises(AssertionError, match="depend on a held y"):
         check_blind(spec, worlds.world("squared"))
+
+
+def learning_plugs() -> list[tuple[str, str]]:
+    """Return kind and name of all that learns from the rows of a fold."""
+    scoped = [n for n in registry.names("features") if "scope" in registry.load("features", n).Params.model_fields]
+    fold = [n for n in registry.names("features") if registry.load("features", n).SCOPE == "fold"]
+    codecs = [n for n in registry.names("codecs") if "regression" in registry.load("codecs", n).TASKS]
+    named = {"features": {*scoped, *fold}, "codecs": codecs}
+    named |= {kind: registry.names(kind) for kind in ("augment", "weights")}
+    return [(kind, name) for kind, names in named.items() for name in sorted(names)]
+
+
+@pytest.mark.parametrize(("kind", "name"), learning_plugs())
+def test_rows_of_weight_0_teach_nothing(kind: str, name: str) -> None:
+    """Other values and another y of theirs change no matrix: no plug-in sees them, none is made a parent or partner."""
+    w = worlds.world("squared")
+    learning = worlds.parts(w, K)[0]
+    left_out = learning.row % 3 == 0
+    place = np.arange(len(learning))
+    scoped = "scope" in registry.load(kind, name).Params.model_fields
+    plug = worlds.plug(kind, name, **({"scope": "fold"} if scoped else {}))
+    spec = worlds.design_spec(
+        K, **{kind.replace("codecs", "codec"): plug if kind in ("codecs", "weights") else (plug,)}
+    )
+    seen = []
+    for order in (place, np.where(left_out, place[left_out][0], place)):
+        rows = learning.take(order)
+        rows = replace(rows, row=learning.row, w=np.where(left_out, 0.0, learning.w))
+        made = build(spec, w.task, rows, None, worlds.everything(w))
+        assert made.train.y is not None and made.n_real == (~left_out).sum()
+        held = made.of(worlds.parts(w, K)[1].blind()).matrix()
+        arrays = (made.train.matrix(), made.train.y, made.train.w, held)
+        seen.append([array.tobytes() for array in arrays])
+    assert seen[0] == seen[1]
