@@ -20,7 +20,7 @@ STEPS = 60
 PARTS, FEWEST = 10, 50
 """Parts by prediction in which new rows are set against held ones, and the held rows each needs."""
 
-NARROWEST = 0.5
+NARROWEST = 0.6
 """The least that ends are drawn in to: fold models that lie further apart than they err say that rows are not alike."""
 
 
