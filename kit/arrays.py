@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kit.errors import DataError
+from kit.paths import require_file
 from kit.types import Array
 
 
@@ -14,12 +15,11 @@ def read(path: Path) -> Array:
     """Return the array of a .npy file.
 
     Raises:
-        DataError: there is no such file, or it is damaged, or holds Python objects.
+        DataError: it is no file, or it is damaged, or holds Python objects.
     """
+    require_file(path)
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except FileNotFoundError as error:
-        raise DataError("the file does not exist", place=str(path)) from error
     except (ValueError, OSError, EOFError) as error:
         advice = "np.save(path, np.asarray(values)) writes numbers so that they can be read"
         got = str(error).partition("\n")[0]

@@ -113,6 +113,15 @@ def refusal(error: Exception) -> int:
     return cause.errno if isinstance(cause, OSError) and cause.errno in full else 0
 
 
+def refused_path(error: OSError) -> KitError | None:
+    """Return the error of a path that the system refuses as such: too long, without permission, not of this kind."""
+    kinds = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+    if error.errno not in kinds or error.filename is None:
+        return None
+    place, advice = shorten(str(error.filename)), "check the path and its permissions"
+    return DataError("the system refuses this path", place=place, got=error.strerror, next=advice)
+
+
 def _rebuild(cls: type[KitError], problems: Sequence[Problem]) -> KitError:
     return cls.many(problems)
 

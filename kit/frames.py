@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from kit import table
 from kit.errors import DataError
 from kit.forms import as_text
+from kit.paths import whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -156,13 +156,11 @@ def save(made: pl.DataFrame, path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
         raise DataError("unknown type of output", place=str(path), got=kind, allowed=".csv or .parquet")
-    temp = path.with_name(f".{path.name}.part")
     try:
-        if kind == ".csv":
-            made.write_csv(temp)
-        else:
-            made.write_parquet(temp)
-        os.replace(temp, path)
+        with whole(path) as temp:
+            if kind == ".csv":
+                made.write_csv(temp)
+            else:
+                made.write_parquet(temp)
     except OSError as error:
-        temp.unlink(missing_ok=True)
         raise DataError("the predictions cannot be written", place=str(path), got=str(error)) from error

@@ -114,7 +114,8 @@ def _cards(folder: Path) -> list[dict[str, Any]]:
 def _found(name: str, store: Store, root: Path, trust: bool) -> Home | None:
     """Return the recipe of that name where its file and its data are still there."""
     record = opening.read_record(store.root / "runs" / f"{name}.json")
-    paths = [root / p for p in (record.get("path"), record.get("within")) if p]
+    # Within the folder first: where all of it was copied, the path leads to the recipe and data of the original.
+    paths = [root / p for p in (record.get("within"), record.get("path")) if p]
     for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
         try:
             if path.is_file():

@@ -33,6 +33,7 @@ from kit.errors import DataError, nearest
 from kit.extra import Added, Extra, add
 from kit.infer import Roles
 from kit.objectfiles import Later
+from kit.paths import among
 from kit.recipe import ExtraSection, Recipe
 from kit.store import Store
 from kit.types import Array
@@ -71,17 +72,10 @@ def locate(name: str, recipe: Recipe, at: At) -> Path:
     Raises:
         DataError: it is in none, or cannot be opened.
     """
-    starts = datafolder.bases(recipe)
-    for base in starts:
-        path = base / name
-        if path.is_file():
-            return path
-    folder = (recipe.folder / name).parent
-    beside = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    allowed = f"a path in {' or '.join(map(str, starts))}"
-    advice = nearest(Path(name).name, beside) or "check the path; it starts at the recipe's folder"
-    error = DataError("the file does not exist", got=name, allowed=allowed, next=advice)
-    raise placed(error, recipe.document, at)
+    try:
+        return among(name, datafolder.bases(recipe))
+    except DataError as error:
+        raise placed(error, recipe.document, at) from error
 
 
 def digest(part: str, name: str, recipe: Recipe, at: At) -> str:

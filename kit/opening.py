@@ -132,8 +132,11 @@ def refuse_namesake(opened: Opened) -> None:
     Both would write to the same folder of results, each moving those of the other to the history.
     """
     recipe, mine = opened.recipe, _file_of(opened.recipe)
-    other = read_record(opened.store.root / "runs" / f"{recipe.name}.json").get("file")
+    record = read_record(opened.store.root / "runs" / f"{recipe.name}.json")
+    other, here = record.get("file"), None if mine is None else _within(opened.root, Path(mine))
     if mine is None or other in (None, mine) or not Path(str(other)).is_file():
+        return
+    if here is not None and here == record.get("within"):  # the whole folder was copied, and the original stays
         return
     try:
         name = strictyaml.load(Path(str(other))).value.get("name", Path(str(other)).stem)

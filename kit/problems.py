@@ -14,7 +14,10 @@ from kit.mistakes import mistakes
 from kit.strictyaml import Document
 from kit.wording import At
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+LONGEST = 100
+"""Characters of a name, which names folders and files: most systems take 255 with what is added to it."""
+
+NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST - 1}}}\Z")
 RESERVED = ("_history", "_tuning", "blends")
 
 
@@ -91,9 +94,10 @@ class Checks:
     def name(self, value: Any, at: At) -> None:
         """Note a name that cannot be one."""
         if not isinstance(value, str) or not NAME.match(value):
-            better = re.sub(r"[^a-z0-9_]+", "-", str(value).lower()).strip("-_")
+            better = re.sub(r"[^a-z0-9_]+", "-", str(value).lower()).strip("-_")[:LONGEST]
             hint = f"write '{better}'" if better and better != value else ""
             rule = "a name has small letters, digits, _ and - and starts with a letter or digit"
+            rule += f", {LONGEST} at most" if len(str(value)) > LONGEST else ""
             self.add(rule, at, got=value, next=hint)
         elif value in RESERVED:
             self.add("this name is reserved", at, got=value, next="choose another name")

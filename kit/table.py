@@ -19,6 +19,7 @@ from kit.csvfile import read_csv, read_csv_text, separator_of
 from kit.errors import DataError, nearest
 from kit.forms import as_text
 from kit.jsonfile import read_json
+from kit.paths import require_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -225,11 +226,7 @@ def _separator(path: Path) -> str:
 
 def _kind(path: Path) -> str:
     """Return which of SUFFIXES the existing file has, .gz left away."""
-    if not path.is_file():
-        there = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-        if path.is_dir():
-            raise DataError("the path is a folder, not a file", place=str(path), next="name a file in it")
-        raise DataError("the file does not exist", place=str(path), next=nearest(path.name, there))
+    require_file(path)
     kind = Path(_stem(path)).suffix[1:].lower()
     if kind not in SUFFIXES or (kind == "parquet" and _is_packed(path)):
         advice = "unpack it first" if kind in ("zip", "7z", "tar", "bz2", "xz") else "save it as one of these"

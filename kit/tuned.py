@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from kit import strictyaml
 from kit.errors import RecipeError
 from kit.mistakes import mistakes
 from kit.params import Params
+from kit.paths import whole
 from kit.recipe import Model, Recipe
 from kit.search import given, nested
 from kit.strictyaml import Document
@@ -95,9 +94,8 @@ def write(path: Path, model: str, entry: Entry) -> None:
     entries[model] = entry
     listed = {name: _plain(each) for name, each in entries.items()}
     text = HEAD + yaml.safe_dump({"models": listed}, sort_keys=False, allow_unicode=True, width=120)
-    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    temp.write_text(text, "utf-8")
-    os.replace(temp, path)
+    with whole(path) as temp:
+        temp.write_text(text, "utf-8")
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

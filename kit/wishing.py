@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from kit.mistakes import mistakes
 from kit.opening import Sets
 from kit.params import ColumnName, Params
 from kit.plugs import DEFAULT_STACKER
+from kit.problems import LONGEST, NAME
 from kit.types import Objective, Task
 
 
@@ -53,9 +53,10 @@ class Wish:
 
 def check_name(name: str) -> None:
     """Raise RecipeError for a name that a folder of oof/ cannot have."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        rule = "a name is made of small letters, digits, _ and -"
-        raise RecipeError(rule, place="--name", got=name, next="begin it with a letter or a digit")
+    if not NAME.match(name):
+        rule = f"a name is made of at most {LONGEST} small letters, digits, _ and -"
+        advice = "shorten it" if len(name) > LONGEST else "begin it with a letter or a digit"
+        raise RecipeError(rule, place="--name", got=name, next=advice)
 
 
 def wish(found: Sequence[Source], home: Home | None, how: How) -> Wish:

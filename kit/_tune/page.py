@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kit.paths import whole
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -30,12 +31,8 @@ def write(path: Path, study: Study, title: str, facts: Mapping[str, Any]) -> boo
     parts = "".join(f"<h2>{html.escape(name)}</h2><div class='plot'>{figure}</div>" for name, figure in _figures(study))
     text = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
     text += f"<style>{STYLE}</style><body>{head}{parts}</body></html>"
-    temp = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as temp:
         temp.write_text(text, "utf-8")
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
     return True
 
 

@@ -8,8 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from kit.errors import KitError
 
 STARTED = time.monotonic()
 """When this process began: what --time-limit is counted from."""
@@ -30,7 +34,7 @@ def left(time_limit: float | None) -> float | None:
 
 def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
     """Run a command: user errors end with 2 and no traceback, bugs with 1, failed stages with 3."""
-    from kit.errors import KitError, refusal
+    from kit.errors import KitError, refusal, refused_path
 
     try:
         code = work()
@@ -39,13 +43,12 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
     except KitError as error:
         if debug:
             raise
-        if as_json:
-            click.echo(json.dumps({"error": error.problems[0].as_dict()}))
-        click.echo(str(error), err=True)
-        code = 2
+        code = _tell(error, as_json)
     except OSError as error:
-        if debug or not refusal(error):
+        if debug or not (refusal(error) or refused_path(error)):
             raise
+        if told := refused_path(error):
+            sys.exit(_tell(told, as_json))
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print has no place
         click.echo(f"nothing more can be written: {error.strerror}; results that are whole are kept", err=True)
@@ -54,3 +57,11 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
         click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)
         code = 130
     sys.exit(code)
+
+
+def _tell(error: KitError, as_json: bool) -> int:
+    """Print an error; return the exit code of what a person can mend."""
+    if as_json:
+        click.echo(json.dumps({"error": error.problems[0].as_dict()}))
+    click.echo(str(error), err=True)
+    return 2

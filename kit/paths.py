@@ -1,0 +1,96 @@
+"""Paths that people name: what keeps one from being read as a file, and a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kit.errors import DataError, nearest
+
+TWICE = "kit reads a file more than once: write it to one first"
+
+
+def require_file(path: Path) -> None:
+    """Return nothing: the path is a file.
+
+    Raises:
+        DataError: it is a folder, a pipe or a device, leads nowhere, or may not be looked at.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _absent(path) from error
+    except (OSError, ValueError) as error:
+        got = getattr(error, "strerror", None) or str(error)
+        advice = "check the path and its permissions"
+        raise DataError("the file cannot be read", place=str(path), got=got, next=advice) from error
+    if stat.S_ISDIR(mode):
+        raise DataError("the path is a folder, not a file", place=str(path), next="name a file in it")
+    if not stat.S_ISREG(mode):
+        raise DataError("the path is a pipe or a device, not a file", place=str(path), next=TWICE)
+
+
+def among(name: str, bases: Sequence[Path]) -> Path:
+    """Return the file of that name in the first folder that has it.
+
+    Raises:
+        DataError: none has it, or what it has is no file.
+    """
+    for base in bases:
+        if os.path.isfile(base / name):
+            return base / name
+    for base in bases:
+        if os.path.lexists(base / name):
+            _require_here(base / name)
+    folders = [(base / name).parent for base in bases]
+    advice = nearest(Path(name).name, [n for folder in folders for n in _listed(folder)])
+    allowed = f"a path in {' or '.join(map(str, bases))}"
+    advice = advice or "check the path; it starts at the recipe's folder"
+    raise DataError("the file does not exist", got=name, allowed=allowed, next=advice)
+
+
+def _require_here(path: Path) -> None:
+    """As `require_file`, with the path as what was got, for the place is where it was named."""
+    try:
+        require_file(path)
+    except DataError as error:
+        told = error.problems[0]
+        got = f"{path}, {told.got}" if told.got else path
+        raise DataError(told.rule, got=got, next=told.next) from error
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder, none where it cannot be looked at."""
+    try:
+        return os.listdir(folder)
+    except (OSError, ValueError):
+        return []
+
+
+def _absent(path: Path) -> DataError:
+    if path.is_symlink():
+        got, advice = os.readlink(path), "mend the link, or name the file itself"
+        return DataError("the link leads to no file", place=str(path), got=got, next=advice)
+    return DataError("the file does not exist", place=str(path), next=nearest(path.name, _listed(path.parent)))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what lies there in the end becomes the file, the one a link leads to. Else nothing does.
+
+    Raises:
+        DataError: the path is something else than a file.
+    """
+    target = path.resolve()
+    if target.exists():
+        require_file(target)
+    temp = target.with_name(f".{uuid.uuid4().hex[:12]}.part")  # a name as long as may be has no room for more
+    try:
+        yield temp
+        os.replace(temp, target)
+    finally:
+        temp.unlink(missing_ok=True)
