@@ -89,7 +89,7 @@ class Kept:
 def folders(root: Path, *, history: bool = False) -> Iterator[Path]:
     """Yield the OOF folders under oof/ that hold a card, sorted; with `history` also what they replaced."""
     for card in sorted((root / "oof").glob("*/*/card.json")):
-        if not card.parent.parent.name.startswith("_") and not card.parent.name.startswith("_"):
+        if not card.parent.parent.name.startswith(("_", ".")) and not card.parent.name.startswith(("_", ".")):
             yield card.parent
     if history:
         yield from (card.parent for card in sorted((root / "oof").glob(f"*/{HISTORY}/*/card.json")))

@@ -14,6 +14,7 @@ import numpy as np
 
 from kit import intact, labels
 from kit.oof import Oof
+from kit.paths import discard, move
 from kit.types import Array, Floats, Ints, Pred, Task
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ def replace(target: Path, temp: Path, old: Mapping[str, Any] | None) -> dict[str
             shutil.rmtree(kept, ignore_errors=True)
             target.rename(kept)
         else:
-            target.rename(grave)
-            shutil.rmtree(grave, ignore_errors=True)
-    temp.rename(target)
+            discard(target, grave)
+    move(temp, target)
     return new
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,12 +37,26 @@ def require_file(path: Path) -> None:
         raise DataError("the path is a pipe or a device, not a file", place=str(path), next=TWICE)
 
 
+def require_utf8(*texts: str) -> None:
+    """Return nothing: this Python can name files as these texts do.
+
+    Raises:
+        DataError: its locale is plain ASCII (LC_ALL=C and PYTHONUTF8=0), and the texts are not.
+    """
+    known = sys.getfilesystemencoding()
+    wrong = [text for text in texts if not text.isascii()]
+    if wrong and known.lower().replace("-", "") != "utf8":
+        rule, advice = "this Python cannot name files beyond ASCII", "set PYTHONUTF8=1, or LC_ALL=C.UTF-8, then again"
+        raise DataError(rule, place=ascii(wrong[0])[1:-1], got=f"file names are read as {known}", next=advice)
+
+
 def among(name: str, bases: Sequence[Path]) -> Path:
     """Return the file of that name in the first folder that has it.
 
     Raises:
-        DataError: none has it, or what it has is no file.
+        DataError: none has it, or what it has is no file, or this Python cannot name it.
     """
+    require_utf8(name)
     for base in bases:
         if os.path.isfile(base / name):
             return base / name
@@ -76,6 +93,49 @@ def _absent(path: Path) -> DataError:
         got, advice = os.readlink(path), "mend the link, or name the file itself"
         return DataError("the link leads to no file", place=str(path), got=got, next=advice)
     return DataError("the file does not exist", place=str(path), next=nearest(path.name, _listed(path.parent)))
+
+
+def move(made: Path, target: Path) -> None:
+    """Rename a file or folder to what is not there; from another disk it is copied beside it first, whole or not at all.
+
+    The caller holds the lock under which the folder is written: what a killed copy left there is removed.
+    """
+    try:
+        made.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        near = _near(target)
+        try:
+            shutil.copytree(made, near) if made.is_dir() else shutil.copyfile(made, near)
+            near.rename(target)
+        finally:
+            _remove(near)
+
+
+def discard(folder: Path, grave: Path) -> None:
+    """Remove a folder at once, by renaming it; to beside it where `grave` is on another disk."""
+    try:
+        folder.rename(grave)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        grave = folder.rename(_near(folder))
+    _remove(grave)
+
+
+def _near(target: Path) -> Path:
+    """Return a hidden name beside a path that no killed process has left."""
+    for rest in target.parent.glob(".*.moved"):
+        _remove(rest)
+    return target.with_name(f".{uuid.uuid4().hex[:12]}.moved")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

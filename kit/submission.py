@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from kit import ledger
 from kit.canon import FORMAT
 from kit.errors import DataError, writing
 from kit.facts import Facts
+from kit.paths import move
 from kit.registry import shown, versions
 from kit.scene import Scene
 from kit.store import Store
@@ -174,7 +174,7 @@ def _place(path: Path, content: bytes, store: Store) -> None:
         raise DataError("a submission is never overwritten", place=str(path), next="move that file away")
     with store.scratch() as temp:
         (temp / path.name).write_bytes(content)
-        os.replace(temp / path.name, path)
+        move(temp / path.name, path)
 
 
 def _digest(about: Path) -> str:

@@ -35,8 +35,10 @@ def left(time_limit: float | None) -> float | None:
 def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
     """Run a command: user errors end with 2 and no traceback, bugs with 1, failed stages with 3."""
     from kit.errors import KitError, refusal, refused_path
+    from kit.paths import require_utf8
 
     try:
+        require_utf8(_here(), *sys.argv[1:])
         code = work()
         if sys.stdout is not None:  # it may be closed
             sys.stdout.flush()
@@ -57,6 +59,15 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
         click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)
         code = 130
     sys.exit(code)
+
+
+def _here() -> str:
+    from kit.errors import DataError
+
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise DataError("the current folder is gone", next="cd to one that is there") from error
 
 
 def _tell(error: KitError, as_json: bool) -> int:

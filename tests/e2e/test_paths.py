@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +146,74 @@ def test_a_file_is_required(tmp_path):
     paths.require_file(tmp_path / "a.npy")
     with pytest.raises(DataError, match="cannot be read"):
         paths.require_file(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize(("folder", "file"), [("prøjekt", "train.csv"), ("plain", "trän.csv"), ("plain", "train.csv")])
+def test_names_beyond_ascii_where_python_knows_ascii_only(toy, folder, file):
+    """A locale of plain C and Python told to follow it: polars was handed what is no path, and ended in a traceback."""
+    home = toy.folder / folder
+    home.mkdir()
+    for name, to in (("train.csv", file), ("test.csv", "test.csv")):
+        shutil.copy(toy.folder / name, home / to)
+    (home / "r.yaml").write_text((toy.folder / "r.yaml").read_text("utf-8").replace("train.csv", file), "utf-8")
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "kit", "check", "r.yaml"]
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, check=False, timeout=120)
+    if (folder + file).isascii():
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2
+    assert b"this Python cannot name files beyond ASCII" in done.stderr
+    assert b"set PYTHONUTF8=1" in done.stderr
+
+
+@pytest.fixture
+def two_disks(toy, monkeypatch):
+    """The cache is on another disk than the results: nothing can be renamed from one to the other."""
+    rename, cache = Path.rename, toy.root / ".kit"
+
+    def within(self, target):
+        if self.is_relative_to(cache) != Path(target).is_relative_to(cache):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", within)
+    return toy
+
+
+def hidden(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob(".*") if ".kit" not in p.parts]
+
+
+def test_the_cache_may_lie_on_another_disk(two_disks):
+    toy = two_disks
+    expected = toy.run(root=toy.folder / "one").submitted
+    assert toy.run("--keep-models").submitted == expected
+    edited = toy.edit(("n_estimators: 5", "n_estimators: 6"))
+    toy.run()
+    toy.edit()
+    assert toy.run().submitted == expected
+    assert kit.blend(("r:a", "r:b"), root=toy.root).submission
+    assert kit.import_oof(toy.root / "oof/r/a/oof.parquet", name="m", recipe=edited, root=toy.root)
+    toy.edit(("metric: rmse", "metric: rmse\nalso: [mae]"))  # the folders are written again under their keys
+    toy.run()
+    assert hidden(toy.root) == []
+    assert len(list((toy.root / "oof" / "r" / "_history").iterdir())) == 6
+    assert all(not r["gone"] for r in (kit.replay(n, root=toy.root) for n in (1, 2, 3)))
+
+
+def test_a_copy_that_a_kill_ended_is_no_result(two_disks):
+    toy = two_disks
+    toy.run()
+    shutil.copytree(toy.root / "oof" / "r" / "a", toy.root / "oof" / "r" / ".0123456789ab.moved")
+    assert {line["model"] for line in kit.ls(toy.root)} == {"a", "b", "mix", "final"}
+    assert "moved" not in toy.kit("audit").out
+    toy.edit(("n_estimators: 5", "n_estimators: 6"))
+    toy.run()
+    assert hidden(toy.root) == []
+
+
+def test_a_folder_that_is_gone_is_an_error_in_words(tmp_path):
+    command = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -c 'from kit.cli import main; main()' ls"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, b"the current folder is gone" in done.stderr) == (2, True)
