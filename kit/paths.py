@@ -96,7 +96,7 @@ def _absent(path: Path) -> DataError:
 
 
 def move(made: Path, target: Path) -> None:
-    """Rename a file or folder to what is not there; from another disk it is copied beside it first, whole or not at all.
+    """Rename a file or folder to what is not there; one of another disk is copied beside it first, whole or not at all.
 
     The caller holds the lock under which the folder is written: what a killed copy left there is removed.
     """
