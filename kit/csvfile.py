@@ -29,7 +29,7 @@ _GUESS_BYTES = 1 << 15
 _GUESS_PIECES = 16
 _GUESS_LINES = 20
 """Where the first piece has fewer lines it is as long as any, or as so many times the header."""
-_GUESS_SHARE = 256
+_GUESS_SHARE = 1024
 """The first piece is about this part of the file: a small one is read in the time that looking at all pieces takes."""
 _RETRIES = 4
 _WHOLE = re.compile("[+-]?[0-9]{1,100}(?:\n[+-]?[0-9]{1,100})*+")

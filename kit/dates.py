@@ -35,7 +35,7 @@ SHAPES = {
 """Name -> pattern. In a/b/y it must be told from the values which of a and b is the day."""
 
 ORDERS = ("dmy", "mdy")
-_BEGINNING = r"^(?:\d|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
+_BEGINNING = r"^(?:[0-9]|(?i-u:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
 """How every date of SHAPES begins."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EPOCHS = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -262,13 +263,14 @@ def plain(frame: pl.DataFrame, nulls: Sequence[str], *, clean: bool = False) -> 
             frame = frame.with_columns(small if fits else frame[name].cast(pl.String))
     if any(isinstance(d, pl.Categorical | pl.Enum | pl.Decimal) for d in frame.dtypes):
         frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.decimal().cast(pl.Float64))
-    if _any(frame, cs.float().sum().is_nan()):  # that of infinities of both signs is NaN too
+    if any(s.dtype.is_float() and math.isnan(s.sum()) for s in frame):  # of infinities of both signs it is NaN too
         frame = frame.with_columns(cs.float().fill_nan(None))
     if not clean and _any(frame, cs.string().is_in(["", *nulls])):
         frame = frame.with_columns(pl.when(~cs.string().is_in(["", *nulls])).then(cs.string()))
     numbers = pl.Series(nulls, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list() if nulls else []
-    kept = ~cs.numeric().cast(pl.Float64).is_in(numbers)
-    return frame.with_columns(pl.when(kept).then(cs.numeric())) if numbers else frame
+    if not numbers:
+        return frame
+    return frame.with_columns(pl.when(~cs.numeric().cast(pl.Float64).is_in(numbers)).then(cs.numeric()))
 
 
 def renamed(frame: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
