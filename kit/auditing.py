@@ -21,7 +21,8 @@ def findings(truth: Truth, sources: Sequence[Suspect]) -> tuple[Finding, ...]:
     """
     found = [f for s in sources for f in alone.look(truth, s)]
     broken = {f.source for f in found if f.severity == "error"}
-    sound = [s for s in sources if s.name not in broken]
+    # What kit made goes first: of two that are too much alike the later one is named.
+    sound = sorted((s for s in sources if s.name not in broken), key=lambda s: not s.made_here)
     table = tabulate(truth, sound)
     if table is not None:
         copies, single = pairs.look(table)

@@ -59,6 +59,11 @@ def _source(name: str, oof: Floats, pool: Floats, test: Floats | None, pool_test
         return
     there = alike(test.reshape(-1, test.shape[2]), pool_test.reshape(-1, pool_test.shape[2]))
     yield from _moved(name, "OOF", oof, pool, lost=there > AGREES and here < LOST * there)
+    if here > AGREES and there < -AGREES:
+        reason = f"its test predictions go against the pool's (correlation {there:.2f}), its OOF goes with it"
+        advice = "turn test round: 1 - p of a probability, or another sign"
+        yield Finding(name, "inverted_test", "error", reason, advice)
+        return
     yield from _moved(name, "test", test, pool_test, lost=here > AGREES and there < LOST * here)
 
 

@@ -81,7 +81,7 @@ def _folds(table: Table, group: Ints | None, inside: Sequence[int], honest: Sequ
             mean = (total - table.z[i] * (i in pool)) / max(n_others, 1)
             base = _loss(mean, table.y, m) if n_others else np.ones(len(losses[i]))
             most = FOLD if n_others else FOLD_ALONE
-            seen += [o for o in _outliers(table, group, i, losses[i], base) if abs(np.log(o.ratio)) > np.log(most)]
+            seen += _outliers(table, group, i, (losses[i], base), most)
         if not seen:
             break
         worst = max(seen, key=lambda o: abs(o.z)).i
@@ -95,26 +95,37 @@ def _loss(z: Floats, y: Floats, m: int) -> Floats:
     return np.asarray(((z - y) ** 2).reshape(-1, m).sum(axis=1))
 
 
-def _outliers(table: Table, group: Ints | None, i: int, loss: Floats, base: Floats) -> Iterator[_Outlier]:
+def _outliers(
+    table: Table, group: Ints | None, i: int, losses: tuple[Floats, Floats], most: float
+) -> Iterator[_Outlier]:
+    """Yield the folds of source i that stand out by more than `most`; `losses`: its rows', and those to compare with.
+
+    The one furthest off is taken out before the others are looked at again: beside it they all look strange.
+    """
     fold = table.suspects[i].fold
-    if fold is None:
-        return
-    here_of = fold[table.rows]
-    for k in np.unique(here_of[here_of >= 0]).tolist():
-        here = here_of == k
-        if min(here.sum(), (~here).sum()) < FEWEST:
-            continue
-        ratio, z = _stands_out(loss, base, here, group)
-        if abs(z) > FOLD_SURE:
-            yield _Outlier(i, k, ratio, z)
+    here_of = np.full(len(table.rows), -1) if fold is None else fold[table.rows]
+    left = here_of >= 0
+    while True:
+        found = []
+        for k in np.unique(here_of[left]).tolist():
+            here, rest = left & (here_of == k), left & (here_of != k)
+            if min(here.sum(), rest.sum()) >= FEWEST:
+                ratio, z = _stands_out(*losses, (here, rest), group)
+                found += [_Outlier(i, k, ratio, z)] if abs(z) > FOLD_SURE and abs(np.log(ratio)) > np.log(most) else []
+        if not found:
+            return
+        worst = max(found, key=lambda o: abs(np.log(o.ratio)))
+        yield worst
+        left &= here_of != worst.k
 
 
-def _stands_out(loss: Floats, base: Floats, here: Bools, group: Ints | None) -> tuple[float, float]:
-    """Return the ratio of loss to base in a fold over that elsewhere, and its distance from 1 in standard errors."""
-    rate = loss[~here].sum() / max(base[~here].sum(), 1e-300)
+def _stands_out(loss: Floats, base: Floats, parts_of: tuple[Bools, Bools], group: Ints | None) -> tuple[float, float]:
+    """Return the ratio of loss to base in a fold over that in others, and its distance from 1 in standard errors."""
+    here, rest = parts_of
+    rate = loss[rest].sum() / max(base[rest].sum(), 1e-300)
     excess = loss - rate * base
     expected = max(rate * base[here].mean(), 1e-300)
-    parts = [(excess[part], None if group is None else group[part]) for part in (here, ~here)]
+    parts = [(excess[part], None if group is None else group[part]) for part in parts_of]
     se = np.sqrt(sum(_variance(e, g) for e, g in parts))
     ratio = max(float(loss[here].mean() / expected), 1e-9)
     return ratio, float(excess[here].mean() / max(se, 1e-300))

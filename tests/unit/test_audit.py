@@ -105,6 +105,36 @@ def test_groups_in_several_folds_are_found():
     assert findings(replace(w.truth, group=group), whole) == ()
 
 
+def test_what_kit_made_is_not_accused_where_an_import_is_too_much_like_it():
+    """Wherever it stands: `kit audit` looks in the order of names."""
+    w, sources = scene("regression")
+    first, second = (replace(s, made_here=False, name="a") for s in sources[:2])
+    for bad, check in ((replace(first, test=sources[1].test), "test_copied"), (second, "duplicate")):
+        found = loud(findings(w.truth, [bad, *sources[1:]]))
+        assert [(f.source, f.check) for f in found] == [("a", check)]
+
+
+def test_a_fold_that_was_learnt_from_is_named_alone():
+    """Beside it the honest folds look bad: they were said to have failed."""
+    for kind in planted.KINDS:
+        w, sources = scene(kind)
+        base = sources[0]
+        near = (0.05 * base.pred + 0.95 * w.outputs).astype(np.float32)
+        bad = replace(base, name="bad", pred=np.where((w.fold == 2)[:, None], near, base.pred))
+        found = [f for f in loud(findings(w.truth, [*sources[1:], bad])) if f.check == "fold_outlier"]
+        assert [(f.source, f.reason[:6]) for f in found] == [("bad", "fold 2")], kind
+        assert "far less" in found[0].reason
+
+
+def test_test_predictions_that_go_the_other_way_are_called_so():
+    for kind in ("regression", "binary"):
+        w, sources = scene(kind)
+        bad = replace(sources[0], name="bad", test=1 - sources[0].test)
+        found = loud(findings(w.truth, [*sources[1:], bad]))
+        assert ("bad", "inverted_test") in {(f.source, f.check) for f in found}
+        assert not {f.check for f in found} & {"shuffled_test"}
+
+
 def test_folds_under_other_numbers_are_the_same_folds():
     w, sources = scene("regression")
     renumbered = replace(sources[1], fold=((w.fold + 2) % 5).astype(np.int16))
