@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit import audits, foldspec, incoming, oofdir, placing, reference, registry, scores
+from kit.auditing import Finding
 from kit.canon import FORMAT, key_of
 from kit.errors import DataError, writing
 from kit.incoming import Incoming, Raw, Wanted
@@ -70,7 +71,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     tested = tested and tested.in_order_of(raw, known, order)
     made = _oof(raw, ref, known, order, tested)
     card = _card(ref, name, made, known, _origin(raw, tested, matched, known))
-    found = audits.of_new(ref, name, made, known.fold, base)
+    found = [*_unheld(name, raw, known, order), *audits.of_new(ref, name, made, known.fold, base)]
     audits.refuse(found, anyway, "or import it in spite of that with --anyway")
     card["audit"] = [asdict(f) for f in found]
     content = oofdir.Content(made, ref.task, ref.id_name, ref.ids, _test_ids(ref, tested), ref.v, ref.group)
@@ -173,6 +174,19 @@ def _oof(raw: Raw, ref: Reference, known: Stated, order: Ints, tested: _Tested |
     pred[fold < 0] = np.nan
     std, test_std = _stds(raw, fold, order, tested)
     return Oof(fold, ref.y, pred, test, std, test_std, "value" if ref.task.kind == "regression" else "proba")
+
+
+def _unheld(name: str, raw: Raw, known: Stated, order: Ints) -> list[Finding]:
+    """Return the finding that rows are predicted which no fold holds; one number for all of them only fills them up."""
+    if known.fold is None:
+        return []
+    pred = np.stack([raw.pred[rows] for rows in order])[known.fold < 0]
+    there = pred[np.isfinite(pred).all(axis=1)]
+    if len(there) < 2 or (np.ptp(there, axis=0) == 0).all():
+        return []
+    reason = f"{len(there)} rows have predictions although no fold holds them; they are left out (folds {known.told})"
+    advice = "was it made on other folds, which learn from later rows? say which: --folds"
+    return [Finding(name, "never_held", "warning", reason, advice)]
 
 
 def _stds(

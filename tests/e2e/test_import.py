@@ -433,6 +433,19 @@ def test_rows_never_held_keep_their_place(toy, mate):
 # -- without a recipe
 
 
+def test_predictions_of_rows_that_no_fold_holds_tell_of_other_folds(toy, mate):
+    """Folds cut by chance where the recipe splits by time: said to be the recipe's, nothing else gave them away."""
+    fold = mate.oof.with_columns(fold=pl.when(pl.int_range(pl.len()) < 20).then(-1).otherwise("fold"))
+
+    def checks(oof: pl.DataFrame) -> set[str]:
+        return {f["check"] for f in mate.take(oof)["audit"]}
+
+    assert "never_held" in checks(fold)
+    early = pl.col("fold") < 0
+    for filled in (pl.lit(None), pl.lit(0.0)):
+        assert "never_held" not in checks(fold.with_columns(pred=pl.when(early).then(filled).otherwise("pred")))
+
+
 def test_without_a_recipe_the_file_speaks_for_itself(toy, mate):
     card = kit.import_oof(saved(toy, mate.oof, "o.csv"), name="free", metric="rmse", test=mate.tests, root=toy.root)
     assert (card["recipe"], card["score"]) == (
