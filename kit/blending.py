@@ -165,7 +165,8 @@ class _Work:
 
 def _work(asked: Wish, lined: Lineup) -> _Work:
     v, group = rows_of(asked.home, lined.rows.first)
-    side = Panel(asked.task, lined.rows.oofs, v, group)
+    # Under a declared distribution the folder tells no other weights than its.
+    side = Panel(asked.task, lined.rows.oofs, v, group).weighed(None if "evaluate" in lined.rows.first.card else v)
     return _Work(asked, lined, side, audits.of_panel(side, asked.metric, lined))
 
 

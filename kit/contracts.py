@@ -205,7 +205,8 @@ class CodecModule(Protocol[P]):
 class Context:
     """What a stacker may know beside z, y, v. `sources`: S names.
 
-    std (S, n), NaN where a source has none; group, fold (n,) int64, fold: held where; each may be None.
+    std (S, n), NaN where a source has none; group, fold (n,) int64, fold: held where; plain (n,), what rows count by
+    the data's own weights, v being that under a declared distribution; each may be None.
     """
 
     task: Task
@@ -215,12 +216,14 @@ class Context:
     std: Floats32 | None = None
     group: Ints | None = None
     fold: Ints | None = None
+    plain: Floats | None = None
 
     def at(self, rows: Ints | Bools) -> Context:
         """Return the context of some of the rows."""
         std = None if self.std is None else self.std[:, rows]
         group, fold = (None if a is None else a[rows] for a in (self.group, self.fold))
-        return Context(self.task, self.metric, self.rng, self.sources, std, group, fold)
+        plain = None if self.plain is None else self.plain[rows]
+        return Context(self.task, self.metric, self.rng, self.sources, std, group, fold, plain)
 
 
 class Combiner(Protocol):

@@ -52,10 +52,15 @@ class Blended:
 
 
 def crossfit(
-    spec: BlendSpec, sources: Sequence[Oof], v: Floats, group: Ints | None, test_group: Ints | None = None
+    spec: BlendSpec,
+    sources: Sequence[Oof],
+    v: Floats,
+    group: Ints | None,
+    test_group: Ints | None = None,
+    plain: Floats | None = None,
 ) -> tuple[Oof, Combiner]:
     """Return the blend's OOF and the combiner fitted on all rows, which made its test predictions."""
-    made = blended(spec, Panel(spec.task, sources, v, group, test_group))
+    made = blended(spec, Panel(spec.task, sources, v, group, test_group).weighed(plain))
     return made.oof, made.full
 
 
@@ -140,7 +145,8 @@ def _context(spec: BlendSpec, panel: Panel | None = None, repeat: int | None = N
     rng, metric = stream(spec.seed, "blend"), registry.metric(spec.metric)
     if panel is None:
         return Context(spec.task, metric, rng, spec.sources)
-    return Context(spec.task, metric, rng, spec.sources, panel.stds(repeat), panel.group, panel.folds(repeat))
+    rows = panel.group, panel.folds(repeat), panel.plain
+    return Context(spec.task, metric, rng, spec.sources, panel.stds(repeat), *rows)
 
 
 def _stds(parts: Sequence[Floats32 | None]) -> Floats32 | None:

@@ -189,7 +189,7 @@ def _refitted(sides: Sequence[tuple[Origin, Ints, Ints]], spec: BlendSpec, obser
     rows = store.open(known[0][0].rows_key)
     v = store.open(known[0][1].v_key or known[0][0].rows_key).array("v")
     side = Panel(spec.task, [oofs[i] for i in sorted(oofs)], v, rows.array("group") if "group" in rows else None)
-    return side, sum(s.verb in FITS for _, plan in known for s in plan.stages)
+    return side.weighed(rows.array("v")), sum(s.verb in FITS for _, plan in known for s in plan.stages)
 
 
 def _carry_out(plan: Plan, opened: Opened, observer: Observer) -> None:

@@ -24,9 +24,15 @@ class Panel:
     ) -> None:
         self.task, self.sources, self.v = task, tuple(sources), v
         self.group, self.test_group = group, test_group
+        self.plain: Floats | None = None
         self.fold, self.y = sources[0].fold, sources[0].y
         self._grams: dict[tuple[int, Space], Grams] = {}
         self._spread: dict[Space, Floats] = {}
+
+    def weighed(self, plain: Floats | None) -> Panel:
+        """Return the panel itself, told what rows (n,) count by the data's own weights; None = nobody knows."""
+        self.plain = plain
+        return self
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -38,7 +44,8 @@ class Panel:
 
     def of(self, members: Ints) -> Panel:
         """Return the panel of some of the sources; sums that are there are taken along."""
-        part = Panel(self.task, [self.sources[s] for s in members], self.v, self.group, self.test_group)
+        sources = [self.sources[s] for s in members]
+        part = Panel(self.task, sources, self.v, self.group, self.test_group).weighed(self.plain)
         part._grams = {key: grams.of(members) for key, grams in self._grams.items()}
         part._spread = {key: spread[np.ix_(members, members)] for key, spread in self._spread.items()}
         return part
@@ -56,7 +63,8 @@ class Panel:
             for s in self.sources
         ]
         group = None if self.group is None else self.group[rows]
-        return Panel(self.task, sources, self.v[rows], group, self.test_group)
+        plain = None if self.plain is None else self.plain[rows]
+        return Panel(self.task, sources, self.v[rows], group, self.test_group).weighed(plain)
 
     def folds(self, repeat: int | None) -> Ints:
         """Return (n,) the fold of each row, -1 = not scored. Averaged repeats have the folds of the first."""

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from kit.canon import fingerprint
-from kit.errors import RecipeError, nearest
+from kit.errors import DataError, RecipeError, nearest
 from kit.judging import Metric
 from kit.params import Params
+from kit.types import Floats, Pred, Task
 
 KINDS = {
     "models": "learner",
@@ -189,7 +190,14 @@ def learns(stacker: str) -> bool:
 
 
 def metric(name: str) -> Metric:
-    """Return the metric of that name, ready for use."""
+    """Return the metric of that name, ready for use. Its score of rows none of which counts is a DataError."""
     module = load("metrics", name)
     decide, tally = getattr(module, "decide", None), getattr(module, "tally", None)
-    return Metric(name, module.BETTER, module.WANTS, module.score, decide, tally)
+
+    def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+        if not (v > 0).any():
+            rule, advice = f"{name} needs a row that counts", "give a row of each fold a weight above 0"
+            raise DataError(rule, got=f"{len(v)} rows, none of a weight above 0", next=advice)
+        return float(module.score(task, y, pred, v))
+
+    return Metric(name, module.BETTER, module.WANTS, score, decide, tally)

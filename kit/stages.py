@@ -160,7 +160,7 @@ def _blend(stage: Stage, store: Store) -> None:
     began = time.perf_counter()
     sources = [load_oof(store.open(key)) for key in made["sources"]]
     group, test_group, keys = _key(stage, store, facts)
-    oof, full = crossfit(spec, sources, scoring_weights(stage, store), group, test_group)
+    oof, full = crossfit(spec, sources, scoring_weights(stage, store), group, test_group, facts.array("v"))
     oof = replace(oof, transductive=oof.transductive or made.get("transductive", False))
     weights = None if full.weights is None else _plain(full.weights)
     about = {"weights": weights, "seconds": time.perf_counter() - began}

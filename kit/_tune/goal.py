@@ -39,7 +39,7 @@ class Blending:
 class Goal:
     """The score of a trial. `chain`: the blends whose last one is scored; none = the model itself.
 
-    Shape: y, v (n,); group (n,) or None.
+    Shape: y, v (n,); group (n,) or None; plain (n,), v without a declared distribution.
     """
 
     metric: Metric
@@ -49,6 +49,7 @@ class Goal:
     v: Floats
     group: Ints | None
     seed: int
+    plain: Floats | None = None
     chain: tuple[Blending, ...] = ()
     pool: Mapping[str, Oof] | None = None
 
@@ -122,7 +123,7 @@ class Goal:
         end = candidate
         for step in self.chain:
             sources = [made[key] if key in made else self._cut(key, candidate, repeats) for key in step.sources]
-            end, _ = crossfit(step.spec, sources, self.v, self.group)
+            end, _ = crossfit(step.spec, sources, self.v, self.group, plain=self.plain)
             made[step.key] = end
         return end
 
@@ -151,6 +152,7 @@ def goal_of(spec: Mapping[str, Any], store: Store) -> Goal:
         store.open(spec["v"] or spec["rows"]).array("v"),
         rows.array("group") if "group" in rows else None,
         int(spec["seed"]),
+        rows.array("v"),
         tuple(steps),
         pool,
     )

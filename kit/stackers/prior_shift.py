@@ -37,8 +37,8 @@ class Params(Base):
     """Parameters of the shift. A source without std gets one for all rows, its root mean square error."""
 
     was: Literal["rows", "uniform"] | Density = "rows"
-    """The distribution of y the source was made for: that of the training rows; every value alike (weights, or a model
-    told so); or {edges, shares}."""
+    """The distribution of y the source was made for: that of the training rows by their weights; every value alike (a
+    weighting, or a model told so); or {edges, shares}."""
 
     to: Literal["declared", "uniform"] | Density = "declared"
     """The distribution to predict for: the one that `evaluate` declares; every value alike; or {edges, shares}."""
@@ -95,7 +95,7 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Shif
     own = np.array([y.min(), y.max()]) if found is None else found
     low = min(float(own[0]), *(d.edges[0] for d in given), float(own[-1]))
     high = max(float(own[-1]), *(d.edges[-1] for d in given), low + 1e-9)
-    grid, counted = tilt.grid(low, high), (v > 0).astype(np.float64)
+    grid, counted = tilt.grid(low, high), np.where(v > 0, 1.0 if ctx.plain is None else ctx.plain, 0.0)
     edges = _edges(y, low, high, own[1:-1] if len(own) > 2 else np.linspace(low, high, params.bins + 1)[1:-1])
     place = np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2)
     rows, declared = (np.bincount(place, w, len(edges) - 1) / w.sum() for w in (counted, v))

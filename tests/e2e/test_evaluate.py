@@ -244,3 +244,20 @@ def test_a_step_that_a_fold_has_no_row_of_is_no_bin_there(toy):
     toy.run("--only", "b", "--only", "match")
     about = toy.card("b")["evaluate"]
     assert about["bins"][-1] == "5.5 .. 6.5" and len(about["bins"]) == len(about["test_shares"])
+
+
+def test_weights_of_the_rows_alone_shift_nothing(toy):
+    """A model of weighted rows was made for what they look like by their weights: prior_shift leaves it where it is."""
+    train = pl.read_csv(toy.folder / "train.csv")
+    heavy = pl.when(pl.col("y") > pl.col("y").median()).then(20.0).otherwise(1.0)
+    train.with_columns(w=heavy).write_csv(toy.folder / "train.csv")
+    for evaluated, moves in (("", False), ("evaluate: uniform\n", True)):
+        toy.write(
+            "data: {train: train.csv, test: test.csv, id: id, target: y, weight: w}\nmetric: rmse\n"
+            + evaluated
+            + "models: {a: {use: sklearn, params: {estimator: Ridge}}}\n"
+            "blend: {moved: {use: prior_shift, from: a, bins: 4}}\n"
+        )
+        toy.run()
+        before, after = (toy.oof(name, "test")["pred"].to_numpy() for name in ("a", "moved"))
+        assert (np.abs(after - before).mean() > 0.1 * before.std()) == moves

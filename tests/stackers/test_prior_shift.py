@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,22 @@ def test_nothing_moves_where_nothing_shifts() -> None:
     x, _ = even(2)
     now = shifted(skewed(1), x, 0.15)
     np.testing.assert_allclose(now, posterior(x, 0.15)[0], atol=0.02)
+
+
+def test_what_the_source_was_made_for_goes_by_the_weights_of_the_rows() -> None:
+    """Rows weighed so that they look even, a source that learnt from them so: it is right as it is, and moved down
+    where it is declared that test is as the rows are without their weights."""
+    (x, y), (new, _) = skewed(1), even(2)
+    w, told = declared(y), posterior(new, 0.7)
+    mean, std = posterior(x, 0.7)
+
+    def moved(v: np.ndarray) -> np.ndarray:
+        ctx = replace(context(std), plain=w)
+        made = prior_shift.fit(prior_shift.Params(), ctx, mean[None, :, None].astype(np.float32), y, v)
+        return made(told[0][None, :, None].astype(np.float32), context(told[1])).mean[:, 0]
+
+    np.testing.assert_allclose(moved(w), told[0], atol=0.15)
+    np.testing.assert_allclose(moved(np.ones(N)), posterior(new, 0.15)[0], atol=0.5)
 
 
 @pytest.mark.parametrize("to", ["declared", "uniform", {"edges": [0, 7, 10], "shares": [0.7, 0.3]}])
