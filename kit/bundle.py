@@ -42,14 +42,34 @@ def write(scene: Scene, name: str, folder: Path) -> None:
     """Write the bundle of a model or blend to `folder`/models; its parts must all be in the store."""
     target = folder / "models"
     target.mkdir()
-    entry, key, y = scene.entry(name), scene.plan.oofs[name], scene.store.open(scene.facts.rows_key).array("y")
-    about = {
+    stage, entry = scene.plan.of(scene.plan.oofs[name]), scene.entry(name)
+    made = _model(scene, entry, stage, target) if isinstance(entry, Model) else _blend(scene, entry.name, stage, target)
+    _write(target, {**_about(scene, name), **made})
+
+
+def carry(scene: Scene, name: str, old: Path, folder: Path) -> None:
+    """Copy the bundle of an older folder of the same result; what it says of the recipe is what that says now."""
+    shutil.copytree(old / "models", folder / "models")
+    about = json.loads((folder / "models" / "replay.json").read_text("utf-8"))
+    entry, stage = scene.entry(name), scene.plan.of(scene.plan.oofs[name])
+    named = _names(scene, entry, stage) if isinstance(entry, Model) else {"sources": _sources(scene, stage)}
+    _write(folder / "models", {**about, **_about(scene, name), **named})
+
+
+def _write(target: Path, about: Mapping[str, Any]) -> None:
+    (target / "replay.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _about(scene: Scene, name: str) -> dict[str, Any]:
+    """Return what is to be known of the recipe where new rows are predicted."""
+    y = scene.store.open(scene.facts.rows_key).array("y")
+    return {
         "format": FORMAT,
         "recipe": scene.recipe.name,
         "name": name,
-        "key": key,
+        "key": scene.plan.oofs[name],
         "submit": scene.recipe.submit,
-        "source_keys": {source: scene.plan.oofs[source] for source in entry.needs},
+        "source_keys": {source: scene.plan.oofs[source] for source in scene.entry(name).needs},
         "task": task_dict(scene.facts.task),
         "y_range": [float(y.min()), float(y.max())],
         "id": scene.recipe.data.id,
@@ -61,11 +81,6 @@ def write(scene: Scene, name: str, folder: Path) -> None:
         "metric": registry.keyed("metrics", scene.recipe.metric),
         "layout": scene.facts.sample.as_dict(),
     }
-    stage = scene.plan.of(key)
-    about |= (
-        _model(scene, entry, stage, target) if isinstance(entry, Model) else _blend(scene, entry.name, stage, target)
-    )
-    (target / "replay.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _id_is_text(scene: Scene) -> bool:
@@ -84,13 +99,13 @@ def _blend(scene: Scene, name: str, stage: Stage, target: Path) -> dict[str, Any
         "kind": "blend",
         "stacker": spec,
         "seed": stage.ingredients["seed"],
-        "sources": _names(scene, stage),
+        "sources": _sources(scene, stage),
         "columns": _columns(scene, sorted(stage.ingredients.get("x", {})), target),
         **files,
     }
 
 
-def _names(scene: Scene, stage: Stage) -> list[str]:
+def _sources(scene: Scene, stage: Stage) -> list[str]:
     by_key = {key: name for name, key in scene.plan.oofs.items()}
     return [by_key[key] for key in stage.ingredients["sources"]]
 
@@ -101,8 +116,8 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
     refits = {f"refit-seed{s}": key for s, key in enumerate(stage.ingredients["refits"])}
     for part, key in {**fits, **refits}.items():
         _copy(scene, key, "model", target / part)
-    sources = {alias_of(scene.plan.oofs[name]): name for name in model.needs}
-    computed = _computed(scene, first, sources)
+    named = _names(scene, model, stage)
+    computed = named["computed"]
     for alias in computed:
         _copy(scene, scene.plan.of(computed[alias]["key"]).key, "learnt", target / "columns" / alias)
     columns = {*first.ingredients["x"], *(c for made in computed.values() for c in made["x"])}
@@ -114,11 +129,17 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
         "seeds": model.seeds,
         "refit": bool(refits),
         "columns": _columns(scene, sorted(columns), target),
-        "computed": computed,
-        "sources": sources,
+        **named,
         "over": adds(model),
         "own": _own(first.local["files"], target),
     }
+
+
+def _names(scene: Scene, model: Model, stage: Stage) -> dict[str, Any]:
+    """Return what a model reads beside columns of the data, by its names in the recipe."""
+    sources = {alias_of(scene.plan.oofs[name]): name for name in model.needs}
+    first = scene.plan.of(stage.ingredients["fits"][0][0])
+    return {"computed": _computed(scene, first, sources), "sources": sources}
 
 
 def _computed(scene: Scene, fit: Stage, sources: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from kit.errors import writing
 from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
+
+log = logging.getLogger("kit")
 
 
 def publish(scene: Scene, name: str) -> dict[str, Any]:
@@ -42,9 +44,18 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
         card = card_of(scene, name, key, mark)
         with scene.store.scratch() as temp:
             _write(scene, name, temp, card)
-            if same and not bundle.keeps(scene) and (target / "models").is_dir():
-                shutil.copytree(target / "models", temp / "models")  # they were kept by an earlier run
+            if not bundle.keeps(scene) and old is not None and old.get("key") == key:
+                _carry(scene, name, old, temp)
             return oofdir.replace(target, temp, old)
+
+
+def _carry(scene: Scene, name: str, old: Mapping[str, Any], folder: Path) -> None:
+    """Take along the models of the same result that an earlier run kept; damaged ones stay behind."""
+    target = scene.folder / name
+    if bundle.stands(target, old):
+        bundle.carry(scene, name, target, folder)
+    elif (target / "models").is_dir():
+        log.warning("the kept models of %s are damaged and left out; --keep-models makes them again", name)
 
 
 def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> None:

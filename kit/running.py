@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kit import devices, planning, registry, scores
+from kit import devices, oofdir, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
 from kit.given import Source, hand_over
 from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
@@ -22,6 +23,14 @@ from kit.workers import Workers
 
 CELLS_FOR_THREADS = 5_000_000
 """Cells of a table from which a second thread per fit pays; below, threads wait for each other more than they work."""
+
+
+KEPT = (
+    "the kept models of %s are those of former results and go to the history with them: kit predict has none until "
+    "this recipe is run with --keep-models"
+)
+
+log = logging.getLogger("kit")
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     refuse_namesake(opened)
     opened = _mended(opened, reopen, only)
     remember(opened)
+    _tell_of_kept(opened)
     watcher = _Scored(observer or Observer(), opened)
     outcome, final = _carry_out(opened, selected(only), jobs, _clock(opened, deadline, time_limit), watcher)
     scene = Scene(
@@ -90,6 +100,17 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     path_of = submit(scene, cards) if source in cards else None
     remember(opened, final)
     return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
+
+
+def _tell_of_kept(opened: Opened) -> None:
+    """Say, before anything is fitted, which results with kept models this run replaces by such without."""
+    if any(stage.needs for stage in opened.plan.stages):
+        return
+    folder = opened.root / "oof" / opened.recipe.name
+    models = [n for n in opened.plan.oofs if (folder / n / "models").is_dir()]
+    old = {n: (oofdir.read_card(folder / n) or {}).get("key") for n in models}
+    if changed := [n for n in models if old[n] != opened.plan.oofs[n]]:
+        log.warning(KEPT, ", ".join(changed))
 
 
 class _Scored(Observer):

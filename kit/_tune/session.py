@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from filelock import FileLock
 from kit import devices, planning, registry, stages, tuned
 from kit._tune import page, studies
 from kit._tune.goal import goal_of
+from kit._tune.keeping import record, record_waiting
 from kit._tune.otherfolds import inside, of_seed
 from kit._tune.project import Project, needed
 from kit._tune.storages import Place
@@ -21,7 +23,7 @@ from kit._tune.summary import Summary, problems, pruned_by, summarise
 from kit._tune.supervising import TuneObserver, Watched, supervise
 from kit.engine import Clock, Observer, Outcome, execute
 from kit.errors import FitError
-from kit.opening import Opened, write_record
+from kit.opening import Opened
 from kit.planning import Plan
 from kit.search import own_name, with_values
 from kit.stage import Stage
@@ -31,6 +33,8 @@ from kit.workers import Workers
 
 if TYPE_CHECKING:
     from optuna import Study
+
+log = logging.getLogger("kit")
 
 RESERVE_SECONDS, BUSIEST = 3.0, 8.0
 """What of a time limit is kept for the end (importances, page, file) on an idle machine; on a busy one, of which
@@ -188,6 +192,7 @@ class Session:
         finally:
             self.observer.end()
             shutil.rmtree(temp, ignore_errors=True)
+            record_waiting(project, job, study)
         summary = summarise(study, goal_of(job.goal, store), job.better)
         return Found(project, study, place.name, place.shown, summary)
 
@@ -274,7 +279,11 @@ class Session:
         if nested is not None:
             facts["nested score"] = nested
         facts["best params"] = dict(summary.settings)
-        return str(path) if page.write(path, found.study, found.name, facts) else None
+        try:
+            return str(path) if page.write(path, found.study, found.name, facts) else None
+        except OSError as error:  # the study and the tuned file are there
+            log.warning("the page of %s cannot be written: %s", found.name, error.strerror or error)
+            return None
 
 
 def _fixed(project: Project) -> dict[str, Any]:
@@ -286,9 +295,3 @@ def _of_first_seed(plan: Plan, model: str) -> list[Stage]:
     return [
         s for s in plan.stages if s.verb == "fit" and s.local.get("model") == model and s.ingredients["seed_index"] == 0
     ]
-
-
-def record(project: Project, plan: Plan) -> None:
-    """Keep the fits of a tuned model from `kit gc` until `kit run` has used them."""
-    keep = {"keep": sorted(s.key for s in plan.stages)}
-    write_record(project.opened.store, f"_tuned.{project.recipe.name}.{project.model.name}", keep)
