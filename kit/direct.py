@@ -1,7 +1,8 @@
-"""Long files that go to the disk past the cache in which the system keeps what is written, where it lets them.
+"""Long files, written past the cache in which the system keeps what is written, where that costs much.
 
-In that cache every byte gets memory first, and fresh memory may be dear: in a virtual machine 480 MB took 1.2 s of CPU,
-past the cache 0.2 s.
+In the cache every byte gets memory first, and fresh memory may be dear: in a virtual machine that hands free memory
+back to its host 480 MB took 1.2 s of CPU through the cache, 0.2 s past it, and 0.1 s through it where memory was not
+fresh.
 """
 
 from __future__ import annotations
@@ -12,28 +13,43 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 ROOM = 1 << 20
 """Bytes that are handed over at once."""
 
 BLOCK = 1 << 12
-"""Without the cache only whole blocks can be written."""
+"""Past the cache only whole blocks can be written."""
 
-PATIENCE = ROOM / 250e6
-"""Seconds after which a disk is too slow to be waited for."""
+DEAR = ROOM / 1e9
+"""Seconds of CPU from which on the cache is dear."""
+
+SLOW = ROOM / 250e6
+"""Seconds from which on the disk is too slow to be waited for."""
+
+_FREE: list[memoryview[int]] = []
+"""Buffers of files that are finished, for the next ones."""
+
+
+class Way:
+    """How files go to a disk: through the cache until that is dear, then past it unless the disk is slow or refuses."""
+
+    def __init__(self) -> None:
+        self.dear, self.able = False, hasattr(os, "O_DIRECT")
+
+    @property
+    def direct(self) -> bool:
+        """Whether the next bytes go past the cache."""
+        return self.dear and self.able
 
 
 class DirectFile:
-    """A new file that takes what is written to it past the cache, in pieces that begin at a page as they have to.
+    """A new file. What goes past the cache is gathered in a buffer first, for it has to begin at a page."""
 
-    Where the system refuses a piece, or the disk is slow, the rest of the file goes through the cache.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number, self._direct = number, True
-        self._room, self._held, self._size = memoryview(mmap.mmap(-1, ROOM)), 0, 0
+    def __init__(self, file: FileIO, room: memoryview[int], way: Way) -> None:
+        self._file, self._room, self._way = file, room, way
+        self._direct, self._size = False, 0
 
     def tell(self) -> int:
         """Return how many bytes were written."""
@@ -42,67 +58,67 @@ class DirectFile:
     def write(self, part: bytes | memoryview[int]) -> None:
         """Write bytes to the end."""
         left = memoryview(part)
-        self._size += len(left)
         while left:
-            n = min(len(left), ROOM - self._held)
-            self._room[self._held : self._held + n] = left[:n]
-            self._held, left = self._held + n, left[n:]
-            if self._held == ROOM:
-                self._hand_over(0, ROOM)
-                self._held = 0
+            at = self._size % ROOM
+            if not at:
+                self._direct = self._way.direct
+            piece, left = left[: ROOM - at], left[ROOM - at :]
+            self._size += len(piece)
+            if not self._direct:
+                self._through_cache(piece)
+                continue
+            self._room[at : at + len(piece)] = piece
+            if at + len(piece) == ROOM:
+                self._past_cache(self._room)
 
     def finish(self) -> None:
         """Write what is still held; after it nothing else can be written."""
-        whole = self._held // BLOCK * BLOCK
-        self._hand_over(0, whole)
-        self._use_cache()
-        self._hand_over(whole, self._held)
+        if self._direct and (held := self._size % ROOM):
+            whole = held // BLOCK * BLOCK
+            self._past_cache(self._room[:whole])
+            self._through_cache(self._room[whole:held])
 
-    def _hand_over(self, start: int, end: int) -> None:
-        while start < end:
-            begun = time.perf_counter()
-            try:
-                start += os.write(self._number, self._room[start:end])
-            except OSError as error:
-                if error.errno != errno.EINVAL or not self._direct:
-                    raise
-                self._use_cache()
-            if time.perf_counter() - begun > PATIENCE:
-                self._use_cache()
+    def _through_cache(self, piece: memoryview[int]) -> None:
+        begun, size = time.thread_time(), len(piece)
+        while piece:
+            piece = piece[self._file.write(piece) :]
+        self._way.dear |= size == ROOM and time.thread_time() - begun > DEAR
 
-    def _use_cache(self) -> None:
-        import fcntl  # not where there is no O_DIRECT either
+    def _past_cache(self, piece: memoryview[int]) -> None:
+        begun = time.perf_counter()
+        try:
+            _turn(self._file, on=True)
+            while piece:
+                piece = piece[self._file.write(piece) :]
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self._way.able = False
+        self._way.able &= time.perf_counter() - begun < SLOW
+        _turn(self._file, on=False)
+        self._through_cache(piece)
 
-        if self._direct:
-            flags = fcntl.fcntl(self._number, fcntl.F_GETFL)
-            fcntl.fcntl(self._number, fcntl.F_SETFL, flags & ~os.O_DIRECT)
-            self._direct = False
+
+def _turn(file: FileIO, *, on: bool) -> None:
+    """Let what is written to the file from now on go past the cache, or not."""
+    import fcntl  # not there where there is no O_DIRECT
+
+    flags = fcntl.fcntl(file, fcntl.F_GETFL)
+    fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
 
 
 @contextmanager
-def create(path: Path) -> Iterator[DirectFile | IO[bytes]]:
-    """Give a new file, a usual one where the system or the disk knows no other.
+def create(path: Path, way: Way) -> Iterator[DirectFile]:
+    """Give a new file.
 
     Raises:
         OSError: it cannot be written.
     """
-    number = _opened(path)
-    if number is None:
-        with path.open("wb") as usual:
-            yield usual
-        return
+    room = _FREE.pop() if _FREE else memoryview(mmap.mmap(-1, ROOM))
     try:
-        file = DirectFile(number)
-        yield file
-        file.finish()
+        with path.open("wb", buffering=0) as raw:
+            file = DirectFile(raw, room, way)
+            yield file
+            file.finish()
     finally:
-        os.close(number)
-
-
-def _opened(path: Path) -> int | None:
-    """Return the number of a new file that takes whole blocks only, None where there is none to be had."""
-    flag = getattr(os, "O_DIRECT", 0)
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | flag, 0o666) if flag else None
-    except OSError:  # of another reason the usual way tells
-        return None
+        _FREE.append(room)

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from kit import devices, direct
 from kit.canon import digest_file, digest_object
-from kit.direct import DirectFile
+from kit.direct import DirectFile, Way
 from kit.types import Array
 
 Entry = Mapping[str, Any]
@@ -33,7 +33,7 @@ MANY_BYTES = 1 << 24
 """More bytes than this are written by several threads."""
 
 HUGE_BYTES = 1 << 28
-"""More bytes than this go past the system's cache: less is soon read again, and from there."""
+"""More bytes than this may go past the system's cache: less is soon read again, and from there."""
 
 _ALIGNED = 64
 """Values in a file of several begin at multiples of this, as numpy's do behind a header."""
@@ -66,10 +66,11 @@ def write_all(temp: Path, files: Mapping[str, Value]) -> dict[str, Entry]:
             entries |= {key: {"file": PACK, **_append(file, value)} for key, value in short.items()}
     size, numbered = sum(map(_size, long.values())), list(enumerate(long.values()))
     if size <= MANY_BYTES:
-        written = [_write(temp, *item, huge=False) for item in numbered]
+        written = [_write(temp, None, *item) for item in numbered]
     else:
+        way = Way() if size > HUGE_BYTES else None
         with ThreadPoolExecutor(devices.cores()) as pool:
-            written = list(pool.map(lambda item: _write(temp, *item, huge=size > HUGE_BYTES), numbered))
+            written = list(pool.map(lambda item: _write(temp, way, *item), numbered))
     entries |= zip(long, written, strict=True)
     return {name: entries[id(value)] for name, value in files.items()}
 
@@ -151,10 +152,10 @@ def _size(value: Value) -> int:
     return len(value) if isinstance(value, bytes) else value.nbytes
 
 
-def _write(temp: Path, number: int, value: Value, *, huge: bool) -> Entry:
-    """Write a value to a file of its own and return its entry; `huge`: it is one of very many bytes."""
+def _write(temp: Path, way: Way | None, number: int, value: Value) -> Entry:
+    """Write a value to a file of its own and return its entry; `way`: how files of very many bytes are written."""
     name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
-    with direct.create(temp / name) if huge else (temp / name).open("wb") as file:
+    with direct.create(temp / name, way) if way else (temp / name).open("wb") as file:
         written = _append(file, value)
     return {"file": name, "size": written["size"], "blake3": written["blake3"]}
 

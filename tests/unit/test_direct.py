@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from kit import direct, objectfiles
-from kit.direct import BLOCK, ROOM, DirectFile
+from kit.direct import BLOCK, ROOM, DirectFile, Way
 from kit.errors import FitError
 from kit.store import Store
 
@@ -19,107 +21,167 @@ needs_direct = pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="the syste
 KEY = "ab" * 32
 BYTES = np.random.default_rng(0).integers(0, 256, 3 * ROOM, dtype=np.uint8).tobytes()
 BORDERS = (0, 1, BLOCK - 1, BLOCK, BLOCK + 1, ROOM - 1, ROOM, ROOM + 1, ROOM + BLOCK, 2 * ROOM, 3 * ROOM - 7)
+WHOLE = 2 * ROOM + 3 * BLOCK
+SIZE = WHOLE + 5
+ALWAYS, NEVER = -1.0, 1e9
 
 
-def put(path: Path, size: int, first: int = 128) -> type:
-    """Write so many bytes, the first ones by themselves as a header is; return what file took them."""
-    with direct.create(path) as file:
-        file.write(BYTES[:first][:size])
-        file.write(memoryview(BYTES)[first:size])
-        assert file.tell() == size
-    return type(file)
+class Disk(FileIO):
+    """A file on a disk that does something else at one of the writes to it."""
 
+    at, does = -1, len
 
-class Writes:
-    """Stands for os.write: notes the sizes, and refuses one of the writes."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, refused: int = -1, number: int = errno.EINVAL) -> None:
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "wb")
         self.sizes: list[int] = []
-        self._refused, self._number, self._write = refused, number, os.write
-        monkeypatch.setattr(os, "write", self)
 
-    def __call__(self, number: int, part: memoryview) -> int:
+    def write(self, part: Any) -> int:
         self.sizes.append(len(part))
-        if len(self.sizes) - 1 == self._refused:
-            raise OSError(self._number, os.strerror(self._number))
-        return self._write(number, part)
+        return super().write(part[: self.does(part)] if len(self.sizes) - 1 == self.at else part)
 
 
-@pytest.mark.parametrize("patience", [-1.0, 1e9])
+def refusing(number: int) -> Callable[[bytes], int]:
+    def refuse(_: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+def fill(file: DirectFile, size: int) -> None:
+    """Write so many bytes, the first ones by themselves as a header is."""
+    file.write(BYTES[:128][:size])
+    file.write(memoryview(BYTES)[128:size])
+    assert file.tell() == size
+
+
+def dear() -> Way:
+    way = Way()
+    way.dear = True
+    return way
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    monkeypatch.setattr(direct, "SLOW", NEVER)
+
+
+@pytest.mark.parametrize("way", [Way, dear])
+@pytest.mark.parametrize("cache", [ALWAYS, NEVER])
+@pytest.mark.parametrize("disk", [ALWAYS, NEVER])
 @pytest.mark.parametrize("size", BORDERS)
-def test_every_size_is_written_whole(tmp_path, monkeypatch, size, patience):
-    monkeypatch.setattr(direct, "PATIENCE", patience)
-    put(tmp_path / "a", size)
+def test_every_size_is_written_whole(tmp_path, monkeypatch, way, cache, disk, size):
+    monkeypatch.setattr(direct, "DEAR", cache)
+    monkeypatch.setattr(direct, "SLOW", disk)
+    with direct.create(tmp_path / "a", way()) as file:
+        fill(file, size)
     assert (tmp_path / "a").read_bytes() == BYTES[:size]
 
 
+@pytest.fixture
+def turns(monkeypatch):
+    """What goes past the cache: from where to where."""
+    made: list[list[int]] = []
+    turn = direct._turn
+
+    def noted(file: FileIO, *, on: bool) -> None:
+        turn(file, on=on)
+        made.append([file.tell()]) if on else made[-1].append(file.tell())
+
+    monkeypatch.setattr(direct, "_turn", noted)
+    return made
+
+
 @needs_direct
-def test_whole_blocks_go_past_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(direct, "PATIENCE", 1e9)
-    used: list[int] = []
-    cached = DirectFile._use_cache
-
-    def noted(self: DirectFile) -> None:
-        used.append(len(writes.sizes))
-        cached(self)
-
-    monkeypatch.setattr(DirectFile, "_use_cache", noted)
-    writes = Writes(monkeypatch)
-    if put(tmp_path / "a", 2 * ROOM + 3 * BLOCK + 5) is not DirectFile:
+def test_whole_blocks_go_past_a_cache_that_is_dear(tmp_path, turns):
+    way = dear()
+    with direct.create(tmp_path / "a", way) as file:
+        fill(file, SIZE)
+    if not way.able:
         pytest.skip("this disk takes no such files")
-    assert writes.sizes == [ROOM, ROOM, 3 * BLOCK, 5]
-    assert used == [3]
+    assert turns == [[0, ROOM], [ROOM, 2 * ROOM], [2 * ROOM, WHOLE]]
 
 
 @needs_direct
-@pytest.mark.parametrize("refused", range(3))
-def test_a_piece_that_is_refused_goes_through_the_cache(tmp_path, monkeypatch, refused):
-    monkeypatch.setattr(direct, "PATIENCE", 1e9)
-    size = 2 * ROOM + 3 * BLOCK + 5
-    writes = Writes(monkeypatch, refused)
-    put(tmp_path / "a", size)
-    assert (tmp_path / "a").read_bytes() == BYTES[:size]
-    assert sum(writes.sizes) == size + writes.sizes[refused]
+def test_the_cache_is_used_until_it_is_dear_and_for_all_of_a_slow_disk(tmp_path, turns, monkeypatch):
+    monkeypatch.setattr(direct, "DEAR", NEVER)
+    with direct.create(tmp_path / "a", Way()) as file:
+        fill(file, 3 * ROOM)
+    assert turns == []
+    monkeypatch.setattr(direct, "DEAR", ALWAYS)
+    way = Way()
+    with direct.create(tmp_path / "b", way) as file:
+        file.write(BYTES[:ROOM])  # in one piece: a shorter one tells nothing of the cache
+        file.write(BYTES[ROOM:])
+    if not way.able:
+        pytest.skip("this disk takes no such files")
+    assert turns == [[ROOM, 2 * ROOM], [2 * ROOM, 3 * ROOM]]
+    turns.clear()
+    monkeypatch.setattr(direct, "SLOW", ALWAYS)
+    for name in "cd":
+        with direct.create(tmp_path / name, way) as file:
+            fill(file, 3 * ROOM)
+    assert turns == [[0, ROOM]], "it is not tried again"
 
 
-@needs_direct
-def test_a_piece_of_which_the_disk_takes_a_part_is_continued(tmp_path, monkeypatch):
-    write, size = os.write, ROOM + 5
-    monkeypatch.setattr(os, "write", lambda number, part: write(number, part[: max(1, len(part) // 2)]))
-    put(tmp_path / "a", size)
-    assert (tmp_path / "a").read_bytes() == BYTES[:size]
+@pytest.mark.parametrize("where", ["turn", 0, 1, 2])
+def test_what_is_refused_past_the_cache_goes_through_it(tmp_path, monkeypatch, where):
+    way, disk = dear(), Disk(tmp_path / "a")
+    if where == "turn":
+        monkeypatch.setattr(direct, "_turn", lambda file, on: refusing(errno.EINVAL)(b"") if on else None)
+    else:
+        monkeypatch.setattr(direct, "_turn", lambda file, on: None)
+        disk.at, disk.does = where, refusing(errno.EINVAL)
+    with disk:
+        file = DirectFile(disk, memoryview(bytearray(ROOM)), way)
+        fill(file, SIZE)
+        file.finish()
+    assert (tmp_path / "a").read_bytes() == BYTES[:SIZE]
+    assert not way.able
 
 
-def test_a_system_or_disk_that_has_no_such_files_gives_a_usual_one(tmp_path, monkeypatch):
-    opened = os.open
+@pytest.mark.parametrize("way", [Way, dear])
+@pytest.mark.parametrize("at", range(4))
+def test_what_a_disk_takes_in_parts_is_continued(tmp_path, monkeypatch, way, at):
+    monkeypatch.setattr(direct, "_turn", lambda file, on: None)
+    disk = Disk(tmp_path / "a")
+    disk.at, disk.does = at, lambda part: len(part) // 2
+    with disk:
+        file = DirectFile(disk, memoryview(bytearray(ROOM)), way())
+        fill(file, SIZE)
+        file.finish()
+    assert (tmp_path / "a").read_bytes() == BYTES[:SIZE]
 
-    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if flags & getattr(os, "O_DIRECT", 0):
-            raise OSError(errno.EINVAL, "Invalid argument")
-        return opened(path, flags, *more, **named)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", refusing)
-        assert put(tmp_path / "a", ROOM + 1) is not DirectFile
+@pytest.mark.parametrize("way", [Way, dear])
+@pytest.mark.parametrize("at", range(4))
+def test_a_full_disk_is_the_usual_error(tmp_path, monkeypatch, way, at):
+    monkeypatch.setattr(direct, "_turn", lambda file, on: None)
+    disk = Disk(tmp_path / "a")
+    disk.at, disk.does = at, refusing(errno.ENOSPC)
+    file = DirectFile(disk, memoryview(bytearray(ROOM)), way())
+    with disk, pytest.raises(OSError, match="No space left on device"):
+        fill(file, SIZE)
+        file.finish()
+
+
+def test_a_system_without_such_files_uses_the_cache(tmp_path, monkeypatch, turns):
     monkeypatch.delattr(os, "O_DIRECT", raising=False)
-    assert put(tmp_path / "b", ROOM + 1) is not DirectFile
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == BYTES[: ROOM + 1]
+    with direct.create(tmp_path / "a", dear()) as file:
+        fill(file, SIZE)
+    assert (tmp_path / "a").read_bytes() == BYTES[:SIZE]
+    assert turns == []
 
 
-def test_a_folder_that_is_not_there_is_the_usual_error(tmp_path):
-    with pytest.raises(FileNotFoundError), direct.create(tmp_path / "none" / "a"):
-        pass
+def arrays() -> dict[str, Any]:
+    x = np.frombuffer(BYTES, np.float32)
+    return {"x": x, "columns": np.asfortranarray(x.reshape(3, -1)), "text": BYTES[: ROOM + 9], "short": x[:7]}
 
 
 @pytest.fixture
 def all_huge(monkeypatch):
     monkeypatch.setattr(objectfiles, "MANY_BYTES", 0)
     monkeypatch.setattr(objectfiles, "HUGE_BYTES", 0)
-
-
-def arrays() -> dict[str, Any]:
-    x = np.frombuffer(BYTES, np.float32)
-    return {"x": x, "columns": np.asfortranarray(x.reshape(3, -1)), "text": BYTES[: ROOM + 9], "short": x[:7]}
+    monkeypatch.setattr(objectfiles, "Way", dear)
 
 
 def test_an_object_past_the_cache_is_what_it_is_through_it(tmp_path, all_huge, monkeypatch):
@@ -133,10 +195,9 @@ def test_an_object_past_the_cache_is_what_it_is_through_it(tmp_path, all_huge, m
 
 
 @needs_direct
-@pytest.mark.parametrize("at", range(4))
-def test_a_disk_that_gets_full_is_one_error_and_leaves_nothing(tmp_path, all_huge, monkeypatch, at):
+def test_an_object_for_which_the_disk_is_too_full_is_not_there(tmp_path, all_huge, monkeypatch):
     store = Store(tmp_path)
-    Writes(monkeypatch, at, errno.ENOSPC)
+    monkeypatch.setattr(direct, "_turn", lambda file, on: refusing(errno.ENOSPC)(b""))
     with pytest.raises(FitError, match="a result could not be written") as told:
         store.commit(KEY, arrays(), {}, {})
     assert "No space left on device" in str(told.value)
