@@ -150,7 +150,8 @@ def _ids(frame: pl.DataFrame, about: Mapping[str, Any]) -> pl.Series:
         return pl.Series(about["id_name"], np.arange(len(frame)))
     if about["id"] not in frame.columns:
         advice = nearest(about["id"], frame.columns) or "add the column"
-        raise DataError("the new data lack the id column", got=frame.columns, allowed=about["id"], next=advice)
+        got = f"columns {', '.join(frame.columns)}"
+        raise DataError("the new data lack the id column", got=got, allowed=about["id"], next=advice)
     return frame[str(about["id"])]
 
 
@@ -174,7 +175,10 @@ def _submission(frame: pl.DataFrame, about: Mapping[str, Any], pred: Pred) -> pl
     """Return the columns of the sample submission, in the order of the new rows."""
     task, layout = task_of(about["task"]), sample.from_meta(about["layout"])
     decided = labels(about, about["metric"], pred)
-    ids = alike.written(_ids(frame, about), layout.ids)
+    named = layout.header[layout.id_at]
+    # A recipe that names no id: the new file may have the column that the sample names rows by.
+    own = frame[named] if about["id"] is None and named in frame.columns else _ids(frame, about)
+    ids = alike.written(own, layout.ids)
     made = sample.filled(layout, task, np.arange(len(frame)), ids, pred.mean, decided)
     numbers = all(type(c) in (int, float) for c in task.classes) and layout.spelling == tuple(map(str, task.classes))
     if layout.shows != "label" or not task.classes or not numbers:

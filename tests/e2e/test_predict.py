@@ -253,6 +253,17 @@ def test_a_submission_of_new_rows_spells_ids_as_the_sample_does(toy, caplog, for
     assert "id: 1 row without an id, 2 rows whose id stands more than once" in caplog.text
 
 
+def test_a_recipe_without_an_id_takes_the_ids_that_the_sample_names(toy):
+    """They were numbers of rows under the name of the ids."""
+    test = pl.read_csv(toy.folder / "test.csv")
+    test.select("id", y=pl.lit(0.0)).write_csv(toy.folder / "sample.csv")
+    toy.edit(("test.csv, id: id,", "test.csv, sample: sample.csv, drop: [id],"))
+    toy.run("--keep-models")
+    made = kit.predict("r", test[5:8], root=toy.root, layout="submission")
+    assert made["id"].to_list() == test["id"][5:8].to_list()
+    assert kit.predict("r", test[5:8].drop("id"), root=toy.root, layout="submission")["id"].to_list() == [0, 1, 2]
+
+
 def test_a_submission_of_ratings_holds_ratings(toy):
     """Where folds' thresholds differ their mean is no rating: it is decided as in the run, and stays in its range."""
     for part in ("train", "test"):
