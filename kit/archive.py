@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HISTORY = "_history"
 
+MOST_TRIES = 5
+"""So often a folder is read anew that another command has replaced meanwhile."""
+
 log = logging.getLogger("kit")
 
 
@@ -149,16 +152,35 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def read(folder: Path) -> Kept:
-    """Return what a folder holds.
+    """Return what a folder holds: one result, also where a run replaces it meanwhile.
 
     Raises:
         DataError: a file is missing, damaged, or holds infinities or columns that do not fit the card.
     """
     card = read_card(folder)
-    for name in intact.altered(folder, card):
+    for _ in range(MOST_TRIES):
+        kept, fault = None, None
+        altered = intact.altered(folder, card)
+        try:
+            kept = _read(folder, card, altered)
+        except DataError as error:
+            fault = error
+        now = read_card(folder)
+        if now.get("files") != card.get("files") or now["key"] != card["key"]:
+            card = now
+            continue
+        if kept is None:
+            raise fault or AssertionError(folder)
+        for name in altered:
+            log.warning("%s: %s", folder / name, intact.WHOLE)
+        return kept
+    raise DataError("the result changes while it is read", place=str(folder), next="let the other command end first")
+
+
+def _read(folder: Path, card: Mapping[str, Any], altered: Sequence[str]) -> Kept:
+    for name in altered:
         if not (folder / name).is_file():
             raise DataError("the file is gone", place=str(folder / name), next="make it again")
-        log.warning("%s: %s", folder / name, intact.WHOLE)
     frame = _parquet(folder / "oof.parquet")
     names = columns(card)
     intact.require(frame, ["y", *names], folder / "oof.parquet")

@@ -61,8 +61,13 @@ def among(name: str, bases: Sequence[Path]) -> Path:
         if os.path.isfile(base / name):
             return base / name
     for base in bases:
-        if os.path.lexists(base / name):
-            _require_here(base / name)
+        try:
+            os.lstat(base / name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError):
+            pass  # a folder without permission, a name too long: what it is, is told
+        _require_here(base / name)
     folders = [(base / name).parent for base in bases]
     advice = nearest(Path(name).name, [n for folder in folders for n in _listed(folder)])
     allowed = f"a path in {' or '.join(map(str, bases))}"

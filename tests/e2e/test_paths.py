@@ -33,7 +33,7 @@ def pipe(tmp_path) -> Path:
         ("pipe.csv", "the path is a pipe or a device, not a file", "pipe.csv"),
         ("link.csv", "the link leads to no file", "link.csv, gone.csv"),
         ("folder", "the path is a folder, not a file", "folder"),
-        (f"{LONG}.csv", "the file does not exist", "aaa...aaa"),
+        (f"{LONG}.csv", "the file cannot be read", "aaa...File name too long"),
         ("trian.csv", "the file does not exist", "trian.csv"),
     ],
 )

@@ -145,3 +145,31 @@ def test_a_source_that_a_run_replaces_while_it_is_blended_is_an_error(toy, monke
     monkeypatch.undo()
     ids = pl.read_parquet(blend(toy, "r:a", "r:b").oof)["id"].to_numpy()
     assert np.array_equal(ids, np.arange(1119, 999, -1))
+
+
+def test_a_result_that_is_replaced_while_it_is_read_is_read_as_one(toy, monkeypatch, caplog):
+    """Its card told of the old files: a warning of damage, or the OOF of one result beside the test rows of another."""
+    from kit import archive
+
+    toy.run()
+    folder, parquet, runs = toy.root / "oof" / "r" / "a", archive._parquet, []
+
+    def late(path):
+        if not runs and path.name == "test.parquet":
+            runs.append(1)
+            toy.edit(("n_estimators: 5", "n_estimators: 6"))
+            toy.run()
+        return parquet(path)
+
+    monkeypatch.setattr(archive, "_parquet", late)
+    kept = read(folder)
+    monkeypatch.undo()
+    again = read(folder)
+    assert runs
+    assert kept.key == again.key
+    assert np.array_equal(kept.pred, again.pred)
+    assert np.array_equal(kept.test, again.test)
+    assert not caplog.text
+    (folder / "test.parquet").write_bytes((folder / "oof.parquet").read_bytes())
+    read(folder)
+    assert "not as kit wrote it" in caplog.text
