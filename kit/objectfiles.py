@@ -16,9 +16,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from blake3 import blake3
 
-from kit import devices, direct
+from kit import devices
 from kit.canon import digest_file, digest_object
-from kit.direct import DirectFile, Way
 from kit.types import Array
 
 Entry = Mapping[str, Any]
@@ -31,9 +30,6 @@ SHORT = 1 << 16
 
 MANY_BYTES = 1 << 24
 """More bytes than this are written by several threads."""
-
-HUGE_BYTES = 1 << 28
-"""More bytes than this may go past the system's cache: less is soon read again, and from there."""
 
 _ALIGNED = 64
 """Values in a file of several begin at multiples of this, as numpy's do behind a header."""
@@ -64,13 +60,12 @@ def write_all(temp: Path, files: Mapping[str, Value]) -> dict[str, Entry]:
     if short:
         with (temp / PACK).open("wb") as file:
             entries |= {key: {"file": PACK, **_append(file, value)} for key, value in short.items()}
-    size, numbered = sum(map(_size, long.values())), list(enumerate(long.values()))
-    if size <= MANY_BYTES:
-        written = [_write(temp, None, *item) for item in numbered]
+    numbered = list(enumerate(long.values()))
+    if sum(map(_size, long.values())) <= MANY_BYTES:
+        written = [_write(temp, *item) for item in numbered]
     else:
-        way = Way() if size > HUGE_BYTES else None
         with ThreadPoolExecutor(devices.cores()) as pool:
-            written = list(pool.map(lambda item: _write(temp, way, *item), numbered))
+            written = list(pool.map(lambda item: _write(temp, *item), numbered))
     entries |= zip(long, written, strict=True)
     return {name: entries[id(value)] for name, value in files.items()}
 
@@ -152,15 +147,15 @@ def _size(value: Value) -> int:
     return len(value) if isinstance(value, bytes) else value.nbytes
 
 
-def _write(temp: Path, way: Way | None, number: int, value: Value) -> Entry:
-    """Write a value to a file of its own and return its entry; `way`: how files of very many bytes are written."""
+def _write(temp: Path, number: int, value: Value) -> Entry:
+    """Write a value to a file of its own and return its entry."""
     name = f"{number}.bin" if isinstance(value, bytes) else f"{number}.npy"
-    with direct.create(temp / name, way) if way else (temp / name).open("wb") as file:
+    with (temp / name).open("wb") as file:
         written = _append(file, value)
     return {"file": name, "size": written["size"], "blake3": written["blake3"]}
 
 
-def _append(file: IO[bytes] | DirectFile, value: Value) -> Entry:
+def _append(file: IO[bytes], value: Value) -> Entry:
     """Write an array in numpy's format, or bytes, to the end of a file; hashed on the way, as it is in memory."""
     value = value.make() if isinstance(value, Later) else value
     file.write(bytes(-file.tell() % _ALIGNED))
