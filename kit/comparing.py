@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kit import archive, paired, pool, registry
-from kit.errors import DataError
+from kit.errors import DataError, few
 from kit.oof import same_folds
 from kit.store import Store
 from kit.types import Floats, Floats32, Task
@@ -78,7 +78,7 @@ def _notes(side: pool.Pool, best: int) -> list[str]:
     """Return in which way the results do not compare, in words."""
     first, notes = side.kept[best], []
     if side.otherwise:
-        notes.append(f"rows count as in the scores of {side.kept[0].name}, not as in those of {_few(side.otherwise)}")
+        notes.append(f"rows count as in the scores of {side.kept[0].name}, not as in those of {few(side.otherwise)}")
     orders = [pool.order_of(first, k) for k in side.kept]
     folds = [None if k.fold is None else k.fold[:, order] for k, order in zip(side.kept, orders, strict=True)]
     mine = folds[best]
@@ -89,12 +89,8 @@ def _notes(side: pool.Pool, best: int) -> list[str]:
         if mine is not None and f is not None and not same_folds(mine, f)
     ]
     if others:
-        notes.append(f"made on other folds than {first.name}, which ± does not count: {_few(others)}")
-    return [*notes, *([f"nobody knows the folds of {_few(unknown)}"] if unknown else [])]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        notes.append(f"made on other folds than {first.name}, which ± does not count: {few(others)}")
+    return [*notes, *([f"nobody knows the folds of {few(unknown)}"] if unknown else [])]
 
 
 def _alike(kept: Sequence[archive.Kept]) -> tuple[list[archive.Kept], list[dict[str, str]]]:

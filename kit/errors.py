@@ -106,6 +106,15 @@ def writing(place: str) -> Iterator[None]:
         raise FitError(rule, place=place, got=error.strerror or str(error), next=advice) from error
 
 
+def few(names: Sequence[str], most: int = 6) -> str:
+    """Return the names in a line, of very many the first.
+
+    >>> few(["a", "b", "c"], 2), few(["a", "b"])
+    ('a, b and 1 more', 'a, b')
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def refusal(error: Exception) -> int:
     """Return the number of the error by which a disk takes nothing more, 0 for any other error."""
     cause = error.__cause__ if isinstance(error, KitError) else error

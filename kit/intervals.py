@@ -90,10 +90,11 @@ def interval(
     found: dict[str, Any] = {"result": kept.name, "asked": coverage, "n": len(held.y) // repeats, "written": None}
     found["kinds"] = _kinds(held, coverage)
     found["by_std"] = [] if held.std is None else _by_std(held, coverage)
-    found["drawn_in"] = _drawn_in(kept, held, coverage)
+    parted = _parted(held, _layers(kept, held))
+    found["drawn_in"] = drawn_in = _drawn_in(held, parted, coverage)
     found["note"] = _note(held, found["kinds"])
     if output is not None:
-        _write(kept, held, coverage, Path(output))
+        _write(kept, _ends(held, parted, _whole(kept, held), coverage, drawn_in), Path(output))
         found["written"] = str(output)
     return found
 
@@ -175,26 +176,27 @@ def _by_std(held: Held, coverage: float) -> list[dict[str, Any]]:
     return made
 
 
-def _write(kept: Kept, held: Held, coverage: float, path: Path) -> None:
+def _whole(kept: Kept, held: Held) -> Pred:
+    """Return the prediction for the test rows.
+
+    Raises:
+        DataError: there is none, or it lacks the std that held rows have.
+    """
+    if kept.test is None:
+        rule, advice = "the result has no test predictions", "name a test file in the recipe and run it"
+        raise DataError(rule, place=str(kept.folder), next=advice)
+    if held.std is not None and kept.test_std is None:
+        raise DataError("test predictions without std", place=str(kept.folder), next="run the recipe again")
+    return Pred(kept.test, kept.test_std)
+
+
+def _write(kept: Kept, ends: Ends, path: Path) -> None:
     """Write id, pred, lower and upper of the test rows."""
     import polars as pl
 
-    if kept.test is None or kept.test_ids is None:
-        rule, advice = "the result has no test predictions", "name a test file in the recipe and run it"
-        raise DataError(rule, place=str(kept.folder), next=advice)
-    low, high = _test_ends(kept, held, coverage)
-    name = kept.test_ids.name or "id"
-    columns = {name: kept.test_ids, "pred": kept.test[:, 0], "lower": low, "upper": high}
+    assert kept.test is not None and kept.test_ids is not None
+    columns = {kept.test_ids.name or "id": kept.test_ids, "pred": kept.test[:, 0], "lower": ends[0], "upper": ends[1]}
     frames.save(pl.DataFrame(columns), path)
-
-
-def _test_ends(kept: Kept, held: Held, coverage: float) -> Ends:
-    """Return the ends (t,), (t,) of the test rows, from what is kept of their predictions."""
-    assert kept.test is not None
-    if held.std is not None and kept.test_std is None:
-        raise DataError("test predictions without std", place=str(kept.folder), next="run the recipe again")
-    parted = _parted(held, _layers(kept, held))
-    return _ends(held, parted, Pred(kept.test, kept.test_std), coverage, _drawn_in(kept, held, coverage))
 
 
 def ends_of(kept: Kept, new: Oof, coverage: float) -> Ends:
@@ -208,7 +210,8 @@ def ends_of(kept: Kept, new: Oof, coverage: float) -> Ends:
     held = _held(kept)
     held = held if new.test_std is not None else replace(held, std=None)
     parted = _parted(held, (new.test[:, :, 0], new.test_std))
-    return _ends(held, parted, new.test_mean(), coverage, _drawn_in(kept, held, coverage))
+    seen = _parted(held, _layers(kept, held))
+    return _ends(held, parted, new.test_mean(), coverage, _drawn_in(held, seen, coverage))
 
 
 Layers = tuple[Floats32, Floats32 | None]
@@ -232,9 +235,8 @@ def _parted(held: Held, layers: Layers | None) -> tuple[Floats, Floats] | None:
     return mean, np.ones_like(mean) if held.std is None else np.asarray(layers[1], np.float64) + held.guard
 
 
-def _drawn_in(kept: Kept, held: Held, coverage: float) -> float:
-    """Return to what part of their width intervals of test and new rows are drawn in, by what is kept of test rows."""
-    parted = _parted(held, _layers(kept, held))
+def _drawn_in(held: Held, parted: tuple[Floats, Floats] | None, coverage: float) -> float:
+    """Return to what part of their width intervals of test and new rows are drawn in, by what test rows were told."""
     return 1.0 if parted is None else conformal.drawn_in(held.errors(held.scale()), held.mean, *parted, coverage)
 
 

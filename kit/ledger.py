@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from kit.errors import DataError
+from kit.paths import whole
 
 FORMAT = 1
 """Format number of a line. 0 is a table made by hand: number, board, score and no format."""
@@ -64,15 +65,10 @@ def append(folder: Path, *lines: Line) -> None:
     kept = _whole(path.read_text("utf-8"), path) if path.is_file() else ""
     if kept.partition("\n")[0].split(",") != list(COLUMNS):
         kept = _text([COLUMNS, *(_cells(each) for each in read(folder))])
-    temp = path.with_name(f".{NAME}.{os.getpid()}")
-    try:
-        with temp.open("wb") as file:
-            file.write((kept + _text([_cells(replace(line, at=line.at or now)) for line in lines])).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
+    with whole(path) as temp, temp.open("wb") as file:
+        file.write((kept + _text([_cells(replace(line, at=line.at or now)) for line in lines])).encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def scores(lines: Sequence[Line]) -> dict[int, dict[str, float]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kit import params as base
 from kit.contracts import Scope
-from kit.errors import DataError
+from kit.errors import DataError, few
 from kit.features._columns import CODED, check_columns, distinct
 from kit.params import ColumnName, DataFile
 from kit.types import Array, Block, Floats32, Rows, Task
@@ -56,7 +56,7 @@ class Lookup:
         where = {name: i for i, name in enumerate(self.known)}
         spots = np.array([*(where.get(text, len(self.known)) for text in texts), len(self.known)], np.int64)
         if lacking := [text for text in texts if text not in where]:
-            log.warning("lookup: %d values of %s have no vector: %s", len(lacking), self.key, shown(lacking))
+            log.warning("lookup: %d values of %s have no vector: %s", len(lacking), self.key, few(lacking, MOST_NAMED))
         names = tuple(f"{self.key}[{j}]" for j in range(self.table.shape[1]))
         return Block(names, self.table[spots[place]])
 
@@ -92,16 +92,10 @@ def _check_known(key: str, values: list[str], where: Mapping[str, int], place: s
     missing = [value for value in values if value not in where]
     if missing:
         raise DataError(
-            f"lookup: {len(missing)} of {len(values)} values of {key} have no vector: {shown(missing)}",
+            f"lookup: {len(missing)} of {len(values)} values of {key} have no vector: {few(missing, MOST_NAMED)}",
             place=place,
             next="add their names and vectors, or set those values to missing",
         )
-
-
-def shown(names: list[str]) -> str:
-    """Return the names in a line, the first of very many."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _read_names(path: Path) -> list[str]:
