@@ -78,6 +78,7 @@ def test_rows_that_look_harder_move_the_expected_score() -> None:
     assert all(b.rows > 0 and a.rows is None for _, a, b in found)
 
 
+@pytest.mark.slow
 def test_what_the_rows_tell_makes_the_interval_narrower_and_it_still_holds() -> None:
     found = [(world.real, *world.both()) for world in map(World, range(150))]
     ratio = np.mean([(b.high - b.low) / (a.high - a.low) for _, a, b in found])

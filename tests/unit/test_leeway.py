@@ -126,6 +126,7 @@ def test_what_a_card_tells():
     assert Leeway.told({"test_shares": [1.0]}, np.ones(2)) is None and Leeway.told(None, np.ones(2)) is None
 
 
+@pytest.mark.slow
 def test_a_std_that_is_not_true_costs_the_interval_its_cover_without_the_leeway():
     """The error of a row grows towards low y, of which there are few: the shares decide the score."""
     held: dict[bool, list[bool]] = {True: [], False: []}
