@@ -42,6 +42,7 @@ def _present(folder: Path, name: str) -> Iterator[None]:
     with writing(str(folder)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _gate(folder):
+            _working(folder)
             mine = FileLock(path)
             mine.acquire()
     try:
@@ -61,15 +62,23 @@ def alone(folder: Path) -> Iterator[None]:
     with writing(str(folder)):
         gate = _gate(folder).acquire()
     with gate:
-        for path in (folder / "working").glob("*.*.*"):
-            try:
-                with FileLock(path, timeout=0):
-                    path.unlink(missing_ok=True)  # of a process that was killed
-            except Timeout as error:
-                command, pid = path.name.split(".")[:2]
-                rule, advice = "results that are in use are not removed", "wait until it ends, then again"
-                raise FitError(rule, got=f"kit {command} is at work (process {pid})", next=advice) from error
+        for command, pid in _working(folder):
+            rule, advice = "results that are in use are not removed", "wait until it ends, then again"
+            raise FitError(rule, got=f"kit {command} is at work (process {pid})", next=advice)
         yield
+
+
+def _working(folder: Path) -> list[tuple[str, str]]:
+    """Return command and process of those at work, and remove what killed ones left. The caller holds the gate."""
+    found = []
+    for path in sorted((folder / "working").glob("*.*.*")):
+        try:
+            with FileLock(path, timeout=0):
+                path.unlink(missing_ok=True)
+        except Timeout:
+            command, pid, _ = path.name.split(".")
+            found.append((command, pid))
+    return found
 
 
 def _gate(folder: Path) -> FileLock:

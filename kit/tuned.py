@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 from pydantic import ValidationError
 
 from kit import strictyaml
+from kit.canon import key_of
 from kit.errors import RecipeError
 from kit.mistakes import mistakes
 from kit.params import Params
@@ -89,13 +92,27 @@ def _applied(model: Model, entry: Entry | None, document: Document) -> Model:
 
 
 def write(path: Path, model: str, entry: Entry) -> None:
-    """Put the entry of a model into the file, whole or not at all; the others stay."""
-    _, entries = read(path)
-    entries[model] = entry
-    listed = {name: _plain(each) for name, each in entries.items()}
-    text = HEAD + yaml.safe_dump({"models": listed}, sort_keys=False, allow_unicode=True, width=120)
-    with whole(path) as temp:
-        temp.write_text(text, "utf-8")
+    """Put the entry of a model into the file, whole or not at all; the others stay, those of other commands too."""
+    with _held(path):
+        _, entries = read(path)
+        entries[model] = entry
+        listed = {name: _plain(each) for name, each in entries.items()}
+        text = HEAD + yaml.safe_dump({"models": listed}, sort_keys=False, allow_unicode=True, width=120)
+        with whole(path) as temp:
+            temp.write_text(text, "utf-8")
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold what every writer of the file waits for. It lies beside the file: their stores may be different ones."""
+    target = path.resolve()
+    lock = target.with_name(f".{key_of({'holds': target.name})[:12]}.lock")  # a name as long as may be has no room
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # another system removes nothing that is open
+                lock.unlink()
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

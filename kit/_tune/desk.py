@@ -14,6 +14,7 @@ from filelock import FileLock
 from kit._tune import sampling, studies
 from kit._tune.goal import goal_of
 from kit._tune.job import ALPHA, Job
+from kit._tune.keeping import record_study
 from kit._tune.leases import LEASE, PROBLEM, Lease, here, id_of, requeue
 from kit._tune.racing import Race, race
 from kit._tune.storages import connect
@@ -108,12 +109,13 @@ class Desk:
             self.study.sampler = sampling.sampler(name, seed, self.job.place.name, len(trials), self.slot, *shared)
             trial = self.study.ask(self._ranges)
             self.storage.set_trial_user_attr(id_of(self.storage, self.study, trial.number), LEASE, {"slot": self.slot})
+            record_study(self.job, self.study)
             return trial
 
     def _race(self, number: int) -> Race | None:
         """Return what the trial is up against, None where nothing is complete yet or nothing is to be pruned by kit."""
         ended = [t for t in self.study.get_trials(deepcopy=False) if t.state.is_finished() and t.number != number]
-        rival = best_of(ended, self.job.better)
+        rival = studies.best_of(ended, self.job.better)
         if self.job.pruner != "blocks" or rival is None:
             return None
         return race([run_of(t) for t in ended], run_of(rival), len(self.bench.goal.folds), ALPHA)
@@ -129,10 +131,3 @@ class Desk:
         except (UpdateFinishedTrialError, ValueError):
             # It was taken for lost (this process was asleep for long) and another has finished it, or has it in work.
             return
-
-
-def best_of(trials: list[FrozenTrial], better: str) -> FrozenTrial | None:
-    """Return the complete trial with the best value, the first of equal ones; None where none is complete."""
-    complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
-    sign = 1.0 if better == "lower" else -1.0
-    return min(complete, key=lambda t: (sign * float(t.value or 0.0), t.number), default=None)

@@ -28,7 +28,7 @@ class Job:
     `fits`: the stages of a trial with the recipe's own params, in the order they are carried out. `base`: what the
     recipe gives and fixes; it wins over a trial's settings. `goal`: see goal.goal_of. `deadline`: by the monotonic
     clock. `stop`: a file whose being there tells workers to end. `room`: bytes for designs. `lock`: a file, held while
-    a trial is taken, so that there are no more of them than `trials`.
+    a trial is taken, so that there are no more of them than `trials`. `keeps`: keys of what the store has to keep.
     """
 
     root: str
@@ -48,6 +48,7 @@ class Job:
     lock: str
     deadline: float | None = None
     room: int = 0
+    keeps: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = field(default=(), compare=False)
 
     def to_json(self) -> str:
@@ -60,9 +61,9 @@ class Job:
         fields = json.loads(line)
         fields["place"] = Place(**fields["place"])
         dimensions = [Dimension(**{**each, "choices": tuple(each["choices"])}) for each in fields["dimensions"]]
-        fits = tuple(fields["fits"])
+        fits, keeps = tuple(fields["fits"]), tuple(fields["keeps"])
         stages = tuple(Stage.from_json(fit) for fit in fits)
-        return cls(**{**fields, "fits": fits, "dimensions": tuple(dimensions), "stages": stages})
+        return cls(**{**fields, "fits": fits, "dimensions": tuple(dimensions), "keeps": keeps, "stages": stages})
 
     def params(self, settings: Mapping[str, Any]) -> Params:
         """Return the learner's params for the settings of a trial.

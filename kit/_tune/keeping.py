@@ -1,41 +1,59 @@
-"""What a study needs of the store, kept from `kit gc`: the fits of its best trial, and those of trials that wait."""
+"""What a study needs of the store, kept from `kit gc`, however the command ends: it is recorded as trials are taken."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from kit._tune.job import Job, with_params
-from kit._tune.project import Project
-from kit._tune.studies import settings_of
+from kit._tune.studies import best_of, settings_of
 from kit.opening import write_record
 from kit.planning import Plan
 from kit.stage import Stage
+from kit.store import Store
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
 
-def record(project: Project, plan: Plan) -> None:
-    """Keep the fits of a tuned model until `kit run` has used them."""
-    keep = {"keep": sorted(s.key for s in plan.stages)}
-    write_record(project.opened.store, f"_tuned.{project.recipe.name}.{project.model.name}", keep)
+def record(store: Store, name: str, plan: Plan) -> None:
+    """Keep the stages of a plan: `name` is a recipe's while its trials are prepared, or one of a tuned model."""
+    write_record(store, name, {"keep": sorted(s.key for s in plan.stages)})
 
 
-def record_waiting(project: Project, job: Job, study: Study) -> None:
-    """Keep what a study goes on with: its table, and the finished folds of trials that were put back into the queue."""
-    store, name = project.opened.store, f"_study.{project.recipe.name}.{study.study_name.rpartition('/')[2]}"
-    waiting = [t for t in study.get_trials(deepcopy=False) if not t.state.is_finished()]
-    if not waiting:
-        (store.root / "runs" / f"{name}.json").unlink(missing_ok=True)
+def drop(store: Store, name: str) -> None:
+    """Keep no longer what was recorded under a name."""
+    (store.root / "runs" / f"{name}.json").unlink(missing_ok=True)
+
+
+def record_study(job: Job, study: Study, *, ended: bool = False) -> None:
+    """Keep what a study goes on with: its table, the folds of trials in work or in the queue, and of its best one.
+
+    `ended`: the best one is kept otherwise, and nothing where no trial is left. The caller holds the job's lock.
+    """
+    store, name = Store(Path(job.root)), f"_study.{job.place.name.replace('/', '.')}"
+    trials = study.get_trials(deepcopy=False)
+    needed = [t for t in trials if not t.state.is_finished()]
+    if ended and not needed:
+        drop(store, name)
         return
-    stages = tuple(Stage.from_json(line) for line in job.fits)
-    keys = {s.key for s in project.plan.stages}
-    for trial in waiting:
+    best = None if ended else best_of(trials, job.better)
+    keys = {*job.keeps, *_fits(job, needed if best is None else [*needed, best])}
+    write_record(store, name, {"keep": sorted(keys)})
+
+
+def _fits(job: Job, trials: Iterable[FrozenTrial]) -> set[str]:
+    """Return the keys of the fits of trials."""
+    keys: set[str] = set()
+    stages = job.stages or tuple(Stage.from_json(line) for line in job.fits)
+    for trial in trials:
         try:
             params = job.params(settings_of(trial.params, trial.user_attrs))
         except ValidationError:  # of a library that has changed: the trial will fail for it
             continue
         keys |= {s.key for s in with_params(stages, params)}
-    write_record(store, name, {"keep": sorted(keys)})
+    return keys

@@ -200,6 +200,7 @@ class Project:
             lock=str(self.folder / "ask.lock"),
             deadline=deadline,
             room=int(ROOM_SHARE * memory()) // options.jobs,
+            keeps=tuple(sorted(s.key for s in self.plan.stages)),
         )
 
     def _learner(self) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
 from kit import devices, planning, registry, stages, tuned
-from kit._tune import page, studies
+from kit._tune import studies
+from kit._tune.found import Found
 from kit._tune.goal import goal_of
-from kit._tune.keeping import record, record_waiting
+from kit._tune.keeping import drop, record, record_study
 from kit._tune.otherfolds import inside, of_seed
 from kit._tune.project import Project, needed
 from kit._tune.storages import Place
@@ -30,11 +30,6 @@ from kit.stage import Stage
 from kit.tunable import Entry
 from kit.types import Pred
 from kit.workers import Workers
-
-if TYPE_CHECKING:
-    from optuna import Study
-
-log = logging.getLogger("kit")
 
 RESERVE_SECONDS, BUSIEST = 3.0, 8.0
 """What of a time limit is kept for the end (importances, page, file) on an idle machine; on a busy one, of which
@@ -83,17 +78,6 @@ class Result:
         }
 
 
-@dataclass(frozen=True)
-class Found:
-    """A study that was carried out."""
-
-    project: Project
-    study: Study
-    name: str
-    place: str
-    summary: Summary
-
-
 class Session:
     """The studies of one command, one after the other. `began`: when the command did, by the clock and in CPU time."""
 
@@ -103,6 +87,7 @@ class Session:
         self.projects, self.observer, self.watched = projects, observer, watched
         self.options = projects[0].options
         self.opened: Opened = projects[0].opened
+        self._prepared = f"_study.{self.opened.recipe.name}"
         clock, cpu = began
         busy = (time.monotonic() - clock) / max(time.process_time() - cpu, 1e-3)
         reserve = RESERVE_SECONDS * min(max(busy, 1.0), BUSIEST)
@@ -117,6 +102,7 @@ class Session:
             if results and (self.watched.stopped or self._over()):
                 break
             results.append(self._model(project, len(self.projects) - i))
+        drop(self.opened.store, self._prepared)
         return results
 
     def _over(self) -> bool:
@@ -131,6 +117,7 @@ class Session:
             return stage.verb == "column" or stage.local.get("model") in names
 
         if any(only(stage) and not self.opened.store.has(stage.key) for stage in plan.stages):
+            record(self.opened.store, self._prepared, plan)
             outcome = self._execute(plan, only)
             if outcome.failed:
                 raise FitError.many([outcome.failed[0].problem])
@@ -155,6 +142,7 @@ class Session:
         tuned_on = THESE if seed is None else f"other folds (split seed {seed})"
         path = self._write(found, settings, tuned_on, nested)
         left = 0 if seed is not None or found.summary.best is None else self._complete(project, settings)
+        found.settle()
         return Result(
             model=project.model.name,
             metric=registry.shown(self.options.metric),
@@ -164,9 +152,9 @@ class Session:
             nested_score=nested,
             seconds=round(time.monotonic() - began, 3),
             tuned_recipe=str(path),
-            study=found.name,
-            place=found.place,
-            page=self._page(found, tuned_on, nested),
+            study=found.place.name,
+            place=found.place.shown,
+            page=found.page(registry.shown(self.options.metric), tuned_on, nested),
             pruned_by=pruned_by(found.study),
             problems=tuple(problems(found.study)),
             interrupted=self.watched.stopped,
@@ -186,15 +174,14 @@ class Session:
         studies.check_ranges(study, place, job.dimensions)
         with FileLock(job.lock):
             studies.enqueue(study, project.starts()[: options.trials], project.dimensions, project.defaults())
+            record_study(job, study)
         self.observer.begin(f"{recipe.name}/{stem}")
         try:
             supervise(job, options.jobs, self.observer, self.watched)
         finally:
             self.observer.end()
             shutil.rmtree(temp, ignore_errors=True)
-            record_waiting(project, job, study)
-        summary = summarise(study, goal_of(job.goal, store), job.better)
-        return Found(project, study, place.name, place.shown, summary)
+        return Found(project, job, study, summarise(study, goal_of(job.goal, store), job.better))
 
     def _deadline(self, project: Project, parts: int) -> float | None:
         """Return when a study must end so that as much time is left for each of those to come."""
@@ -213,6 +200,7 @@ class Session:
         held = []
         for k in range(project.facts.n_folds):
             found = self._study(inside(project, k), f"{stem}.fold{k}", max(1, parts - k))
+            found.settle()
             if found.summary.best is None or self.watched.stopped:
                 return None
             plan = self._plan(project, {**_fixed(project), **found.summary.settings})
@@ -237,9 +225,9 @@ class Session:
     def _complete(self, project: Project, settings: Mapping[str, Any]) -> int:
         """Carry out the other fits of the best trial, so that `kit run` finds all of them; return how many are left."""
         plan, name, store = self._plan(project, settings), project.model.name, self.opened.store
+        record(store, f"_tuned.{project.recipe.name}.{name}", plan)  # before more is fitted: a kill may come
         if not self.watched.stopped:
             self._execute(plan, lambda stage: stage.local.get("model") == name)
-        record(project, plan)
         return sum(s.local.get("model") == name and not store.has(s.key) for s in plan.stages)
 
     def _write(self, found: Found, settings: Mapping[str, Any], tuned_on: str, nested: float | None) -> Path:
@@ -258,32 +246,11 @@ class Session:
             tuned_on=tuned_on,
             folds=project.plan.folds_key[:8],
             nested_score=nested,
-            study=found.name,
+            study=found.place.name,
             trials=sum(summary.counts.values()),
         )
-        with FileLock(self.opened.store.root / "tuned.lock"):
-            tuned.write(path, project.model.name, entry)
+        tuned.write(path, project.model.name, entry)
         return path
-
-    def _page(self, found: Found, tuned_on: str, nested: float | None) -> str | None:
-        summary = found.summary
-        if summary.best is None:
-            return None
-        path = found.project.folder / f"{found.name.partition('/')[2]}.html"
-        facts: dict[str, Any] = {
-            "metric": registry.shown(self.options.metric),
-            "best": summary.best,
-            "defaults": summary.default,
-        }
-        facts |= {"tuned on": tuned_on, "study": f"{found.name} in {found.place}", "trials": dict(summary.counts)}
-        if nested is not None:
-            facts["nested score"] = nested
-        facts["best params"] = dict(summary.settings)
-        try:
-            return str(path) if page.write(path, found.study, found.name, facts) else None
-        except OSError as error:  # the study and the tuned file are there
-            log.warning("the page of %s cannot be written: %s", found.name, error.strerror or error)
-            return None
 
 
 def _fixed(project: Project) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from kit.search import Dimension
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 TIE, SETTINGS, START = "tie", "settings", "start"
 """User attributes: what a study may not mix; what a trial was in fact trained with; which of the first trials it is."""
@@ -133,6 +134,13 @@ def enqueue(
         if start.label not in there:
             told = {d.name: d.nearest(start.settings.get(d.name, defaults.get(d.name))) for d in dimensions}
             study.enqueue_trial(told, user_attrs={SETTINGS: dict(start.settings), START: start.label})
+
+
+def best_of(trials: list[FrozenTrial], better: str) -> FrozenTrial | None:
+    """Return the complete trial with the best value, the first of equal ones; None where none is complete."""
+    complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
+    sign = 1.0 if better == "lower" else -1.0
+    return min(complete, key=lambda t: (sign * float(t.value or 0.0), t.number), default=None)
 
 
 def settings_of(params: Mapping[str, Any], attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit._tune.blocks import difference
-from kit._tune.desk import WHY, best_of
+from kit._tune.desk import WHY
 from kit._tune.goal import Goal
 from kit._tune.leases import PROBLEM
 from kit._tune.racing import Run, quantile
-from kit._tune.studies import START, settings_of
+from kit._tune.studies import START, best_of, settings_of
 from kit._tune.supervising import default_of
 from kit._tune.trial import TRAINED, run_of
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from kit._tune.desk import REFUSED, best_of, work
+from kit._tune.desk import REFUSED, work
 from kit._tune.job import Job
 from kit._tune.leases import BETWEEN_SECONDS, PROBLEM, Watchman
 from kit._tune.storages import connect
-from kit._tune.studies import START
+from kit._tune.studies import START, best_of
 from kit.errors import FitError
 from kit.spawning import Process
 
@@ -188,12 +188,20 @@ def supervise(job: Job, jobs: int, observer: TuneObserver, watched: Watched) -> 
                 break
             crew.fill(todo + len(crew.processes))
             time.sleep(POLL_SECONDS)
-    finally:
-        with suppress(OSError):  # workers end without it as well: they are waited for, then ended
-            Path(job.stop).touch()
-        # One that was ended while it asked (its sampler may take seconds) leaves a trial without a lease.
-        watchman.look(0.0 if crew.end(GRACE_SECONDS) else BETWEEN_SECONDS)
+    except BaseException:
+        with suppress(Exception):  # what went wrong is told, not what came of it
+            _end(job, crew, watchman)
+        raise
+    _end(job, crew, watchman)
     observer.look(view_of(study.get_trials(deepcopy=False), job))
+
+
+def _end(job: Job, crew: Crew, watchman: Watchman) -> None:
+    """End the workers; what they had in work goes back into the queue."""
+    with suppress(OSError):  # workers end without it as well: they are waited for, then ended
+        Path(job.stop).touch()
+    # One that was ended while it asked (its sampler may take seconds) leaves a trial without a lease.
+    watchman.look(0.0 if crew.end(GRACE_SECONDS) else BETWEEN_SECONDS)
 
 
 def view_of(trials: list[FrozenTrial], job: Job) -> View:

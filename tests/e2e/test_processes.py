@@ -274,8 +274,11 @@ def test_commands_say_that_they_are_at_work(toy, command):
     @presence.at_work(command)
     def watched(*, root: Path) -> None:
         seen.append(toy.kit("gc").err)
+        seen.extend(p.name for p in (root / ".kit" / "working").iterdir())
 
     toy.run()
+    (toy.root / ".kit" / "working" / "run.4194305.5e1f0bad").touch()  # of a command that was killed
     watched(root=toy.root)
     assert f"kit {command} is at work (process {os.getpid()})" in seen[0]
+    assert [name.split(".")[:2] for name in seen[1:]] == [[command, str(os.getpid())]]
     assert toy.kit("gc").code == 0
