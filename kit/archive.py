@@ -181,7 +181,7 @@ def _read(folder: Path, card: Mapping[str, Any], altered: Sequence[str]) -> Kept
     for name in altered:
         if not (folder / name).is_file():
             raise DataError("the file is gone", place=str(folder / name), next="make it again")
-    frame = _parquet(folder / "oof.parquet")
+    frame = parquet(folder / "oof.parquet")
     names = columns(card)
     intact.require(frame, ["y", *names], folder / "oof.parquet")
     repeats = intact.repeats_of(frame, folder / "oof.parquet")
@@ -193,7 +193,7 @@ def _read(folder: Path, card: Mapping[str, Any], altered: Sequence[str]) -> Kept
     std = _matrix(frame, ["std"], folder / "oof.parquet").reshape(repeats, n) if "std" in frame.columns else None
     test_ids = test = test_std = None
     if (folder / "test.parquet").is_file():
-        other = _parquet(folder / "test.parquet")
+        other = parquet(folder / "test.parquet")
         intact.require(other, names, folder / "test.parquet")
         test_ids, test = other.to_series(0), _matrix(other, names, folder / "test.parquet")
         test_std = _matrix(other, ["std"], folder / "test.parquet")[:, 0] if "std" in other.columns else None
@@ -211,7 +211,7 @@ def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series, names: Se
     path = folder / "test_folds.parquet"
     if not path.is_file():
         return None
-    frame = _parquet(path)
+    frame = parquet(path)
     if any(name not in frame.columns for name in names):
         return None
     names = list(names) or columns(card)
@@ -222,7 +222,7 @@ def layers(folder: Path, card: Mapping[str, Any], test_ids: pl.Series, names: Se
         raise DataError("the file is of other rows than test.parquet", place=str(path), got=got, allowed=allowed)
     made = _matrix(frame, names, path).reshape(n_layers, len(test_ids), len(names))
     if not frame[ids].head(len(test_ids)).equals(test_ids, check_names=False):
-        made = made[:, _places(test_ids, frame[ids].head(len(test_ids)), path)]
+        made = made[:, places(test_ids, frame[ids].head(len(test_ids)), path)]
     return made
 
 
@@ -239,23 +239,12 @@ def fold_variance(kept: Kept) -> float:
     return float(found.astype(np.float64).var(axis=0).mean())
 
 
-def rows(kept: Kept) -> tuple[Floats, Ints | None]:
-    """Return the scoring weights v (n,) and the groups (n,) that folds.parquet tells: ones and None where it does not.
+def places(wanted: pl.Series, there: pl.Series, path: Path) -> Ints:
+    """Return (n,) where each of the wanted ids stands among those there.
 
     Raises:
-        DataError: the file is damaged, or of other rows.
+        DataError: one does not.
     """
-    n, path = len(kept.ids), kept.folder / "folds.parquet"
-    frame = _parquet(path).head(n) if path.is_file() else None
-    if frame is None or not {"v", "group"} & set(frame.columns):
-        return np.ones(n), None
-    at = _places(kept.ids, frame.to_series(0), path)
-    v = frame["v"].to_numpy().astype(np.float64)[at] if "v" in frame.columns else np.ones(n)
-    return v, frame["group"].to_numpy().astype(np.int64)[at] if "group" in frame.columns else None
-
-
-def _places(wanted: pl.Series, there: pl.Series, path: Path) -> Ints:
-    """Return where each of the wanted ids stands among those there; all must."""
     at = positions(wanted, there)
     if (at < 0).any():
         got = f"{int((at < 0).sum())} of {len(at)} ids are missing"
@@ -281,7 +270,12 @@ def columns(card: Mapping[str, Any]) -> list[str]:
     return ["pred"] if len(classes) <= 2 else [f"pred_{c}" for c in classes]
 
 
-def _parquet(path: Path) -> pl.DataFrame:
+def parquet(path: Path) -> pl.DataFrame:
+    """Return the table of a file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     import polars as pl
 
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, home, lineup, oofdir, opening, registry, sample, scores, submission
+from kit import archive, counts, home, lineup, oofdir, opening, registry, sample, scores, submission
 from kit.canon import FORMAT, code_file, fingerprint, key_of
 from kit.errors import writing
 from kit.folding import dump
@@ -72,7 +72,8 @@ def publish(made: Made) -> dict[str, Any]:
         card = _card(made, oof, v, mark)
         test_ids = first.test_ids if oof.test.shape[1] else None
         with made.store.scratch() as temp:
-            oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group), card)
+            w = counts.plain(first, v) if "evaluate" in card else None
+            oofdir.write(temp, Content(oof, wish.task, first.ids.name, first.ids, test_ids, v, group, w), card)
             card = oofdir.replace(made.folder, temp, old)
     _remember(made)
     return card

@@ -12,6 +12,7 @@ from kit import (
     audits,
     averaging,
     blendcard,
+    counts,
     crossfit,
     difficulty,
     estimate,
@@ -131,7 +132,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 def _ingredients(asked: Wish) -> dict[str, Any]:
     """Return what shapes a blend."""
     module = registry.load("stackers", asked.stacker.use)
-    code = (audits, crossfit, panel, paired, matching, averaging, difficulty, estimate, members, standings)
+    code = (audits, counts, crossfit, panel, paired, matching, averaging, difficulty, estimate, members, standings)
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
     doubt = (asked.sources[0].card.get("evaluate") or {}).get("covariance")
     return {
@@ -165,8 +166,7 @@ class _Work:
 
 def _work(asked: Wish, lined: Lineup) -> _Work:
     v, group = rows_of(asked.home, lined.rows.first)
-    # Under a declared distribution the folder tells no other weights than its.
-    side = Panel(asked.task, lined.rows.oofs, v, group).weighed(None if "evaluate" in lined.rows.first.card else v)
+    side = Panel(asked.task, lined.rows.oofs, v, group).weighed(counts.plain(lined.rows.first, v))
     return _Work(asked, lined, side, audits.of_panel(side, asked.metric, lined))
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kit import archive, dates, registry, table
+from kit import archive, counts, dates, registry, table
 from kit.archive import Kept
 from kit.comparing import residuals
 from kit.store import Store, Stored
@@ -56,7 +56,7 @@ def errors(result: str, *, rows: int = 10, root: str | Path = ".") -> dict[str, 
     """
     base = Path(root).resolve()
     kept = archive.read(archive.find(result, base))
-    y, pred, weight = kept.codes(), kept.pooled(), archive.rows(kept)[0]
+    y, pred, weight = kept.codes(), kept.pooled(), counts.rows(kept)[0]
     seen = np.flatnonzero(np.isfinite(pred).all(axis=1) & (weight > 0))
     task, v = kept.task, weight[seen]
     loss, what = losses(task, kept.card, y[seen], pred[seen])

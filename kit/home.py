@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import archive, datafolder, facts, opening, registry, sample, table
+from kit import archive, counts, datafolder, facts, opening, registry, sample, table
 from kit.archive import Kept, positions
 from kit.errors import DataError, KitError
 from kit.facts import Facts
@@ -60,7 +60,7 @@ class Home:
 
 def rows_of(home: Home | None, first: Kept) -> tuple[Floats, Ints | None]:
     """Return v (n,) and group (n,) as a result's folder tells them, or as the recipe does where that says nothing."""
-    v, group = archive.rows(first)
+    v, group = counts.rows(first)
     if home is not None and group is None and (v == 1).all():
         return home.rows(first.ids)
     return v, group

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, conformal, frames
+from kit import archive, conformal, counts, frames
 from kit.archive import Kept
 from kit.conformal import Errors
 from kit.errors import DataError, RecipeError
@@ -123,7 +123,7 @@ def _held(kept: Kept) -> Held:
     if kept.fold is None:
         rule, advice = "the folds of this result are not known", "import it with its folds"
         raise DataError(rule, place=str(kept.folder), next=advice)
-    v, group = archive.rows(kept)
+    v, group = counts.rows(kept)
     n_folds = int(kept.fold.max()) + 1
     y, repeats = kept.codes(), len(kept.fold)
     there = (kept.fold >= 0) & np.isfinite(kept.pred[:, :, 0]) & (v > 0)

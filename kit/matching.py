@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import archive
+from kit import archive, counts
 from kit.archive import Kept, positions
 from kit.errors import DataError, KitError, Problem
 from kit.oof import Oof, renumbered, same_folds
@@ -220,8 +220,8 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
 
 def _weighed(taken: Sequence[tuple[str, Kept]]) -> tuple[str, ...]:
     """Return a note where sources were scored under other weights than the first, which decides."""
-    v, _ = archive.rows(taken[0][1])
-    other = [name for name, kept in taken[1:] if not np.allclose(archive.rows(kept)[0], v, rtol=1e-6)]
+    v, _ = counts.rows(taken[0][1])
+    other = [name for name, kept in taken[1:] if not np.allclose(counts.rows(kept)[0], v, rtol=1e-6)]
     if not other:
         return ()
     return (f"rows count as in the scores of {taken[0][0]}; they count otherwise in those of {_few(other, 4)}",)

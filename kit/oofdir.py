@@ -20,15 +20,18 @@ from kit.types import Array, Floats, Ints, Pred, Task
 if TYPE_CHECKING:
     import polars as pl
 
-LAYOUT = 2
-"""Number of the folder's layout. 2 added test_folds.parquet, and v and group to folds.parquet; readers take both."""
+LAYOUT = 3
+"""Number of the folder's layout. 2 added test_folds.parquet, v and group to folds.parquet, 3 w; readers take all."""
 
 HISTORY = "_history"
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a folder shows of an OOF: the ids of its rows beside it. `v` (n,) and `group` (n,) count where given."""
+    """What a folder shows of an OOF: the ids of its rows beside it. `v` (n,) and `group` (n,) count where given.
+
+    `w` (n,): what rows count by the data's own weights, where a declared distribution makes `v` another.
+    """
 
     oof: Oof
     task: Task
@@ -37,6 +40,7 @@ class Content:
     test_ids: pl.Series | None = None
     v: Floats | None = None
     group: Ints | None = None
+    w: Floats | None = None
 
 
 def write(folder: Path, content: Content, card: Mapping[str, Any]) -> None:
@@ -49,8 +53,9 @@ def write(folder: Path, content: Content, card: Mapping[str, Any]) -> None:
         if len(oof.test) > 1:
             parquet(_layers(content, ids), folder / "test_folds.parquet")
     held = _long(content.ids, oof.fold, name)
-    extra = {"v": content.v if content.v is not None and (content.v != 1).any() else None, "group": content.group}
-    held |= {k: np.tile(a, oof.fold.shape[0]) for k, a in extra.items() if a is not None}
+    counted = {k: a for k, a in (("v", content.v), ("w", content.w)) if a is not None and (a != 1).any()}
+    groups = {} if content.group is None else {"group": content.group}
+    held |= {k: np.tile(a, oof.fold.shape[0]) for k, a in (counted | groups).items()}
     parquet(_frame(held), folder / "folds.parquet")
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import archive, table
+from kit import counts, table
 from kit.archive import Kept, positions
 from kit.errors import DataError
 from kit.paired import Truth
@@ -85,7 +85,7 @@ def order_of(first: Kept, other: Kept) -> Ints:
 
 def _weights(kept: Kept, store: Store | None) -> tuple[Floats, Ints | None]:
     """Return v (n,) and group (n,) of the rows as the folder tells them, or as the store does where it says nothing."""
-    v, group = archive.rows(kept)
+    v, group = counts.rows(kept)
     key = str(kept.card.get("rows"))
     if store is None or group is not None or (v != 1).any() or not store.has(key):
         return v, group

@@ -68,6 +68,7 @@ def _write(scene: Scene, name: str, folder: Path, card: Mapping[str, Any]) -> No
         table.series_from_arrow(rows.blob("ids/test")) if facts.n_test else None,
         scene.v(),
         rows.array("group") if "group" in rows else None,
+        rows.array("v") if scene.declared else None,
     )
     oofdir.write(folder, content, card)
     if bundle.keeps(scene):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kit import arrays
 from kit import params as base
 from kit.contracts import Scope
 from kit.errors import DataError, few
@@ -100,7 +101,11 @@ def _check_known(key: str, values: list[str], where: Mapping[str, int], place: s
 
 def _read_names(path: Path) -> list[str]:
     """Return the names, as many as the vectors should be."""
-    text = path.read_text("utf-8-sig")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule, advice = "lookup: the file of names is not UTF-8", "save it as UTF-8"
+        raise DataError(rule, place=str(path), got=error.reason, next=advice) from error
     if path.suffix != ".json":
         return text.removesuffix("\n").split("\n")
     try:
@@ -114,11 +119,8 @@ def _read_names(path: Path) -> list[str]:
 
 def _read_vectors(path: Path) -> Array:
     """Return (names, d) numbers, mapped into memory."""
-    try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DataError("lookup: the file of vectors is not an array in .npy", place=str(path)) from error
-    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-        got = f"{vectors.dtype} {vectors.shape}" if isinstance(vectors, np.ndarray) else "an archive of arrays"
+    vectors = arrays.read(path, mapped=True)
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        got = f"{vectors.dtype} {vectors.shape}"
         raise DataError("lookup: vectors must be a (names, width) array of numbers", place=str(path), got=got)
     return vectors

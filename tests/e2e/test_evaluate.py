@@ -261,3 +261,10 @@ def test_weights_of_the_rows_alone_shift_nothing(toy):
         toy.run()
         before, after = (toy.oof(name, "test")["pred"].to_numpy() for name in ("a", "moved"))
         assert (np.abs(after - before).mean() > 0.1 * before.std()) == moves
+    blend = toy.kit("blend", "r:a", "--use", "prior_shift", "--set", "bins=4", "--name", "moved")
+    assert blend.code == 0, blend.err
+    blended = pl.read_parquet(toy.root / "oof" / "blends" / "moved" / "test.parquet")["pred"].to_numpy()
+    np.testing.assert_allclose(blended, after, rtol=1e-5)
+    weights = pl.read_parquet(toy.root / "oof" / "r" / "a" / "folds.parquet")["w"]
+    assert weights.to_list() == pl.read_csv(toy.folder / "train.csv")["w"].to_list()
+    assert pl.read_parquet(toy.root / "oof" / "blends" / "moved" / "folds.parquet")["w"].equals(weights)

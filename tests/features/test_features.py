@@ -142,8 +142,12 @@ def test_similarity_of_unequal_widths_names_both() -> None:
 
 
 def lookup_params(folder, names: str, vectors: np.ndarray, suffix: str = "json") -> lookup.Params:
-    (folder / f"names.{suffix}").write_text(names, "utf-8")
-    np.save(folder / "vectors.npy", vectors)
+    (folder / f"names.{suffix}").write_text(names, "utf-8", "surrogateescape")
+    if isinstance(vectors, dict):
+        with (folder / "vectors.npy").open("wb") as file:
+            np.savez(file, **vectors)
+    else:
+        np.save(folder / "vectors.npy", vectors)
     return lookup.Params(key="colour", names=str(folder / f"names.{suffix}"), vectors=str(folder / "vectors.npy"))
 
 
@@ -195,8 +199,10 @@ def test_lookup_names_every_missing_value_and_knows_new_ones(tmp_path, caplog) -
         ('["red", "red"]', np.zeros((2, 2)), r"stands twice(.|\n)*red"),
         ('{"red": 0}', np.zeros((1, 2)), "JSON list of strings"),
         ("red\nblue", np.zeros((2, 2)), "not JSON"),
+        ('["red", "\udcff"]', np.zeros((2, 2)), "not UTF-8"),
         ('["red"]', np.zeros(1), r"float64 \(1,\)"),
-        ('["red"]', np.array([["a"]], object), "not an array in .npy"),
+        ('["red"]', np.array([["a"]], object), "no numbers: it is damaged, or holds Python objects"),
+        ('["red"]', {"a": np.zeros((1, 2)), "b": np.zeros(1)}, "an archive of arrays"),
     ],
 )
 def test_lookup_says_what_is_wrong_with_the_files(tmp_path, names: str, vectors: np.ndarray, message: str) -> None:
