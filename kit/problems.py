@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,11 +79,13 @@ class Checks:
         self.add(f"{at[-1]} must be the name of {what}, or a list of names", at, got=value, next=f"{at[-1]}: <name>")
         return None
 
-    def known(self, value: Mapping[str, Any], known: Sequence[str], at: At) -> None:
-        """Note every key that is not known."""
+    def known(self, value: Mapping[str, Any], known: Sequence[str], at: At, of_data: Collection[str] = ()) -> None:
+        """Note every key that is not known; `of_data`: keys that are, one level down."""
         for key in value:
             if key not in known:
-                self.add("unknown key", (*at, key), got=key, allowed=known, near=(str(key), known))
+                near = None if key in of_data else (str(key), known)
+                advice = f"it stands under data: data: {{{key}: ...}}" if key in of_data else ""
+                self.add("unknown key", (*at, key), got=key, allowed=known, near=near, next=advice)
 
     def flag(self, value: Any, at: At) -> bool:
         """Return true or false, false after noting what is neither."""

@@ -51,7 +51,7 @@ class _Reader(Plugs):
 
     def recipe(self, folder: Path) -> Recipe | None:
         top = self.document.value
-        self.known(top, TOP_LEVEL, ())
+        self.known(top, TOP_LEVEL, (), DataSection.model_fields)
         name = self._recipe_name(top)
         given = self.section(DataSection, top.get("data", {}), ("data",))
         data = given or DataSection()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from kit.describe import Page
 from kit.engine import IN_WORKERS, Observer
 from kit.stage import Stage
 from kit.terminal import columns, duration, err, lay, number, say
+
+WIDE = 100
+"""Tables of more columns than this are told by runs of columns that are alike."""
+FEW = 4
+"""Shorter runs are told column by column."""
 
 
 class _Plain(Observer):
@@ -230,11 +236,12 @@ def check(found: Mapping[str, Any]) -> None:
     for name, text in {**lines, "cost": found["cost"]["text"]}.items():
         say(f"{name + ':':<12}{text}")
     table = columns("column", "kind", "read as", "levels", "missing", "role", right=("levels", "missing"))
-    for line in found["columns"]:
-        share = line.get("missing", 0)
-        missing = "" if not share else "< 0.1%" if share < 0.001 else f"{share:.1%}"
-        levels = str(line["levels"] or "")
-        table.add_row(line["name"], line["kind"], line["form"], levels, missing, line["role"])
+    for like in _alike(found["columns"]):
+        first, last = like[0], like[-1]
+        name = first["name"] if len(like) == 1 else f"{first['name']} .. {last['name']} ({len(like)} columns)"
+        levels = _from_to([str(line["levels"] or "") for line in sorted(like, key=lambda line: line["levels"])])
+        missing = _from_to([_percent(share) for share in sorted(line.get("missing", 0) for line in like)])
+        table.add_row(name, first["kind"], first["form"], levels, missing, first["role"])
     lay(table)
     for finding in found["findings"]:
         what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
@@ -244,6 +251,22 @@ def check(found: Mapping[str, Any]) -> None:
             say(f"  next: {finding['next']}")
     if not found["findings"]:
         say("nothing to look at was found")
+
+
+def _alike(lines: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the lines of columns; of a wide table, neighbours of one kind and role together."""
+    runs = [list(run) for _, run in groupby(lines, key=lambda line: (line["kind"], line["form"], line["role"]))]
+    short = len(lines) <= WIDE
+    return [part for run in runs for part in ([[line] for line in run] if short or len(run) < FEW else [run])]
+
+
+def _from_to(told: Sequence[str]) -> str:
+    """Return the first and the last of some values, one where they are the same."""
+    return told[0] if told[0] == told[-1] else f"{told[0] or 0} .. {told[-1]}"
+
+
+def _percent(share: float) -> str:
+    return "" if not share else "< 0.1%" if share < 0.001 else f"{share:.1%}"
 
 
 def show(pages: Sequence[Page], *, whole: bool) -> None:

@@ -38,7 +38,7 @@ class Resolver:
     """
 
     def __init__(self, recipe: Recipe, facts: Facts) -> None:
-        self.recipe, self.facts = recipe, facts
+        self.recipe, self.facts, self.free = recipe, facts, frozenset(facts.free)
         self.aliases: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.keys: dict[str, str] = {}
@@ -200,17 +200,19 @@ class Resolver:
         roles |= {data.time: "time"}
         roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
         refused = {data.target, data.id} if not feature or isinstance(name, KeyName) else set(roles)
+        there = name in facts.header or name in self.aliases
+        usable = name in self.free or name in self.aliases
+        usable |= name in roles and name not in facts.lacking if isinstance(name, KeyName) else not feature
+        # Asked for each column of each model: what takes a look at all columns is for errors alone.
+        if there and usable and name not in refused:
+            return None
         known = [*facts.free, *self.aliases]
-        near = nearest(name, known)
         if name in refused:
             rule = f"the {roles[name]} column cannot be used here"
             return RecipeError(rule, got=name, allowed=known, next="leave it out")
-        if name not in facts.header and name not in self.aliases:
-            next = near or "kit check prints the columns"
+        if not there:
+            next = nearest(name, known) or "kit check prints the columns"
             return RecipeError(f"unknown column in {registry.shown(plug.use)}", got=name, allowed=known, next=next)
-        is_key = isinstance(name, KeyName)
-        if name in known or (name in roles and name not in facts.lacking if is_key else not feature):
-            return None
         if name in data.drop:
             return RecipeError("this column is dropped", got=name, allowed=known, next="take it out of data.drop")
         advice = "leave it out, or add it to the test file"
@@ -218,10 +220,10 @@ class Resolver:
 
     def _of_wrong_kind(self, name: ColumnName, plug: Plug) -> RecipeError | None:
         """Return what is wrong with a column's kind, None where nothing is."""
-        kinds = {n: column.kind for n, column in self.facts.header.items()} | self.kinds
         accepts = name.KINDS or getattr(registry.load(plug.kind, plug.use), "ACCEPTS", ())
-        if not accepts or kinds[name] in accepts:
+        if not accepts or (self.kinds[name] if name in self.kinds else self.facts.header[name].kind) in accepts:
             return None
+        kinds = {n: column.kind for n, column in self.facts.header.items()} | self.kinds
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         modules = {n: registry.load("features", n) for n in registry.names("features")}
         others = [n for n, m in modules.items() if kinds[name] in m.ACCEPTS and not getattr(m, "COLUMNS_ONLY", False)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import operator
+import pkgutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from kit.errors import RecipeError, nearest
@@ -22,6 +25,10 @@ _MANAGED = {"random_state": "the recipe's `seed` sets it", "n_jobs": "the run de
 _TREES = ("Tree", "Forest", "HistGradientBoosting", "GradientBoosting", "Bagging", "AdaBoost")
 _COUNTS = ("MultinomialNB", "ComplementNB", "CategoricalNB")
 _SCALES_Y = ("SVR", "NuSVR", "LinearSVR", "MLPRegressor", "SGDRegressor", "KernelRidge", "GaussianProcessRegressor")
+
+
+_APART = ("conftest", "datasets", "experimental", "externals", "tests", "utils")
+"""Modules of scikit-learn that hold no estimators."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,31 @@ def calm() -> Iterator[None]:
 
 @cache
 def catalogue() -> dict[str, tuple[type, str]]:
-    """Return class name -> class and kind (classifier, regressor or "") of all estimators of scikit-learn itself."""
-    from sklearn.utils.discovery import all_estimators
+    """Return class name -> class and kind (classifier, regressor or "") of all estimators of scikit-learn itself.
 
+    Its own `all_estimators` gives the same, but imports torch on the way, and its tests.
+    """
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+    found: dict[str, tuple[type, str]] = {}
+    for module in _public("sklearn"):
+        for cls in vars(module).values():
+            if not (inspect.isclass(cls) and issubclass(cls, BaseEstimator)) or cls is BaseEstimator:
+                continue
+            if cls.__module__.startswith("sklearn.") and cls.__name__[0] != "_" and not inspect.isabstract(cls):
+                regressor, classifier = issubclass(cls, RegressorMixin), issubclass(cls, ClassifierMixin)
+                found[cls.__name__] = (cls, "regressor" if regressor else "classifier" if classifier else "")
+    return found
+
+
+def _public(package: str) -> Iterator[ModuleType]:
+    """Yield the public modules of a package, those within them too."""
     with calm():
-        found = {name: (cls, "") for name, cls in all_estimators()}
-        kinds = ("classifier", "regressor")
-        return found | {name: (cls, kind) for kind in kinds for name, cls in all_estimators(kind)}
+        module = importlib.import_module(package)
+    yield module
+    for inner in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        if not inner.name.startswith("_") and inner.name not in _APART:
+            yield from _public(f"{package}.{inner.name}")
 
 
 def find(path: str, task: Task) -> type:

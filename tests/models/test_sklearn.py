@@ -11,6 +11,7 @@ import pytest
 
 from kit.contracts import Run
 from kit.errors import DataError, RecipeError
+from kit.models import _estimators as estimators
 from kit.models import sklearn as plugin
 from kit.models._matrix import Encoder
 from kit.types import Block, Design, Task
@@ -160,3 +161,11 @@ def test_load_refuses_foreign_types(tmp_path: Path) -> None:
     skops.io.dump(FunctionTransformer(Path), tmp_path / "model.skops")
     with pytest.raises(DataError, match="foreign types"):
         plugin.load(tmp_path)
+
+
+def test_estimators_are_found_without_what_scikit_learn_bundles_for_torch() -> None:
+    found = estimators.catalogue()
+    kinds = {"Ridge": "regressor", "LogisticRegression": "classifier", "KernelRidge": "regressor", "PCA": ""}
+    assert {name: found[name][1] for name in kinds} == kinds
+    assert not {"BaseEstimator", "TransformerMixin", "LinearModel"} & set(found) and len(found) > 200
+    assert not [m.__name__ for m in estimators._public("sklearn") if {"externals", "tests"} & {*m.__name__.split(".")}]

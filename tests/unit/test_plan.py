@@ -284,3 +284,11 @@ def test_a_computed_column_takes_patterns_and_the_columns_of_its_kind(compiled):
         compiled(("seed: 3", "columns:\n  v: dates\nseed: 3"))
     with pytest.raises(RecipeError, match="reduce takes numeric, date and vector"):
         compiled(("seed: 3", column % ", columns: [c]"))
+
+
+def test_no_column_that_is_right_is_compared_with_all_others(compiled, monkeypatch):
+    def never(*_):
+        raise AssertionError("2000 columns would take minutes")
+
+    monkeypatch.setattr("kit.resolving.nearest", never)
+    compiled(("base: [numeric, category]", "base: [numeric, category, {use: count, columns: [c, x1]}]"))

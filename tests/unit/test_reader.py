@@ -134,6 +134,11 @@ def test_one_metric_beside_the_first_needs_no_list(read):
     assert read(BASE + "also: mae\n").also == ("mae",)
 
 
+def test_a_key_of_data_at_the_top_is_told_where_it_stands(read):
+    with pytest.raises(RecipeError, match=r"it stands under data: data: \{kinds: \.\.\.\}"):
+        read(BASE + "kinds: {a: category}\n")
+
+
 def test_what_refers_to_a_section_that_cannot_be_read_is_not_judged(read):
     text = BASE.replace("models:", "model:") + "blend:\n  m: {use: mean, from: [a]}\nsubmit: {from: m}\n"
     assert rules(read, text) == [("3", "unknown key")]

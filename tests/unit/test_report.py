@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from kit import terminal
+from kit import report, terminal
 from kit.cli import main
 from kit.commands import _ledger
 
@@ -28,3 +28,17 @@ def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[st
     terminal.lay(table)
     head, line = (shown.split() for shown in capsys.readouterr().out.splitlines())
     assert head == names and line == ["lgbm", *(f"{i}.123456" for i in range(20))]
+
+
+def test_a_wide_table_is_told_by_runs_of_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    about = {name: "" for name in ("recipe", "task", "rows", "folds", "fits", "submission")} | {"cost": {"text": ""}}
+    lines = [{"name": f"x{i}", "kind": "numeric", "form": "", "levels": 0, "role": "feature"} for i in range(120)]
+    lines = [{**line, "missing": 0.01 * (i == 7)} for i, line in enumerate(lines)]
+    lines[50]["kind"] = "date"
+    for shown, rows in ((lines, 3), (lines[:60], 60)):
+        report.check({**about, "columns": shown, "findings": []})
+        table = capsys.readouterr().out.splitlines()[8:-1]
+        assert len(table) == rows
+    report.check({**about, "columns": lines, "findings": []})
+    words = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "x0 .. x49 (50 columns) numeric 0 .. 1.0% feature" in words
