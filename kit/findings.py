@@ -31,6 +31,8 @@ MANY_GROUPS = 20
 """A number has more values than this where it may name groups."""
 EXACT = 2**53
 """Whole numbers beyond it cannot be told from their neighbours as float64."""
+KEPT = 0.9
+"""Share of a column's distinct numbers that 32-bit floats must keep apart."""
 CONSTANT = 0.999
 """A column is near-constant where one value has so large a share."""
 
@@ -189,6 +191,8 @@ def _columns(looked: _Looked) -> Iterator[Finding]:
         x = looked.x(name)
         coded = column.kind in ("category", "text", "key")
         yield from _spread(name, x[: looked.n], coded)
+        if column.kind == "numeric" and name in looked.used:
+            yield from _rounded(name, x[looked.train])
         stratum = signals.strata(x[np.concatenate([looked.train, looked.test])], coded, looked.bins)
         here, there = stratum[: len(looked.train)], stratum[len(looked.train) :]
         told = signals.telling(here, looked.targets, looked.fold)
@@ -211,6 +215,16 @@ def _spread(name: str, x: Array, coded: bool) -> Iterator[Finding]:
     if share >= CONSTANT:
         what = "is constant" if share == 1 else f"has one value in {share:.2%} of the training rows"
         yield Finding("note", name, what, f"data: {{drop: [{spelt(name)}]}} saves time")
+
+
+def _rounded(name: str, x: Array) -> Iterator[Finding]:
+    """Yield that numbers (n,) fall together in the 32-bit floats that models read."""
+    values = np.unique(x[~np.isnan(x)])
+    left = len(np.unique(values.astype(np.float32)))
+    if left < KEPT * len(values):
+        what = f"of {len(values)} distinct numbers {left} are left in a matrix of 32-bit floats"
+        advice = f"kinds: {{{spelt(name)}: category}} for names, or columns: an expr that takes off a constant"
+        yield Finding("warning", name, what, advice)
 
 
 def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _Looked) -> Iterator[Finding]:

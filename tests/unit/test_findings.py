@@ -152,6 +152,14 @@ def test_whole_numbers_too_large_to_be_told_apart_name_no_groups(tmp_path):
     assert not any("each stand" in what for _, what in of(findings(tmp_path, train, test), "shop"))
 
 
+def test_numbers_that_fall_together_in_a_matrix(tmp_path):
+    card = 4_000_000_000_000_000 + 7907 * np.random.default_rng(0).permutation(np.arange(N) % 100)
+    train, test = clean().with_columns(card=card), clean(1, T).drop("y").with_columns(card=card[:T])
+    told = ("warning", "of 100 distinct numbers 1 are left in a matrix of 32-bit floats")
+    assert of(findings(tmp_path, train, test), "card") == [told]
+    assert of(findings(tmp_path, train, test, kinds={"card": "category"}), "card") == []
+
+
 def test_groups_that_are_vectors_are_refused(tmp_path):
     train = clean().with_columns(shop=pl.Series([[1.0, 2.0]] * N))
     with pytest.raises(DataError, match="a group must be one value") as refused:
