@@ -50,7 +50,7 @@ class Run:
     """How a fit is carried out. Nothing but `rng` and `steps` may shape its result on one kind of device.
 
     `steps`: train exactly that many steps and do not stop early; None = as the params say.
-    `device`: "cpu" or "cuda".
+    `watch`: `never` itself where nobody watches, so that a learner need not tell. `device`: "cpu" or "cuda".
     """
 
     rng: np.random.Generator

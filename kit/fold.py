@@ -175,7 +175,8 @@ def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitt
         ended.extend([step] if spec.watch(step, stop_score) else [])
         return bool(ended)
 
-    run = Run(rng, watch, steps, spec.threads, spec.device)
+    # A learner may save itself the telling where nobody watches.
+    run = Run(rng, never if spec.watch is never else watch, steps, spec.threads, spec.device)
     shared = {name: getattr(spec.model.params, name) for name in module.DATA_PARAMS}
     rows = "learn" if designs.stop is not None else f"all {designs.n_real}"
     name = f"data {rows}: {spec.model.use} {sorted(shared.items())}"

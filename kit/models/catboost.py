@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from kit.contracts import Run
+from kit.contracts import Run, never
 from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
@@ -174,8 +175,9 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
         model = catboost.CatBoost(_config(params, chosen, data, run) | _on_device(params, data, run, device))
         monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
         follower = _Follower(monitor, float(np.log(data.scale[1])))
-        # CatBoost has no callbacks on the GPU: there its own patience ends the fit and the curve is read afterwards.
-        live = device == "CPU"
+        # CatBoost has no callbacks on the GPU, and for each it lists all losses so far: six times the work of small
+        # trees. Without one its own patience ends the fit, at the same round, and the curve is read afterwards.
+        live = device == "CPU" and run.watch is not never
         model.fit(data.train, eval_set=data.valid, callbacks=[follower] if live else None)
         if not live:
             follower.replay(model.get_evals_result(), model.tree_count_)
@@ -200,9 +202,10 @@ class _Follower:
         return not self.monitor.ends(scores[-1] + self.shift if scores else float("nan"))
 
     def replay(self, scores: Mapping[str, Mapping[str, list[float]]], rounds: int) -> None:
-        """Take note of a finished fit."""
+        """Take note of a finished fit, up to where the monitor would have ended it."""
         for score in next(iter(scores.get("validation", {}).values()), None) or [float("nan")] * rounds:
-            self.monitor.ends(score + self.shift)
+            if self.monitor.ends(score + self.shift):
+                return
 
 
 def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> dict[str, Any]:
@@ -243,21 +246,18 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
 
 
 def _on_device(params: Params, data: Data, run: Run, device: str) -> dict[str, Any]:
-    """Return what depends on the device: the GPU samples no columns and has no callback to end a fit."""
-    if device == "CPU":
-        return {"task_type": "CPU", "rsm": params.colsample}
+    """Return what depends on the device, which on the GPU samples no columns, and on stop rows."""
     patience = {} if run.steps or data.valid is None else {"od_type": "Iter", "od_wait": params.patience}
-    return {"task_type": "GPU", **patience}
+    return {"task_type": device, **patience, **({"rsm": params.colsample} if device == "CPU" else {})}
 
 
 def _bytes(model: Any) -> bytes:
-    """Return the model in CatBoost's format, without the time and the random name it writes into it."""
+    """Return the model in CatBoost's format, without what it writes into it of this one fit: time, name, callbacks."""
     metadata = model.get_metadata()
-    for name in ("train_finish_time", "model_guid"):
-        metadata[name] = ""
+    metadata["train_finish_time"] = metadata["model_guid"] = ""
+    metadata["params"] = re.sub(r',?"callbacks":"[^"]*"', "", metadata["params"])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Forest.FILE
-        model.save_model(str(path))
+        model.save_model(str(path := Path(folder) / Forest.FILE))
         return path.read_bytes()
 
 

@@ -167,6 +167,18 @@ def test_steps_watch_and_no_stop_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
+def test_watched_or_not_a_fit_is_the_same(name: str) -> None:
+    rows = design(600, "logloss")
+    train, stop = part(rows, slice(0, 400)), part(rows, slice(400, None))
+    alone, watched = (
+        fitted(name, TASKS["logloss"], train, stop, run(watch=w), patience=7) for w in (never, lambda *_: False)
+    )
+    assert alone.model == watched.model
+    assert alone.best_step + 7 == len(alone.curve)
+    np.testing.assert_array_equal(alone.curve, watched.curve)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
 def test_weights_zero_drops_and_counts(name: str) -> None:
     rows = design(900, "squared")
     train, stop = part(rows, slice(0, 600)), part(rows, slice(600, None))
