@@ -18,14 +18,13 @@ NOISE = 2.0
 """Standard errors below which a difference is called noise."""
 
 
-def compare(root: Path) -> list[dict[str, Any]]:
-    """Return for each recipe under oof/ its results side by side, best first.
+def compare(root: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each of these recipes under oof/ its results side by side, best first.
 
     Each has score, the paired difference to the best (positive = worse) with its standard error, whether that is noise,
     and the correlation of its errors with those of the best. `correlation` holds it for every pair. `notes`: in which
     way they do not compare.
     """
-    names = sorted({folder.parent.name for folder in archive.folders(root)})
     return [_recipe(name, root) for name in names]
 
 
@@ -63,7 +62,8 @@ def _recipe(name: str, root: Path) -> dict[str, Any]:
 
 
 def _line(i: int, best: int, found: paired.Spread, sign: float, side: pool.Pool) -> dict[str, Any]:
-    behind, se = float(sign * (found.scores[i] - found.scores[best])), found.of_difference(i, best)
+    behind = 0.0 if i == best else float(sign * (found.scores[i] - found.scores[best]))  # not -0
+    se = found.of_difference(i, best)
     return {
         "name": side.kept[i].name,
         "score": _plain(found.scores[i]),

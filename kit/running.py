@@ -46,7 +46,7 @@ class Result:
     seconds: float
     missing: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
-    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # curves and all: pages of them
 
     def as_json(self) -> dict[str, Any]:
         """Return what `kit run --json` prints."""

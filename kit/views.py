@@ -104,15 +104,24 @@ def _json(value: Any) -> Any:
 LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
 
 
-def ls(root: str | Path = ".", *, compare: bool = False) -> list[dict[str, Any]]:
-    """Return a line for each model and blend under oof/, best first within a recipe.
+def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return a line for each model and blend under oof/, best first within a recipe; of all `recipes` if left out.
 
     With `compare`: for each recipe its results side by side (kit.comparing.compare).
+
+    Raises:
+        DataError: there is no result of a recipe.
     """
+    known = sorted({folder.parent.name for folder in archive.folders(Path(root))})
+    named = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in recipes]
+    for name in named:
+        if name not in known:
+            advice = nearest(name, known) or f"kit run {name}"
+            raise DataError("there is no result of this recipe", got=name, allowed=known, next=advice)
     if compare:
-        return comparing.compare(Path(root).resolve())
+        return comparing.compare(Path(root).resolve(), named or known)
     cards = []
-    for folder in archive.folders(Path(root)):
+    for folder in (f for f in archive.folders(Path(root)) if not named or f.parent.name in named):
         try:
             card = archive.read_card(folder)
         except DataError:  # kit audit tells of it

@@ -149,9 +149,11 @@ def test_models_side_by_side(toy):
     real = np.corrcoef(a["y"] - a["pred"], b["y"] - b["pred"])[0, 1]
     place = [line["name"] for line in lines]
     assert found["correlation"][place.index("r:a")][place.index("r:b")] == pytest.approx(real)
-    shown = toy.kit("ls", "--compare").out
-    assert "best" in shown
-    assert toy.kit("ls").code == 0
+    shown = toy.kit("ls", "--compare", "r.yaml").out
+    assert "best" in shown and " -0 " not in shown
+    assert toy.kit("ls").out == toy.kit("ls", "r").out != toy.kit("ls", "r", "--compare").out
+    lost = toy.kit("ls", "rr")
+    assert lost.code == 2 and "did you mean 'r'?" in lost.err
 
 
 def test_results_of_other_rows_stand_apart(toy):
