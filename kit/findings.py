@@ -91,8 +91,14 @@ class _Looked:
         return self.table.array(f"x/{name}", mmap=True)
 
     def features(self) -> list[str]:
-        """Return the columns that a bare feature name takes, or could take."""
-        return [name for name in self.facts.free if self.header[name].kind != "key"]
+        """Return the columns that a bare feature name takes, or could take: that of times too, where it is of dates."""
+        times = [name for name in self.times() if self.header[name].kind == "date"]
+        return [*(name for name in self.facts.free if self.header[name].kind != "key"), *times]
+
+    def times(self) -> list[str]:
+        """Return the column of times, if train and test have it."""
+        name = self.recipe.data.time
+        return [name] if name is not None and name in self.header and name not in self.facts.lacking else []
 
 
 def _told(looked: _Looked) -> Iterator[Finding]:
@@ -114,7 +120,8 @@ def _roles(looked: _Looked) -> Iterator[Finding]:
             yield Finding("warning", name, "the test file lacks it, so it is no feature", "check the test file")
     if meta["only_in_test"]:
         yield Finding("note", "", f"only the test file has {listed(meta['only_in_test'][:5])}", "they are not used")
-    idle = [name for name in looked.facts.free if name not in looked.used]
+    keys = [name for name in looked.facts.free if looked.header[name].kind == "key"]
+    idle = [name for name in (*looked.features(), *keys) if name not in looked.used]
     for kind, advice in IDLE.items():
         names = [name for name in idle if looked.header[name].kind == kind]
         if names:
@@ -171,7 +178,7 @@ def _extra(looked: _Looked) -> Iterator[Finding]:
 
 
 def _doubles(looked: _Looked) -> Iterator[Finding]:
-    names = looked.features()
+    names = list(dict.fromkeys([*looked.features(), *looked.times()]))  # rows of two times are two
     found = doubles.find([looked.x(name)[: looked.n + looked.t] for name in names], looked.n, looked.y)
     if found.in_train:
         what = f"training rows that repeat an earlier one in every feature: {found.in_train}"

@@ -155,7 +155,7 @@ class Resolver:
         Patterns give way to the names they match; what the feature itself has to say of its columns is asked.
         """
         module = registry.load("features", plug.use)
-        usable = self._usable()
+        usable = self._usable(module)
         try:
             if (items := getattr(plug.params, "columns", None)) is not None:
                 kinds = {name: column.kind for name, column in usable.items()}
@@ -177,15 +177,22 @@ class Resolver:
         """Return what a computed column of a filled feature will be: vectors, unless the feature says otherwise."""
         module = registry.load("features", plug.use)
         try:
-            kind: ColumnKind = module.kind(plug.params, self._usable()) if hasattr(module, "kind") else "vector"
+            kind: ColumnKind = module.kind(plug.params, self._usable(module)) if hasattr(module, "kind") else "vector"
         except RecipeError as error:
             raise placed(error, self.recipe.document, plug.at) from error
         return kind
 
-    def _usable(self) -> dict[str, Column]:
+    def _usable(self, module: Any) -> dict[str, Column]:
         """Return the columns a feature may take; levels and width of a computed one are not known before it is made."""
-        facts = self.facts
-        return {n: facts.header[n] for n in facts.free} | {n: Column(kind) for n, kind in self.kinds.items()}
+        header = self.facts.header.items()
+        found = {n: column for n, column in header if n in self.free or self._takes_time(module, n)}
+        return found | {n: Column(kind) for n, kind in self.kinds.items()}
+
+    def _takes_time(self, module: Any, name: str) -> bool:
+        """Return whether a feature takes this column although it has the role of time."""
+        data, facts = self.recipe.data, self.facts
+        there = name == data.time and name not in (data.target, data.id, data.groups, data.weight, *data.drop)
+        return there and name not in facts.lacking and getattr(module, "TAKES_TIME", False)
 
     def _check_column(self, name: ColumnName, plug: Plug, *, feature: bool) -> None:
         error = self._misused(name, plug, feature)
@@ -199,6 +206,8 @@ class Resolver:
         roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight"}
         roles |= {data.time: "time"}
         roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
+        if feature and self._takes_time(registry.load(plug.kind, plug.use), name):
+            return None
         refused = {data.target, data.id} if not feature or isinstance(name, KeyName) else set(roles)
         there = name in facts.header or name in self.aliases
         usable = name in self.free or name in self.aliases

@@ -20,6 +20,7 @@ LIBS: tuple[str, ...] = ()
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ("date",)
 ACCEPTS: tuple[str, ...] = ("date",)
+TAKES_TIME = True
 
 Part = Literal["year", "quarter", "month", "week", "day_of_year", "day", "weekday", "hour", "minute", "second"]
 Cycle = Literal["year", "month", "week", "day", "hour"]
@@ -32,7 +33,7 @@ class Params(base.Params):
     """Parts of dates (UTC); a missing date gives missing values."""
 
     columns: tuple[ColumnName, ...] = ()
-    """Date columns. Empty: all."""
+    """Date columns. Empty: all, that of times (data.time) among them."""
 
     parts: tuple[Part, ...] = ("year", "month", "day", "weekday", "day_of_year", "hour")
     """Parts as numbers: year, quarter (1-4), month (1-12), week (of ISO 8601, 1-53), day_of_year (1-366), day (1-31),

@@ -24,6 +24,7 @@ LIBS: tuple[str, ...] = ("polars",)
 SCOPE: Scope = "row"
 KINDS: tuple[str, ...] = ()
 ACCEPTS: tuple[str, ...] = ("numeric", "date", *CODED)
+TAKES_TIME = True
 CATEGORIES = True
 
 

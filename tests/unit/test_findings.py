@@ -75,6 +75,14 @@ def test_rows_that_are_double(tmp_path):
     assert [f["severity"] for f in found] == ["warning", "warning"]
 
 
+def test_equal_rows_of_two_times_are_two_and_a_date_of_times_is_to_be_read(tmp_path):
+    day = np.datetime64("2024-01-01") + np.arange(N + 50)
+    train = pl.concat([clean(), clean()[:50]]).with_columns(day=pl.Series(day))
+    test = clean(1, T).drop("y").with_columns(day=pl.Series(day[:T]))
+    (found,) = findings(tmp_path, train, test, time="day")
+    assert (found["column"], found["what"]) == ("day", "no model reads the date column day")
+
+
 def test_columns_that_say_nothing(tmp_path):
     extra = {
         "one": pl.lit(3.0),

@@ -256,6 +256,23 @@ def test_the_column_of_the_groups_may_be_a_key_but_no_feature(compiled):
         compiled(GROUPED, by_group, facts=replace(facts, lacking=("g",)))
 
 
+def test_dates_and_expressions_read_the_column_of_times_and_nothing_else_does(compiled):
+    facts = replace(FACTS, header={**FACTS.header, "d": Column("date")}, content={**FACTS.content, "d": "6" * 32})
+    timed = ("target: y}", "target: y, time: d}")
+
+    def read(features: str, facts: Facts = facts) -> set[str]:
+        plan = compiled(timed, ("[numeric, category]", features), facts=facts)
+        return set(next(s for s in plan.stages if s.verb == "fit").ingredients["x"])
+
+    assert read("[numeric, dates]") == {"x1", "x2", "d"} == read('[numeric, {use: dates, columns: [d, "!t"]}]')
+    assert read('[numeric, {use: expr, expressions: {w: "EXTRACT(DOW FROM d)"}}]') == {"x1", "x2", "d"}
+    assert read("[numeric, category]") == {"x1", "x2", "c"}
+    assert read("[numeric, dates]", replace(facts, lacking=("d",))) == {"x1", "x2"}
+    for refused in ("{use: numeric, columns: [d]}", "{use: rank_gauss, columns: [d]}"):
+        with pytest.raises(RecipeError, match="the time column cannot be used here"):
+            read(f"[{refused}]")
+
+
 @pytest.mark.parametrize(
     ("columns", "features", "transductive"),
     [
