@@ -127,8 +127,8 @@ class FeatureModule(Protocol[P]):
     """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects.
 
     ACCEPTS: the kinds of columns it takes by name. A parameter `scope` overrides SCOPE. It may have COLUMNS_ONLY = True
-    (it stands under `columns:`), CATEGORIES = True (its blocks may hold some), TAKES_TIME = True (it may have the column
-    with the role of time), DEVICES, `ready(params, header) -> params`, which refuses or fills in, and
+    (it stands under `columns:`), CATEGORIES = True (its blocks may hold some), TAKES_TIME = True (it may read the
+    column with the role of time), DEVICES, `ready(params, header) -> params`, which refuses or fills in, and
     `check_model(params, folder)`, which refuses a text model that was found.
     """
 
