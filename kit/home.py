@@ -141,7 +141,8 @@ def plain_layout(task: Task, metric: str, target: str, id_name: str) -> Layout:
     several = shows == "proba" and task.kind == "multiclass"
     names = [f"{target}_{c}" for c in task.classes] if several else [target]
     spelling = tuple(str(c) for c in task.classes)
-    return Layout((id_name or "id", *names), 0, shows, tuple(range(len(names))), spelling)
+    least = sample.least_of(metric)
+    return Layout((id_name or "id", *names), 0, shows, tuple(range(len(names))), spelling, least=least)
 
 
 def _placed(wanted: pl.Series, there: pl.Series, place: str) -> Ints:

@@ -25,7 +25,8 @@ class Layout:
     `header`: its columns. `id_at`: place of the id column. `shows`: "value", "label", "proba" or "ranking". `outputs`:
     for each other column the index of the class it shows (0 for a value, a label or P(positive)). `spelling`: how a
     label is written, in class order; of ratings: how 0 is. `top`: how many classes a ranking lists. `ids`: how ids that
-    are whole numbers are written, as `format` takes it; "" = as they are.
+    are whole numbers are written, as `format` takes it; "" = as they are. `least`: what smaller values are written as,
+    for the metric counts them so; None = as they are.
     """
 
     header: tuple[str, ...]
@@ -35,10 +36,11 @@ class Layout:
     spelling: tuple[str, ...] = ()
     top: int = 0
     ids: str = ""
+    least: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON takes them."""
-        return asdict(self)
+        """Return the fields as JSON takes them; `least` only where there is one, as it came later than the others."""
+        return {name: value for name, value in asdict(self).items() if name != "least" or value is not None}
 
 
 def layout(
@@ -57,7 +59,8 @@ def layout(
         shows = _shows(recipe, task, 1)
         names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
         form = "d" if ids is not None and ids.dtype.is_integer() else ""
-        made = Layout((id_name, *names), 0, shows, tuple(range(len(names))), spelling, _top(recipe, shows), form)
+        outputs, least = tuple(range(len(names))), least_of(recipe.metric)
+        made = Layout((id_name, *names), 0, shows, outputs, spelling, _top(recipe, shows), form, least)
         return made, np.arange(count), ids
     # The sample has the names of the files, which `data.rename` may change.
     named = [c for c in raw.columns if c == id_name] or [c for c in raw.columns if recipe.data.rename.get(c) == id_name]
@@ -77,7 +80,14 @@ def layout(
     words = _words(raw[values[0]], shows)
     spelling = labelwords.spelling(task, words) if shows in ("label", "ranking") else ()
     form = "" if recipe.data.id is None else alike.form_of(ids.gather(order), written)
-    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, _top(recipe, shows), form), order, written
+    top, least = _top(recipe, shows), least_of(recipe.metric)
+    return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, top, form, least), order, written
+
+
+def least_of(metric: str) -> float | None:
+    """Return what a metric counts smaller predictions as, None where it counts them as they are."""
+    found: float | None = getattr(registry.load("metrics", metric), "LEAST", None)
+    return found
 
 
 def _shows(recipe: Recipe, task: Task, n_columns: int) -> str:
@@ -227,7 +237,7 @@ def filled(
 
     columns: dict[str, pl.Series] = {}
     values = iter(layout_.outputs)
-    proba = mean
+    proba = mean if layout_.least is None else np.maximum(mean, np.float32(layout_.least))
     if task.kind == "binary" and layout_.shows == "proba" and len(layout_.outputs) == 2:
         positive = task.classes.index(task.positive)
         proba = np.concatenate([1 - mean, mean] if positive == 1 else [mean, 1 - mean], axis=1)
@@ -256,6 +266,7 @@ def from_meta(fields: Mapping[str, Any]) -> Layout:
         tuple(fields["spelling"]),
         fields["top"],
         fields.get("ids", ""),
+        fields.get("least"),
     )
 
 

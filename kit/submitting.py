@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import datafolder, facts, opening, registry, table
+from kit import datafolder, facts, opening, sample, table
 from kit.errors import DataError, RecipeError, nearest, shorten
 from kit.facts import Facts
 from kit.logbook import entries
@@ -222,8 +222,10 @@ def _range(values: Floats, y: Floats, metric: str, name: str) -> Iterator[Fault]
     known = values[np.isfinite(values)]
     if not len(known):
         return
-    if "negative" in _needs(metric) and known.min() < 0:
-        yield Fault("negative values", "error", f"column {name}: {int((known < 0).sum())} rows", "clip them at 0")
+    least = sample.least_of(metric)
+    if least is not None and known.min() < least:
+        what, got = "negative values" if least == 0 else f"values below {least:g}", f"{int((known < least).sum())} rows"
+        yield Fault(what, "error", f"column {name}: {got}", f"clip them at {least:g}")
     low, high, width = float(y.min()), float(y.max()), float(np.ptp(y))
     runs = f"from {low:.4g} to {high:.4g}"
     far = (known < low - width) | (known > high + width)
@@ -233,11 +235,6 @@ def _range(values: Floats, y: Floats, metric: str, name: str) -> Iterator[Fault]
     elif known.mean() < low or known.mean() > high:
         got = f"column {name}: their mean is {known.mean():.4g}, the target runs {runs}"
         yield Fault("values beyond the target", "warning", got, "are they on the scale of the target?")
-
-
-def _needs(metric: str) -> str:
-    """Return what the codec of a metric says of its values: logarithms need them not to be negative."""
-    return "negative" if registry.load("metrics", metric).CODEC == "log1p" else ""
 
 
 def _some(values: pl.Series) -> str:

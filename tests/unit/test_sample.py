@@ -55,6 +55,13 @@ def test_without_a_sample_the_target_names_the_columns(laid):
     assert lines == ["id,y", "7,no", "8,yes"]
 
 
+@pytest.mark.parametrize("columns", [None, {"id": [7, 8], "y": [0, 0]}])
+def test_what_a_metric_counts_as_its_least_is_written_so(laid, columns):
+    assert written(laid(NUMBER, "rmsle", [7, 8], columns), NUMBER, [[-0.5], [1.5]]) == ["id,y", "7,0.0", "8,1.5"]
+    other = laid(NUMBER, "mae", [7, 8], columns)
+    assert written(other, NUMBER, [[-0.5], [1.5]])[1] == "7,-0.5" and "least" not in other[0].as_dict()
+
+
 def test_lines_follow_the_ids_of_the_sample(laid):
     lines = written(laid(NUMBER, "rmse", [7, 8, 9], {"id": [9, 7, 8], "z": [0, 0, 0]}), NUMBER, [[1], [2], [3]])
     assert lines == ["id,z", "9,3.0", "7,1.0", "8,2.0"]
