@@ -30,6 +30,7 @@ MOST = 2**26
 """Elements learnt from: 512 MiB of float64."""
 
 LARGEST = float(np.finfo(np.float32).max)
+"""Numbers beyond it are taken as it, before and after they are scaled: squares and sums stay finite then."""
 
 
 class Params(base.Params):
@@ -78,8 +79,8 @@ class Reduced:
             end = at + column.shape[1]
             for piece in _pieces(*column.shape):
                 part = column[piece].astype(np.float64)
-                part = np.where(np.isfinite(part), part, self.fill[at:end])
-                part = (part - self.center[at:end]) / self.width[at:end]
+                part = np.where(np.isfinite(part), part.clip(-LARGEST, LARGEST), self.fill[at:end])
+                part = ((part - self.center[at:end]) / self.width[at:end]).clip(-LARGEST, LARGEST)
                 _add(self.method, part, self.base[:, at:end], out[piece])
             at = end
         out = np.sqrt(out) if self.method == "kmeans" else out
@@ -123,7 +124,7 @@ def _drawn(params: Params, columns: Sequence[str], rows: Rows, rng: np.random.Ge
         rows = rows.take(np.sort(rng.choice(len(rows), most, replace=False)))
     x = np.concatenate([rows.x[name].reshape(len(rows), -1) for name in columns], axis=1, dtype=np.float64)
     x[~np.isfinite(x)] = np.nan
-    return x
+    return np.clip(x, -LARGEST, LARGEST, out=x)
 
 
 def _base(params: Params, x: Floats, seed: int) -> Array:

@@ -12,8 +12,12 @@ import pytest
 from test_levels import OWN_FEATURE
 
 import kit
+from kit.canon import stream
+from kit.contracts import Run
 from kit.errors import DataError
+from kit.models import hetero_mlp
 from kit.opening import open_recipe
+from kit.types import Block, Design, Task
 
 ALL = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -385,6 +389,73 @@ def test_a_plain_library_on_an_export_is_the_model_of_the_fold(toy):
     )
     none = toy.kit("export", recipe, "--model", "cut", "--fold", "all", "-o", str(toy.folder / "none"))
     assert none.code == 2 and "no model of all rows" in none.err
+
+
+OTHERS = """\
+data: {train: train.csv, test: test.csv, id: id, target: y}
+metric: rmse
+split: {use: kfold, folds: 2}
+seed: 5
+augment: {noise: {use: jitter, columns: [x1], std: 0.5}}
+models:
+  k: {use: catboost, augment: noise, params: {iterations: 9, bootstrap_type: "No", random_strength: 0}, stop: fixed}
+  ridge: {use: sklearn, augment: noise, params: {estimator: Ridge, scale: none}}
+  net: {use: hetero_mlp, augment: noise, params: {epochs: 2, width: 8}, stop: cut}
+"""
+
+
+def by_catboost(part, about):
+    import catboost
+
+    def pool(x, y=None):
+        category = next(iter(map(int, about["categories"])))
+        frame = pd.DataFrame(x).astype({category: int}).astype({category: str})
+        return catboost.Pool(frame, y, weight=None if y is None else part["learn_w"], cat_features=[category])
+
+    config = {"iterations": about["steps"][0], "learning_rate": 0.03, "depth": 5, "bootstrap_type": "No"}
+    config |= {"random_strength": 0, "boosting_type": "Plain", "one_hot_max_size": 15, "leaf_estimation_iterations": 1}
+    config |= {"leaf_estimation_backtracking": "No", "logging_level": "Silent", "allow_writing_files": False}
+    model = catboost.CatBoost({**config, "thread_count": 1})
+    return model.fit(pool(part["learn_X"], part["learn_y"])).predict(pool(part["held_X"]))
+
+
+def by_ridge(part, about):
+    from sklearn.linear_model import Ridge
+
+    def coded(x):
+        category = next(iter(map(int, about["categories"])))
+        return np.hstack([np.delete(x, category, axis=1), x[:, [category]] == np.unique(part["learn_X"][:, category])])
+
+    model = Ridge().fit(coded(part["learn_X"].astype(float)), part["learn_y"], part["learn_w"])
+    return model.predict(coded(part["held_X"].astype(float)))
+
+
+def by_net(part, about):
+    """The learner of kit itself, which has nothing but the files: no other library draws the same first weights."""
+    categories = {about["names"][int(i)]: n for i, n in about["categories"].items()}
+
+    def design(name):
+        x = Block(tuple(about["names"]), part[f"{name}_X"], categories)
+        w, v = (part.get(f"{name}_{n}", np.ones(len(x.x))) for n in ("w", "v"))
+        return Design((x,), part[f"{name}_y"] if name != "held" else None, w, v)
+
+    params, task = hetero_mlp.Params(epochs=2, width=8), Task("regression", about["task"]["objective"])
+    run = Run(stream(5, "fit", 0, 1))
+    data = hetero_mlp.prepare(params, task, design("learn"), design("stop"), run)
+    return hetero_mlp.fit(params, task, data, run).predict(design("held")).mean[:, 0]
+
+
+def test_other_libraries_on_an_export_are_the_models_of_the_fold(toy):
+    recipe = str(toy.write(OTHERS))
+    toy.run()
+    for name, refitted in (("k", by_catboost), ("ridge", by_ridge), ("net", by_net)):
+        out = toy.folder / name
+        done = toy.kit("export", recipe, "--model", name, "--fold", "1", "-o", str(out))
+        assert done.code == 0, done.err
+        part = {p.stem: np.load(p) for p in out.glob("*.npy")}
+        made = refitted(part, json.loads((out / "names.json").read_text()))
+        told = toy.oof(name)["pred"].gather(part["held_row"])
+        np.testing.assert_allclose(made, told, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_export_names_the_rows_that_are_learnt_from(toy):

@@ -139,6 +139,18 @@ def test_few_rows_and_columns_make_few_components(method: str) -> None:
     assert found.shape == (3, 3 if method == "kmeans" else 2) and np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("method", ["pca", "svd", "kmeans"])
+def test_numbers_without_end_make_components_that_have_one(method: str) -> None:
+    """Squares of numbers beyond 1e154 are infinite: learning ended in scikit-learn's complaint of NaN."""
+    x = np.array([1.6e308, 1.7e308, np.inf, 3.0, np.nan, 1.7e308])
+    rows = rows_of(a=x.tolist(), b=(x[::-1] / 1e300).tolist(), c=(np.arange(6) * 1e-310).tolist())
+    for scale in ("standard", "none"):
+        with np.errstate(all="ignore"):  # as in a worker
+            learnt = learn(reduce, rows, columns=["a", "b", "c"], method=method, size=3, scale=scale)
+            far = rows_of(a=[1e38, -np.inf], b=[1e308, 0.0], c=[1e300, -1.0])
+            assert np.isfinite(learnt(rows).x).all() and np.isfinite(learnt(far).x).all()
+
+
 def test_components_learn_from_some_rows_only_where_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduce, "CHUNK", 64)
     rows = wide(1500)[1]
