@@ -48,8 +48,9 @@ class Agreement:
 def agreement(cv: Floats, board: Floats, noise: Floats | None, dof: int = 1_000_000) -> Agreement:
     """Return how `board` (K,) stands to `cv` (K,), given the covariance (K, K) of board - cv from noise alone.
 
-    The level is the generalised least squares mean of the differences; the pattern is Hotelling's T2 of what is left,
-    with the covariance known to `dof` degrees of freedom.
+    The level is the mean of the differences. That of generalised least squares has a smaller error, but where they
+    vary together it lies beyond all of them at times, and nobody would call that how far the board is off. The pattern
+    is Hotelling's T2 of what is left whatever the level, with the covariance known to `dof` degrees of freedom.
 
     Source: Hotelling 1931.
     """
@@ -57,20 +58,20 @@ def agreement(cv: Floats, board: Floats, noise: Floats | None, dof: int = 1_000_
     if not k:
         return Agreement(0, *[float("nan")] * 7)
     slope = float(np.polyfit(cv, board, 1)[0]) if k > 2 and np.ptp(cv) > 0 else float("nan")
+    level, scatter = float(d.mean()), float(d.std())
     if noise is None:
-        level, nan = float(d.mean()), float("nan")
-        return Agreement(k, level, nan, float(np.sqrt(np.mean((d - level) ** 2))), nan, nan, nan, slope)
+        nan = float("nan")
+        return Agreement(k, level, nan, scatter, nan, nan, nan, slope)
     from scipy import stats
 
     inverse = np.linalg.pinv(noise, rcond=1e-12, hermitian=True)
-    weight = inverse.sum()
-    level, level_se = float((inverse @ d).sum() / weight), float(weight**-0.5)
-    left = d - level
+    left = d - (inverse @ d).sum() / inverse.sum()
     t2, p = float(left @ inverse @ left), k - 1
     pattern = float("nan")
     if p and dof > p:
         pattern = float(stats.f.sf(t2 * (dof - p + 1) / (dof * p), p, dof - p + 1))
     centre = np.eye(k) - 1 / k
     expected = float(np.sqrt(np.trace(centre @ noise @ centre) / k))
+    level_se = float(np.sqrt(noise.mean()))
     p_level = float(2 * stats.norm.sf(abs(level) / level_se))
-    return Agreement(k, level, level_se, float(np.sqrt(np.mean(left**2))), expected, p_level, pattern, slope)
+    return Agreement(k, level, level_se, scatter, expected, p_level, pattern, slope)

@@ -104,6 +104,17 @@ def test_noise_is_called_noise_and_a_shift_a_shift():
     assert "order" in bent.verdict
 
 
+def test_the_level_of_a_board_is_one_that_submissions_show():
+    noise = np.full((3, 3), 0.0001) * np.array([[4, 2, 1], [2, 1.1, 0.5], [1, 0.5, 0.27]])
+    lb = np.array([0.96, 0.98, 0.99])
+    found = agreement(np.ones(3), lb, noise)
+    assert (found.level, found.scatter) == (pytest.approx(lb.mean() - 1), pytest.approx(lb.std()))
+    assert found.level_se == pytest.approx(np.sqrt(noise.mean()))
+    assert found.p_pattern == pytest.approx(agreement(np.zeros(3), lb - 1, noise).p_pattern)
+    least_squares = float((np.linalg.inv(noise) @ (lb - 1)).sum() / np.linalg.inv(noise).sum())
+    assert not -0.04 <= least_squares <= -0.01  # what would be told of these without care
+
+
 def test_few_submissions_tell_little():
     assert "no submission" in agreement(np.empty(0), np.empty(0), None).verdict
     one = agreement(np.array([1.0]), np.array([1.2]), np.array([[0.01]]))
