@@ -53,7 +53,7 @@ def read(folder: Path) -> list[Line]:
     path = folder / NAME
     if not path.is_file():
         return []
-    reader = csv.DictReader(io.StringIO(_whole(path.read_text("utf-8"), path)))
+    reader = csv.DictReader(io.StringIO(_content(path)))
     return [_line(row, f"{path}:{reader.line_num}") for row in reader]
 
 
@@ -62,13 +62,27 @@ def append(folder: Path, *lines: Line) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / NAME).resolve()  # of a link it is the file it leads to that is written anew
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    kept = _whole(path.read_text("utf-8"), path) if path.is_file() else ""
+    kept = _content(path) if path.is_file() else ""
     if kept.partition("\n")[0].split(",") != list(COLUMNS):
         kept = _text([COLUMNS, *(_cells(each) for each in read(folder))])
     with whole(path) as temp, temp.open("wb") as file:
         file.write((kept + _text([_cells(replace(line, at=line.at or now)) for line in lines])).encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _content(path: Path) -> str:
+    """Return the text of the ledger without what a kill left half written.
+
+    Raises:
+        DataError: it is no UTF-8, as where a spreadsheet saved it.
+    """
+    try:
+        return _whole(path.read_text("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "the ledger is not UTF-8", place=str(path), got=error.reason, next="save it as UTF-8"
+        ) from error
 
 
 def scores(lines: Sequence[Line]) -> dict[int, dict[str, float]]:
@@ -89,7 +103,7 @@ def digits(lines: Sequence[Line], number: int, board: str) -> int:
 def _line(row: Mapping[str, str | None], place: str) -> Line:
     given = {k: (v or "").strip() for k, v in row.items() if k}
     version = given.get("format") or "0"
-    if not version.isdigit() or int(version) > FORMAT:
+    if not version.isdecimal() or int(version) > FORMAT:
         rule, allowed = "a newer kit wrote this line of the ledger", f"up to {FORMAT}"
         raise DataError(rule, place=place, got=f"format {version}", allowed=allowed, next="update kit")
     if version == "0":
@@ -107,7 +121,7 @@ def _line(row: Mapping[str, str | None], place: str) -> Line:
 
 
 def _number(text: str, place: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise DataError("a line of the ledger names no submission", place=place, got=text, allowed="a number as 0007")
     return int(text)
 

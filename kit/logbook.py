@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, boards, ledger, paired, pool, table
+from kit import archive, boards, ledger, paired, pool, sidecar, table
 from kit.errors import DataError, KitError, writing
 from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
@@ -60,7 +59,7 @@ def entries(root: Path) -> list[Entry]:
     for path in sorted(folder.glob("*.json")):
         if NUMBERED.match(path.name):
             number, csv = number_of(path.name), path.with_suffix(".csv")
-            about = _about(path)
+            about = sidecar.read(path)
             if number in here and here[number][1] != about.get("sha256"):
                 rule, advice = (
                     "two submissions have one number",
@@ -151,15 +150,6 @@ def _take_in(path: Path, root: Path) -> Entry:
     }
     table.read_text(path)
     return entry(place(Store(root), root, path.stem, path.read_bytes(), about).name, root)
-
-
-def _about(path: Path) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        advice = f"kit replay needs it; get it back, or move {path.name} away"
-        raise DataError("the JSON of a submission cannot be read", place=str(path), next=advice) from error
-    return about
 
 
 def _shown(each: Entry) -> dict[str, Any]:

@@ -96,8 +96,9 @@ def _next(known: Entry) -> str:
     if not recipe or "resolved" not in known.about:
         return ""
     if recipe == RECIPE:
-        made = known.about["resolved"]["blend"][known.about["from"]]
-        return f"kit blend {' '.join(made['from'])} --use {made['use']} makes it again where its sources are back"
+        made = (known.about["resolved"].get("blend") or {}).get(known.about.get("from")) or {}
+        named = " ".join(map(str, made.get("from") or ["its sources"]))
+        return f"kit blend {named} --use {made.get('use')} makes it again where its sources are back"
     return f"its JSON holds the recipe under `resolved`: kit run makes {recipe} again from the same data"
 
 
@@ -106,7 +107,7 @@ def _rebuilt(known: Entry, root: Path, trust: bool, missing: _Missing) -> tuple[
     about = known.about
     if "lb" in about:
         return "the submissions it blends", _of_leaderboard(known, root, missing)
-    if not about.get("layout"):
+    if not about.get("layout") or not about.get("task"):
         missing.add("its JSON does not say how it was written: it was made elsewhere, or by an older kit")
         return "", None
     store = Store(root)
@@ -129,7 +130,11 @@ def _rebuilt(known: Entry, root: Path, trust: bool, missing: _Missing) -> tuple[
     except KitError as error:
         missing.add(f"the metric {about['metric']}: {error.problems[0].rule}")
         return found.how, None
-    return found.how, sample.write(layout, task, order, written, found.mean, labels)
+    try:
+        return found.how, sample.write(layout, task, order, written, found.mean, labels)
+    except (IndexError, ValueError, TypeError):  # a person has written in it
+        missing.add("its JSON tells a layout that does not fit what it shows")
+        return found.how, None
 
 
 # -- what it shows
@@ -233,8 +238,11 @@ def _order(written: pl.Series, ids: pl.Series, about: Mapping[str, Any], missing
 
 
 def _of_leaderboard(known: Entry, root: Path, missing: _Missing) -> bytes | None:
-    about = known.about
+    about, lb = known.about, known.about["lb"]
     paths: dict[str, Path] = {}
+    if any(set(part) != set(about["sources"]) for part in (about["weights"], lb["scores"], lb["oof_weights"])):
+        missing.add("its JSON names other submissions in one place than in another")
+        return None
     for name, digest in about["sources"].items():
         source = next((e for e in entries(root) if f"{e.number:04d}" == name), None)
         if source is None or source.path is None:
@@ -245,5 +253,5 @@ def _of_leaderboard(known: Entry, root: Path, missing: _Missing) -> bytes | None
             paths[name] = source.path
     if missing.told:
         return None
-    best = min(about["lb"]["scores"], key=lambda name: (about["lb"]["scores"][name], name))
+    best = min(lb["scores"], key=lambda name: (lb["scores"][name], name))
     return leaderboard.again(about, table.read_text(paths[best]), paths)

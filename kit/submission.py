@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from kit import ledger
+from kit import ledger, sidecar
 from kit.canon import FORMAT
 from kit.errors import DataError, writing
 from kit.facts import Facts
@@ -58,8 +58,8 @@ def place(store: Store, root: Path, name: str, csv: bytes, about: Mapping[str, A
 
 def _tell(folder: Path, path: Path, lines: Sequence[ledger.Line]) -> None:
     """Give a submission its line in the ledger, where there is one: a kill may have come between it and the files."""
-    about = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    if lines and not any((line.number, line.sha256) == (about["number"], about["sha256"]) for line in lines):
+    about = sidecar.read(path.with_suffix(".json"))
+    if lines and not any((line.number, line.sha256) == (number_of(path.name), about.get("sha256")) for line in lines):
         ledger.append(folder, line_of(path, about))
 
 
@@ -148,7 +148,7 @@ def line_of(path: Path, about: Mapping[str, Any]) -> ledger.Line:
     """Return the line of the ledger that says that a submission was written."""
     cv, nested = about.get("score"), nested_of(about)
     return ledger.Line(
-        number=about["number"],
+        number=number_of(path.name),
         event="submitted",
         file=path.name,
         recipe=str(about.get("recipe") or ""),
@@ -156,7 +156,7 @@ def line_of(path: Path, about: Mapping[str, Any]) -> ledger.Line:
         metric=str(about.get("metric") or ""),
         cv="" if cv is None else repr(float(cv)),
         nested="" if nested is None else repr(nested),
-        sha256=about["sha256"],
+        sha256=about.get("sha256") or "",
     )
 
 

@@ -121,11 +121,19 @@ def test_the_board_stands_to_cv_as_noise_lets_it(toy):
 
 
 def test_damaged_notes_are_named(toy):
+    """Also those of another form than kit writes: they ended in a traceback, of whatever was read of them first."""
     toy.run()
-    (toy.root / "submissions" / "0001-r.json").write_text("{")
-    done = toy.kit("log", "--json")
-    assert done.code == 2
-    assert "0001-r.json" in done.json["error"]["place"]
+    path = toy.root / "submissions" / "0001-r.json"
+    good = json.loads(path.read_text("utf-8"))
+    forms = {"all of it": "words", "score": {"score": "0.5"}, "models": {"models": ["a"]}, "task.kind": {"task": {}}}
+    forms["layout"] = {"layout": {**good["layout"], "id_at": 9}}
+    texts = {"": "{"} | {at: json.dumps({**good, **v} if isinstance(v, dict) else v) for at, v in forms.items()}
+    for at, text in texts.items():
+        path.write_text(text)
+        done = toy.kit("log", "--json")
+        assert done.code == 2
+        assert "0001-r.json" in done.json["error"]["place"]
+        assert done.json["error"]["got"].startswith(at)
 
 
 # -- compare

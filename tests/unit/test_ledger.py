@@ -114,12 +114,24 @@ def test_a_last_line_without_its_end_counts(tmp_path):
     assert sorted(ledger.scores(ledger.read(tmp_path))) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("line", ["x,0.5,public", "1,abc,public", "1,nan,public", "1,0.5,secret"])
+@pytest.mark.parametrize("line", ["x,0.5,public", "\u00b2,0.5,public", "1,abc,public", "1,nan,public", "1,0.5,secret"])
 def test_a_line_that_says_nothing_is_refused(tmp_path, line):
     (tmp_path / ledger.NAME).write_text(f"number,score,board\n{line}\n", "utf-8")
     with pytest.raises(DataError) as error:
         ledger.read(tmp_path)
     assert error.value.problems[0].place.endswith("ledger.csv:2")
+
+
+def test_what_a_spreadsheet_saves_is_read_or_refused_in_words(tmp_path):
+    """With a mark in front of the first column, or in the letters of a country."""
+    path, text = tmp_path / ledger.NAME, "number,score,note\n1,0.5,d\u00e9j\u00e0 vu\n"
+    path.write_text(text, "utf-8-sig")
+    assert ledger.scores(ledger.read(tmp_path)) == {1: {"public": 0.5}}
+    path.write_text(text, "latin-1")
+    with pytest.raises(DataError, match="the ledger is not UTF-8"):
+        ledger.read(tmp_path)
+    with pytest.raises(DataError, match="the ledger is not UTF-8"):
+        ledger.append(tmp_path, Line(2, "score", "public", "0.7"))
 
 
 def test_a_mark_that_a_person_left_open_loses_no_line(tmp_path):
