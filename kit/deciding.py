@@ -14,6 +14,9 @@ from kit.wording import placed
 
 STACKER, NAME, CLIMB = "thresholds", "labels", "hill_climb"
 
+NEARLY = 0.99
+"""What a true prediction scores at least where only a stray rating is no whole number."""
+
 MOST_LEVELS = 100
 """Whole numbers of more distinct values than this are no ratings."""
 
@@ -44,7 +47,8 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
     perfect, ones = Pred(y[:, None].astype(np.float32), np.ones(len(y), np.float32)), np.ones(len(y))
     try:
         with np.errstate(all="ignore"):  # what overflows is told where it is scored
-            registry.metric(recipe.metric).score(task, y, perfect, ones)
+            best = registry.metric(recipe.metric).score(task, y, perfect, ones)
+        _check_ratings(recipe, y, best)
     except DataError as error:
         raise placed(error, recipe.document, ("metric",)) from error
     for model in recipe.models:
@@ -57,6 +61,15 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
         except DataError as error:
             at = ("models", model.name, "target_transform") if model.codec else ("metric",)
             raise placed(error, recipe.document, at) from error
+
+
+def _check_ratings(recipe: Recipe, y: Floats, best: float) -> None:
+    """Raise DataError where a metric of whole ratings cannot tell those of the target; `best`: what y itself scores."""
+    odd = y[y != np.round(y)]
+    if getattr(registry.load("metrics", recipe.metric), "ORDERED", False) and len(odd) and best < NEARLY:
+        rule = f"{registry.shown(recipe.metric)} decides whole numbers, and the target has others"
+        advice = "task: multiclass decides the values there are; or multiply the target until it is whole"
+        raise DataError(rule, got=f"{odd[0]:g}, as {len(odd)} of {len(y)} rows", next=advice)
 
 
 def _check_average(recipe: Recipe, model: Model, y: Floats) -> None:

@@ -108,6 +108,10 @@ def _words(column: pl.Series, shows: str) -> list[str]:
 
 def remarks(layout_: Layout, task: Task, raw: pl.DataFrame | None, place: str) -> list[list[str]]:
     """Return a note, as (column, what, next), where a sample of labels shows some that are no class."""
+    blank = [str(c) for c in task.classes if len(str(c).split()) > 1] if layout_.shows == "ranking" else []
+    if blank:
+        what = f"labels hold blanks, as {blank[0]!r}, and a ranking is written with blanks between them"
+        return [["", what, "write them without in the training file, or another metric and columns of classes"]]
     if raw is None or layout_.shows not in ("label", "ranking"):
         return []
     column = next(i for i in range(len(layout_.header)) if i != layout_.id_at)

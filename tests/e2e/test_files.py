@@ -375,6 +375,7 @@ def test_a_score_that_cannot_be_told_says_why(toy):
     ("change", "rule", "line"),
     [
         (("metric: rmse", "metric: rmsle"), "rmsle needs a target of at least 0", "metric: rmsle"),
+        (("metric: rmse", "metric: qwk"), "qwk decides whole numbers, and the target has others", "metric: qwk"),
         (("stop: fixed}", "stop: fixed, target_transform: log1p}"), "log1p needs a target above -1", "a: {"),
     ],
 )

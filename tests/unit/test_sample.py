@@ -129,6 +129,14 @@ def test_labels_of_a_sample_that_are_no_class_are_told(laid):
     assert sample.remarks(layout, BINARY, raw[1:], "sample.csv") == []
 
 
+def test_labels_with_blanks_make_no_ranking(laid):
+    task = Task("multiclass", "softmax", ("lost parcel", "refund"))
+    for metric, told in (("map@3", 1), ("accuracy", 0)):
+        layout = laid(task, metric, [7], None)[0]
+        notes = sample.remarks(layout, task, None, "")
+        assert len(notes) == told and all("blanks, as 'lost parcel'" in what for _, what, _ in notes)
+
+
 def test_two_columns_of_a_binary_task(laid):
     lines = written(laid(BINARY, "auc", [7], {"id": [7], "no": [0], "yes": [0]}), BINARY, [[0.75]])
     assert lines == ["id,no,yes", "7,0.25,0.75"]
