@@ -29,7 +29,7 @@ def columns(*names: str, right: Sequence[str] = ()) -> Table:
     """Return an empty table of these columns; those in `right` hold numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, justify="right" if name in right else "left")
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
 
 
