@@ -25,7 +25,7 @@ DEFAULT_STACKER = "shrunk"
 
 DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
     **{"numeric": {}, "category": {}, "dates": {}, "text_stats": {}},
-    "tfidf": {"no_terms": "zero"},
+    **{"tfidf": {"no_terms": "zero"}, "parts": {}},
 }
 """What models read where a recipe declares no features: each takes the columns of its kind, if there are any."""
 

@@ -54,6 +54,7 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "expr": {"expressions": {"twice": "a * 2", "is_k": "c = 'k'"}},
         "tfidf": {"min_df": 1, "size": 4},
         "pairs": {"columns": ["a", "b"]},
+        "parts": {"columns": ["c", "e"], "least": 2, "alike": 0.1},
     },
     "augment": {
         "jitter": {"columns": ["a", "p"]},

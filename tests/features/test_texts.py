@@ -13,7 +13,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from kit.errors import DataError
-from kit.features import text_stats, tfidf
+from kit.features import parts, text_stats, tfidf
 from kit.types import Column, Rows
 
 TEXTS = [
@@ -127,3 +127,40 @@ def test_a_column_without_terms_is_zero_where_that_is_wanted() -> None:
     np.testing.assert_array_equal(found.x, np.zeros((4, 1)))
     assert tfidf.once(tfidf.Params()) and not tfidf.once(tfidf.Params(scope="fold"))
     assert not tfidf.once(tfidf.Params(size=None, max_features=9))
+
+
+def test_codes_written_alike_give_their_parts() -> None:
+    cabins = [f"{'ABF'[i % 3]}/{i * 7}/{'PS'[i % 2]}" for i in range(120)]
+    rows = rows_of(text=[*cabins, "Room 7", None, "B/1234/S"])
+    found = made(parts, rows, columns=["text"])
+    nan = np.nan
+    np.testing.assert_array_equal(found["part1(text)"], [*(i % 3 for i in range(120)), nan, nan, 1])
+    np.testing.assert_array_equal(found["part2(text)"], [*(i * 7 for i in range(120)), nan, nan, 1234])
+    np.testing.assert_array_equal(found["part3(text)"], [*(i % 2 for i in range(120)), nan, nan, 1])
+    block = learn(parts, rows, columns=["text"])(rows_of(text=["F/8/S", "G/9/P"]))
+    assert block.categories == {"part1(text)": 3, "part3(text)": 2}
+    np.testing.assert_array_equal(block.x, [[2, 8, 1], [nan, 9, 0]])
+    # Letters that are always the same are no part; those that hardly two share are names.
+    tails = rows_of(text=[f"N{100 + i}{'ABC'[i % 3]}" for i in range(120)])
+    assert list(made(parts, tails, columns=["text"])) == ["part2(text)", "part3(text)"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"a/{i}" for i in range(99)],
+        [f"some {i}" for i in range(120)],
+        [str(i).zfill(4) for i in range(120)],
+        [f"{'a' * (i % 5)}{'-' * (i % 7)}{i}" for i in range(120)],
+        [f"{string.ascii_letters[i // 10]}{string.ascii_letters[i % 10]}_x" for i in range(120)],
+    ],
+    ids=["few", "words", "one run", "not alike", "names"],
+)
+def test_parts_are_not_made_of(texts: list[str]) -> None:
+    assert made(parts, rows_of(text=texts), columns=["text"]) == {}
+
+
+def test_parts_of_few_levels_or_of_fewer_alike_are_made_where_asked_for() -> None:
+    grades = rows_of(c=["A1", "A2", "B1", "B2", "odd"])
+    assert list(made(parts, grades, columns=["c"], least=2)) == ["part1(c)", "part2(c)"]
+    assert made(parts, grades, columns=["c"], least=2, alike=0.9) == {}

@@ -41,7 +41,7 @@ def test_what_a_short_recipe_means(read):
     assert (recipe.split.use, recipe.repeats, recipe.seed, recipe.missing) == ("kfold", 1, 0, "fail")
     (model,) = recipe.models
     assert (model.name, model.plug.use, model.seeds, model.stop.use) == ("a", "lightgbm", 1, "refit")
-    assert [p.use for p in model.features] == ["numeric", "category", "dates", "text_stats", "tfidf"]
+    assert [p.use for p in model.features] == ["numeric", "category", "dates", "text_stats", "tfidf", "parts"]
     assert recipe.blends == ()
     assert recipe.submit == "a"
 
