@@ -32,6 +32,9 @@ FEWEST = 3
 MOST = 200
 """Submissions, the best, that are looked at: to guess each from all others takes the fourth power of their number."""
 
+LEAST = 1e-50
+"""A score below has no square, and is no root of one."""
+
 CHECKED = 5
 """Submissions from which scores left out must be guessed better than by the mean of the others: of three others chance
 makes a mean as good as any guess."""
@@ -166,6 +169,9 @@ def _check(seen: Board) -> str:
     if len(seen.entries) < FEWEST:
         got = "; ".join([f"{len(seen.entries)} that can be read side by side", *seen.left_out])
         raise DataError("too few submissions have scores", got=got, allowed=f"{FEWEST} or more", next="kit lb add")
+    if wrong := [f"{e.number:04d}: {r:g}" for e, r in zip(seen.entries, seen.rmse, strict=True) if r < LEAST]:
+        advice = "kit lb add NUMBER SCORE corrects a score"
+        raise DataError(f"a {seen.metric} is above 0", got=", ".join(wrong), next=advice)
     guessed, mean = guessing.left_out(seen.test, seen.rmse, seen.step, seen.rows)
     told = f"scores left out are guessed from the others to {guessed:.3g}, their mean is off by {mean:.3g}"
     if len(seen.entries) >= CHECKED and guessed >= mean:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,9 @@ FORMAT = 1
 
 NAME = "ledger.csv"
 BOARDS = ("public", "private")
+
+LARGEST = 1e100
+"""Scores beyond it are slips of a finger."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _line(row: Mapping[str, str | None], place: str) -> Line:
         given = {"event": "score", "board": "public", **{k: v for k, v in given.items() if v}}
     known = {f.name for f in fields(Line)} - {"number"}
     made = Line(_number(given.get("number", ""), place), **{k: v for k, v in given.items() if k in known})
-    if made.event == "score" and not _is_score(made):
+    if made.event == "score" and not (made.board in BOARDS and is_score(made.score)):
         got, allowed = f"board {made.board!r}, score {made.score!r}", f"{' or '.join(BOARDS)}, and a number"
         raise DataError("a line of the ledger is no score", place=place, got=got, allowed=allowed, next="mend the line")
     for name in ("cv", "nested"):
@@ -126,8 +128,15 @@ def _number(text: str, place: str) -> int:
     return int(text)
 
 
-def _is_score(line: Line) -> bool:
-    return line.board in BOARDS and _is_number(line.score) and math.isfinite(float(line.score))
+def is_score(text: str) -> bool:
+    """Return whether a text is a number as leaderboards show them, whose square is one too.
+
+    >>> is_score("0.8123"), is_score("-1e-3"), is_score("1_000"), is_score("nan"), is_score("1e308")
+    (True, True, False, False, False)
+    """
+    return (
+        bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.ASCII | re.I)) and abs(float(text)) < LARGEST
+    )
 
 
 def _is_number(text: str) -> bool:

@@ -111,18 +111,14 @@ def lb_add(
     """
     base = Path(root).resolve()
     text = str(score).strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    if not ledger.is_score(text):
         raise DataError("a score must be a number", got=text, allowed="a number as the leaderboard shows it")
     if board not in ledger.BOARDS:
         raise DataError("unknown board", got=board, allowed=ledger.BOARDS)
     path = Path(str(number))
     foreign = path.suffix == ".csv" and path.is_file() and path.resolve().parent != base / "submissions"
     known = _take_in(path, base) if foreign else entry(str(number), base)
-    if known.scores.get(board) != value:
+    if known.scores.get(board) != float(text):
         with writing(str(base / "submissions")), lock(Store(base)):
             line = ledger.Line(known.number, "score", board, text, note=note)
             ledger.append(base / "submissions", *_begun(base), line)

@@ -89,6 +89,10 @@ def test_reasons_not_to(toy, board, tmp_path):
     for number, score in ((3, 0.9), (4, 0.2), (5, 3.0)):
         kit.lb_add(number, score, root=toy.root)
     assert "do not fit the files" in toy.kit("lb", "blend").err
+    for number in (3, 5):
+        kit.lb_add(number, 0.0, root=toy.root)
+    error = toy.kit("lb", "blend").err
+    assert "a rmse is above 0" in error and "0003: 0, 0005: 0" in error
     board(lambda y: 0.5 * y)
     for model in ("b", "c", "d"):
         (toy.root / "oof" / "r" / model / "card.json").unlink()

@@ -114,7 +114,18 @@ def test_a_last_line_without_its_end_counts(tmp_path):
     assert sorted(ledger.scores(ledger.read(tmp_path))) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("line", ["x,0.5,public", "\u00b2,0.5,public", "1,abc,public", "1,nan,public", "1,0.5,secret"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x,0.5,public",
+        "\u00b2,0.5,public",
+        "1,abc,public",
+        "1,nan,public",
+        "1,1e308,public",
+        "1,1_0,public",
+        "1,0.5,secret",
+    ],
+)
 def test_a_line_that_says_nothing_is_refused(tmp_path, line):
     (tmp_path / ledger.NAME).write_text(f"number,score,board\n{line}\n", "utf-8")
     with pytest.raises(DataError) as error:
