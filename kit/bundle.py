@@ -62,14 +62,15 @@ def _write(target: Path, about: Mapping[str, Any]) -> None:
 
 def _about(scene: Scene, name: str) -> dict[str, Any]:
     """Return what is to be known of the recipe where new rows are predicted."""
-    y = scene.store.open(scene.facts.rows_key).array("y")
+    y, entry = scene.store.open(scene.facts.rows_key).array("y"), scene.entry(name)
+    reads = entry.reads if isinstance(entry, Model) else entry.sources
     return {
         "format": FORMAT,
         "recipe": scene.recipe.name,
         "name": name,
         "key": scene.plan.oofs[name],
         "submit": scene.recipe.submit,
-        "source_keys": {source: scene.plan.oofs[source] for source in scene.entry(name).needs},
+        "source_keys": {source: scene.plan.oofs[source] for source in reads},
         "task": task_dict(scene.facts.task),
         "y_range": [float(y.min()), float(y.max())],
         "id": scene.recipe.data.id,
@@ -137,7 +138,7 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
 
 def _names(scene: Scene, model: Model, stage: Stage) -> dict[str, Any]:
     """Return what a model reads beside columns of the data, by its names in the recipe."""
-    sources = {alias_of(scene.plan.oofs[name]): name for name in model.needs}
+    sources = {alias_of(scene.plan.oofs[name]): name for name in model.reads}
     first = scene.plan.of(stage.ingredients["fits"][0][0])
     return {"computed": _computed(scene, first, sources), "sources": sources}
 

@@ -158,6 +158,23 @@ class AugmentModule(Protocol[P]):
         """Return new rows only: row < 0, parents set, same header."""
 
 
+class TeacherModule(Protocol[P]):
+    """An augmenter that makes rows out of test rows, labelled by a model: one with `label` and without `make`.
+
+    Its params name that model (SourceName). What it is handed was said by that model of the same fold, which has not
+    seen the held rows either.
+    """
+
+    @property
+    def Params(self) -> type[AnyParams]:
+        """The plug-in's parameters."""
+
+    LIBS: tuple[str, ...]
+
+    def label(self, params: P, task: Task, rows: Rows, pred: Pred, rng: np.random.Generator) -> Rows:
+        """Return new rows only: row < 0, first parents among the test rows given, same header."""
+
+
 class WeightModule(Protocol[P]):
     """A weighting of the learning and synthetic rows."""
 

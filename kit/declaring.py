@@ -7,7 +7,7 @@ from typing import Any
 
 from kit.errors import nearest
 from kit.problems import Checks
-from kit.recipe import Estimated, EvaluateSection, Shares
+from kit.sections import Estimated, EvaluateSection, Shares
 from kit.wording import At
 
 AT: At = ("evaluate",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from kit import registry
 from kit.canon import stream
 from kit.contracts import Codec, Learnt, Scope
 from kit.errors import RecipeError
-from kit.params import Params
-from kit.types import Block, Design, Floats, Ints, Rows, Task
+from kit.params import Params, SourceName, refs
+from kit.types import Block, Design, Floats, Ints, Pred, Rows, Task
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Use:
 
 @dataclass(frozen=True)
 class DesignSpec:
-    """How matrices are made from rows. `seed` and `fold` name the random streams."""
+    """How matrices are made from rows. `seed` and `fold` name the random streams.
+
+    `taught`: model that labels test rows -> its predictions for them, those of this fold's model.
+    """
 
     features: tuple[Use, ...]
     augment: tuple[Use, ...]
@@ -34,6 +37,7 @@ class DesignSpec:
     codec: Use
     seed: int
     fold: int
+    taught: Mapping[str, Pred] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
     """
     learn = teaching(learn)
-    made = _augment(spec, task, learn)
+    made = _augment(spec, task, learn, everything)
     synthetic = [rows for rows in made if len(rows)]
     barren = tuple(use.use for use, rows in zip(spec.augment, made, strict=True) if not len(rows))
     learnt = tuple(_learn(spec, i, use, task, learn, everything) for i, use in enumerate(spec.features))
@@ -116,12 +120,17 @@ def concat(parts: Sequence[Rows]) -> Rows:
     return Rows(x={}, header=parts[0].header, **arrays)
 
 
-def _augment(spec: DesignSpec, task: Task, learn: Rows) -> list[Rows]:
+def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> list[Rows]:
     made = []
     below = 0
     for i, use in enumerate(spec.augment):
-        rng = stream(spec.seed, "augment", i, spec.fold)
-        rows: Rows = registry.load("augment", use.use).make(use.params, learn, rng)
+        rng, module = stream(spec.seed, "augment", i, spec.fold), registry.load("augment", use.use)
+        if hasattr(module, "label"):
+            pred = spec.taught[refs(use.params, SourceName)[0]]
+            test = everything.take(np.arange(len(everything) - len(pred), len(everything)))  # they stand last
+            rows: Rows = module.label(use.params, task, test, pred, rng)
+        else:
+            rows = module.make(use.params, learn, rng)
         if (rows.row >= 0).any() or rows.y is None:
             raise ValueError(f"{use.use} returned rows that are not synthetic or lack y")
         _check_scores(use, task, rows.y)

@@ -54,6 +54,8 @@ def ingredients(
     if not made["design"]["features"]:
         raise _without_features(model, recipe, facts)
     made |= {"x": names.content(needs), "columns": names.computed(needs)}
+    if model.teachers:
+        made |= {"taught": {alias: names.keys[alias] for alias in map(names.source, model.teachers)}}
     return made, needs.files
 
 
@@ -90,7 +92,7 @@ def transductive(model: Model, names: Resolver, columns: Mapping[str, str]) -> b
     """Return whether test rows' x shape a model: through a feature of table scope or a column computed so."""
     filled = [p for p in map(names.filled, model.features) if p is not None]
     scopes = [design.scope_of(p.use, p.params) for p in filled]
-    return "table" in scopes or bool(names.of_table & columns.keys())
+    return "table" in scopes or bool(names.of_table & columns.keys() or model.teachers)
 
 
 def _libs(features: tuple[Plug, ...]) -> list[str]:
@@ -135,7 +137,7 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
     if task.kind not in transform.TASKS:
         rule = f"target_transform {registry.shown(codec.use)} does not fit a {task.kind} task"
         raise RecipeError(rule, place=recipe.document.place(codec.at))
-    if model.augment and set(model.needs) - set(model.sources):
+    if model.augment and set(model.reads) - set(model.sources):
         rule, advice = "a target transform of a source takes no synthetic rows: they have no OOF", "leave out augment"
         raise RecipeError(rule, place=recipe.document.place(codec.at), next=advice)
     inner = transform.task(codec.params, task)

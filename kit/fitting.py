@@ -17,10 +17,11 @@ from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
+from kit.oof import average
 from kit.scored import with_extra
 from kit.stage import Stage, use_of
-from kit.store import Store
-from kit.types import Array, Floats, Folds, Rows
+from kit.store import Store, Stored
+from kit.types import Array, Floats, Folds, Pred, Rows
 
 
 def inputs_of(stage: Stage, store: Store) -> tuple[Rows, Rows]:
@@ -59,6 +60,7 @@ def spec_of(stage: Stage, store: Store) -> FitSpec:
             codec=use_of(design["codec"], "codecs", files),
             seed=made["seed"],
             fold=made["fold"],
+            taught={alias: _said(store.open(key), made["fold"]) for alias, key in made.get("taught", {}).items()},
         ),
         task=task_of(made["task"]),
         split=use_of(made["split"], "splits", files),
@@ -69,6 +71,14 @@ def spec_of(stage: Stage, store: Store) -> FitSpec:
         steps=steps,
         device=made["device"],
     )
+
+
+def _said(oof: Stored, fold: int) -> Pred:
+    """Return what a model's fit of a fold says of the test rows; for a fit on all rows what all of them say."""
+    test, std = oof.array("test"), oof.array("test_std") if "test_std" in oof else None
+    if fold >= len(test):
+        return average(test, std)
+    return Pred(test[fold], None if std is None else std[fold])
 
 
 def _wanted(stage: Stage, store: Store) -> Wanted | None:
@@ -104,7 +114,21 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = inputs_of(stage, store)
     folds = folds_for(stage, store, train)
-    shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds", "curves")
+    shaping = (
+        "design",
+        "task",
+        "split",
+        "stop",
+        "wanted",
+        "seed",
+        "fold",
+        "x",
+        "columns",
+        "target",
+        "folds",
+        "curves",
+        "taught",
+    )
     memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
     began = time.perf_counter()
     result = fit_all(spec, train, test, memo) if stage.verb == "refit" else fit_fold(spec, train, test, folds, memo)

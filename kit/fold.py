@@ -19,9 +19,9 @@ from kit.contracts import Fitted, Run, Watch, never
 from kit.design import Designs, DesignSpec, Use, build, teaching
 from kit.errors import DataError
 from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
-from kit.recipe import StopPolicy
 from kit.rows import both
 from kit.scored import cut_scored
+from kit.sections import StopPolicy
 from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]

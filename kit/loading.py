@@ -34,7 +34,8 @@ from kit.extra import Added, Extra, add
 from kit.infer import Roles
 from kit.objectfiles import Later
 from kit.paths import among
-from kit.recipe import ExtraSection, Recipe
+from kit.recipe import Recipe
+from kit.sections import ExtraSection
 from kit.store import Store
 from kit.types import Array
 from kit.wording import At, placed

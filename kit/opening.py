@@ -12,6 +12,7 @@ from kit import datafolder, deciding, devices, facts, planning, reader, strictya
 from kit.errors import RecipeError, nearest, writing
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over
+from kit.levels import below
 from kit.planning import Plan
 from kit.recipe import Recipe
 from kit.stage import Stage
@@ -81,9 +82,11 @@ def open_recipe(
     return Opened(recipe, store, found, plan, base)
 
 
-def selected(only: Sequence[str]) -> Callable[[Stage], bool]:
-    """Return which stages may run: all, or the fits of the models named by --only."""
-    return lambda stage: not only or stage.verb == "column" or stage.local.get("model") in only
+def selected(recipe: Recipe, only: Sequence[str]) -> Callable[[Stage], bool]:
+    """Return which stages may run: all, or the fits of the models named by --only and of those they wait for."""
+    needs = {entry.name: entry.needs for entry in recipe.ordered()}
+    wanted = set[str]().union(*(below(name, needs) for name in only))
+    return lambda stage: not only or stage.verb == "column" or stage.local.get("model") in wanted
 
 
 def check_only(recipe: Recipe, only: Sequence[str]) -> None:

@@ -13,8 +13,9 @@ from kit.errors import DataError, RecipeError
 from kit.facts import Facts
 from kit.fitplan import adds, ingredients, own_file, task_dict, transductive
 from kit.folding import dump
-from kit.recipe import STARRED, Blend, Model, Plug, Recipe
+from kit.recipe import Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
+from kit.sections import STARRED
 from kit.stage import Stage
 from kit.wording import placed
 
@@ -162,7 +163,8 @@ class _Compiler:
         base, files = ingredients(model, self.recipe, self.facts, self.names, (self.device, self.v_key))
         policy = base["stop"]["use"]
         estimated = (base["wanted"] or {}).get("estimated")
-        inputs = [folds_key, *base["columns"].values(), *([estimated] if estimated else [])]
+        taught = base.get("taught", {}).values()
+        inputs = [folds_key, *base["columns"].values(), *taught, *([estimated] if estimated else [])]
         curves = self._curves(model, base, inputs, files) if policy == "pooled" else []
         fits = []
         for k in range(self.facts.n_folds):

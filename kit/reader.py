@@ -12,7 +12,8 @@ from kit.declaring import declared
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import DEFAULT_STACKER, Plugs
-from kit.recipe import Average, Blend, DataSection, EvaluateSection, Model, Plug, Recipe, StopSection, SubmitSection
+from kit.recipe import Average, Blend, Model, Plug, Recipe
+from kit.sections import DataSection, EvaluateSection, StopSection, SubmitSection
 from kit.strictyaml import Document
 from kit.types import TaskKind
 from kit.wording import At, plural
@@ -36,7 +37,7 @@ def read(document: Document, folder: Path, trust: bool = False) -> Recipe:
     """
     reader = _Reader(document, folder, trust)
     recipe = reader.recipe(folder)
-    chains.check(reader, recipe.blends if recipe else ())
+    chains.check(reader, *((recipe.models, recipe.blends) if recipe else ((), ())))
     tune = search.read(reader, recipe.models if recipe else ())
     if reader.problems or recipe is None:
         raise RecipeError.many(reader.in_order())
@@ -220,7 +221,8 @@ class _Reader(Plugs):
         lost = self.lost("models", TOP_LEVEL) or self.lost("blend", TOP_LEVEL)
         for model in models:
             for name in model.needs:
-                at = ("models", model.name, "from" if name in model.sources else "target_transform")
+                places = {"from": model.sources, "target_transform": model.reads, "augment": model.teachers}
+                at = ("models", model.name, next(key for key, names in places.items() if name in names))
                 if name not in known and not lost:
                     self.add("unknown source", at, name, known, (name, known), "name a model or a blend")
         entries = {m.name: m.needs for m in models} | {b.name: b.needs for b in blends}

@@ -123,7 +123,8 @@ class Resolver:
             return digest
 
         def source(name: str) -> str:
-            needs.columns.add(self.source(name))
+            if plug.kind != "augment":  # what a teacher says of test rows is no column: each fold has its own
+                needs.columns.add(self.source(name))
             return self.source(name)
 
         if feature and getattr(registry.load(plug.kind, plug.use), "COLUMNS_ONLY", False):

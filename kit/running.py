@@ -91,7 +91,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     remember(opened)
     _tell_of_kept(opened)
     watcher = _Scored(observer or Observer(), opened)
-    outcome, final = _carry_out(opened, selected(only), jobs, _clock(opened, deadline, time_limit), watcher)
+    outcome, final = _carry_out(opened, selected(opened.recipe, only), jobs, _clock(opened, deadline, time_limit), watcher)
     scene = Scene(
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
     )
@@ -157,7 +157,7 @@ def _carry_out(
 
 def _mended(opened: Opened, reopen: Callable[[], Opened], only: Sequence[str]) -> Opened:
     """Return the same with damaged results gone: what a stage that runs will read, and what will be shown."""
-    found = states(opened.plan, opened.store, selected(only))
+    found = states(opened.plan, opened.store, selected(opened.recipe, only))
     read = {key for s in opened.plan.stages if found[s.key] == "run" for key in s.inputs}
     if "run" in found.values():
         read |= {opened.facts.table_key, opened.facts.rows_key}

@@ -33,7 +33,7 @@ def plan(  # noqa: PLR0913 - one keyword per option of `kit plan`, and the frame
     """Return name, verb, key and state of every stage: what `run` would do."""
     opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust, no_tuned=no_tuned)
     check_only(opened.recipe, only)
-    found = states(opened.plan, opened.store, selected(only))
+    found = states(opened.plan, opened.store, selected(opened.recipe, only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]
 
 

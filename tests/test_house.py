@@ -318,7 +318,9 @@ def test_every_plug_in_satisfies_its_protocol(tmp_path: Path) -> None:
     for kind, name in PLUGINS:
         lines.append(f"from kit.{kind} import {name} as {kind}_{name}")
         parameter = "" if kind == "metrics" else f"[{kind}_{name}.Params]"
-        lines.append(f"m_{kind}_{name}: {PROTOCOLS[kind]}{parameter} = {kind}_{name}")
+        labels = kind == "augment" and hasattr(registry.load(kind, name), "label")
+        protocol = "contracts.TeacherModule" if labels else PROTOCOLS[kind]
+        lines.append(f"m_{kind}_{name}: {protocol}{parameter} = {kind}_{name}")
     proof = tmp_path / "proof.py"
     proof.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "setup.cfg"), str(proof)]

@@ -157,7 +157,7 @@ class Project:
         return {
             "data": [made["target"], made["x"]],
             "folds": made["folds"],
-            "features": [made["design"], made["columns"]],
+            "features": [made["design"], made["columns"], *made.get("taught", {}).values()],
             "learner": {name: part for name, part in made["model"].items() if name != "params"},
             "versions": [made["libs"], made["code"], made["device"]],
             "params given in the recipe": self.base,
@@ -238,7 +238,9 @@ def needed(project: Project) -> list[str]:
 def _oofs(stage: Stage) -> list[str]:
     """Return the keys of OOFs that a stage reads: a blend its sources, a fit the models whose predictions it sees."""
     made: Mapping[str, Any] = stage.ingredients
-    return list(made["sources"]) if stage.verb == "blend" else list(made.get("columns", {}).values())
+    if stage.verb == "blend":
+        return list(made["sources"])
+    return [*made.get("columns", {}).values(), *made.get("taught", {}).values()]
 
 
 def _behind(stages: Mapping[str, Stage], stage: Stage) -> list[str]:

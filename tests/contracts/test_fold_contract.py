@@ -144,7 +144,7 @@ def scope_of(name: str) -> str:
 
 FOLD_FEATURES = tuple(name for name in registry.names("features") if scope_of(name) == "fold")
 FACTORS = {
-    "augment": (None, *registry.names("augment")),
+    "augment": (None, *(n for n in registry.names("augment") if hasattr(registry.load("augment", n), "make"))),
     "weights": (None, *registry.names("weights")),
     "learner": registry.names("models"),
     "feature": FOLD_FEATURES,
@@ -225,7 +225,7 @@ def learning_plugs() -> list[tuple[str, str]]:
     fold = [n for n in registry.names("features") if registry.load("features", n).SCOPE == "fold"]
     codecs = [n for n in registry.names("codecs") if "regression" in registry.load("codecs", n).TASKS]
     named = {"features": {*scoped, *fold}, "codecs": codecs}
-    named |= {kind: registry.names(kind) for kind in ("augment", "weights")}
+    named |= {"augment": {name for name in FACTORS["augment"] if name}, "weights": registry.names("weights")}
     return [(kind, name) for kind, names in named.items() for name in sorted(names)]
 
 
