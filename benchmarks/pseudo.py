@@ -37,7 +37,8 @@ LEARNERS: dict[str, dict[str, Any]] = {
 LOSS = {"regression": "rmse", "binary": "logloss", "multiclass": "logloss"}
 WAYS: dict[str, dict[str, Any]] = {
     "expected": {},
-    "expected .5": {"weight": 0.5},
+    "test only": {"held": False},
+    "expected .3": {"weight": 0.3},
     "best": {"label": "best"},
     "surest half": {"surest": 0.5},
 }

@@ -25,10 +25,20 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a model of the same fold says of rows without y: those held, then those of test. `row`: their numbers (p,);
+    `n_held`: how many are held."""
+
+    row: Ints
+    pred: Pred
+    n_held: int
+
+
+@dataclass(frozen=True)
 class DesignSpec:
     """How matrices are made from rows. `seed` and `fold` name the random streams.
 
-    `taught`: model that labels test rows -> its predictions for them, those of this fold's model.
+    `taught`: source of labels, as params name it -> what it says of rows of which no y is seen.
     """
 
     features: tuple[Use, ...]
@@ -37,7 +47,7 @@ class DesignSpec:
     codec: Use
     seed: int
     fold: int
-    taught: Mapping[str, Pred] = field(default_factory=dict)
+    taught: Mapping[str, Taught] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,9 +136,7 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
     for i, use in enumerate(spec.augment):
         rng, module = stream(spec.seed, "augment", i, spec.fold), registry.load("augment", use.use)
         if hasattr(module, "label"):
-            pred = spec.taught[refs(use.params, SourceName)[0]]
-            test = everything.take(np.arange(len(everything) - len(pred), len(everything)))  # they stand last
-            rows: Rows = module.label(use.params, task, test, pred, rng)
+            rows: Rows = _labelled(use, task, everything, spec.taught[refs(use.params, SourceName)[0]], rng)
         else:
             rows = module.make(use.params, learn, rng)
         if (rows.row >= 0).any() or rows.y is None:
@@ -136,6 +144,17 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
         _check_scores(use, task, rows.y)
         made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
         below += len(rows)
+    return made
+
+
+def _labelled(use: Use, task: Task, everything: Rows, taught: Taught, rng: np.random.Generator) -> Rows:
+    """Return what an augmenter makes of rows and another model's predictions for them."""
+    since = 0 if use.params.held else taught.n_held  # type: ignore[attr-defined]
+    order = np.argsort(everything.row, kind="stable")
+    places = order[np.searchsorted(everything.row, taught.row[since:], sorter=order)]
+    pred = Pred(taught.pred.mean[since:], None if taught.pred.std is None else taught.pred.std[since:])
+    module = registry.load("augment", use.use)
+    made: Rows = module.label(use.params, task, everything.take(places), pred, rng)
     return made
 
 

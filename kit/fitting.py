@@ -10,7 +10,7 @@ import numpy as np
 
 from kit import registry, rows, saving
 from kit.canon import key_of, stream
-from kit.design import DesignSpec, teaching
+from kit.design import DesignSpec, Taught, teaching
 from kit.evaluate import Wanted
 from kit.evaluating import wanted_in, wanted_of
 from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
@@ -18,9 +18,10 @@ from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
 from kit.oof import average
+from kit.oofobject import load_oof
 from kit.scored import with_extra
 from kit.stage import Stage, use_of
-from kit.store import Store, Stored
+from kit.store import Store
 from kit.types import Array, Floats, Folds, Pred, Rows
 
 
@@ -60,7 +61,7 @@ def spec_of(stage: Stage, store: Store) -> FitSpec:
             codec=use_of(design["codec"], "codecs", files),
             seed=made["seed"],
             fold=made["fold"],
-            taught={alias: _said(store.open(key), made["fold"]) for alias, key in made.get("taught", {}).items()},
+            taught={alias: _said(stage, store, key) for alias, key in made.get("taught", {}).items()},
         ),
         task=task_of(made["task"]),
         split=use_of(made["split"], "splits", files),
@@ -73,12 +74,22 @@ def spec_of(stage: Stage, store: Store) -> FitSpec:
     )
 
 
-def _said(oof: Stored, fold: int) -> Pred:
-    """Return what a model's fit of a fold says of the test rows; for a fit on all rows what all of them say."""
-    test, std = oof.array("test"), oof.array("test_std") if "test_std" in oof else None
-    if fold >= len(test):
-        return average(test, std)
-    return Pred(test[fold], None if std is None else std[fold])
+def _said(stage: Stage, store: Store, source: str) -> Taught:
+    """Return what a source's model of a stage's fold says of the rows the fold holds and of test.
+
+    A fit on all rows holds none, and takes what all fold models of the source say of test.
+    """
+    made, oof = stage.ingredients, load_oof(store.open(source))
+    n, t, k = oof.fold.shape[1], oof.test.shape[1], made["fold"]
+    if k >= len(oof.test):
+        return Taught(np.arange(n, n + t), average(oof.test, oof.test_std), 0)
+    folds = folds_of(store.open(made["folds"]))
+    held, repeat = np.flatnonzero(folds.is_held(k)), k // folds.n_folds
+    mean = np.concatenate([oof.pred[repeat, held], oof.test[k]])
+    std = None
+    if oof.std is not None and oof.test_std is not None:
+        std = np.concatenate([oof.std[repeat, held], oof.test_std[k]])
+    return Taught(np.concatenate([held, np.arange(n, n + t)]), Pred(mean, std), len(held))
 
 
 def _wanted(stage: Stage, store: Store) -> Wanted | None:

@@ -91,7 +91,9 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     remember(opened)
     _tell_of_kept(opened)
     watcher = _Scored(observer or Observer(), opened)
-    outcome, final = _carry_out(opened, selected(opened.recipe, only), jobs, _clock(opened, deadline, time_limit), watcher)
+    outcome, final = _carry_out(
+        opened, selected(opened.recipe, only), jobs, _clock(opened, deadline, time_limit), watcher
+    )
     scene = Scene(
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
     )

@@ -31,6 +31,10 @@ class Params(base.Params):
     """The model that labels them: one with columns of its own, no blend and no model over OOFs. It may itself learn
     from pseudo-labels, which makes rounds of them."""
 
+    held: bool = True
+    """Label the rows a fold holds too, as its model of the source predicts them, which has not seen their y. What a
+    model learnt from is not what it has never seen: without, scores out of fold are better than those of test."""
+
     label: Literal["expected", "best", "draw"] = "expected"
     """expected: what the model predicts; with classes a row for each of them, weighing its probability. best: the most
     probable class. draw: a class drawn by the probabilities, or a value drawn with the model's std."""

@@ -46,6 +46,11 @@ def test_models_over_models_and_blends(toy):
     np.testing.assert_allclose(top["pred"].to_numpy(), expected, rtol=1e-3, atol=1e-3)
 
 
+def test_only_fits_what_the_named_model_reads(toy):
+    toy.write(LEVELS)
+    assert set(toy.run("--only", "top").json["models"]) == {"a", "b", "top"}
+
+
 def test_an_edit_redoes_what_stands_above(toy):
     toy.write(LEVELS)
     assert toy.run().stages["run"] == 3 + 5 * 4 + 2 + 1

@@ -95,3 +95,10 @@ def test_a_teacher_that_has_seen_the_held_rows(toy: Toy, change: tuple[str, str]
     toy.edit(change, text=RECIPE + more)
     done = toy.kit("check", str(toy.folder / "r.yaml"))
     assert done.code == 2 and said in done.err and "r.yaml:" in done.err
+
+
+def test_a_student_is_tuned_and_its_teacher_fitted_first(toy: Toy) -> None:
+    toy.write(RECIPE)
+    done = toy.kit("tune", str(toy.folder / "r.yaml"), "--model", "second", "--trials", "2", "--jobs", "1", "--json")
+    assert done.code == 0, done.err
+    assert done.json["tuned"][0]["trials"]["complete"] >= 1
