@@ -1,8 +1,8 @@
 """What pseudo-labels are worth: models that also learn from test rows labelled by a model of the same fold.
 
 Of each set some rows of train.csv.gz are the training rows and others the test rows, whose y only scores; the truth
-files are not read. `test_ratio`: loss on test over that of the same learner without; `oof_ratio`: the same of the
-scores out of fold. Where the two agree the estimate is honest.
+files are not read. A ratio is a loss over that of the same learner without: `oof_ratio` out of fold, `each_ratio` on
+test by each fold's model alone, `test_ratio` by their average. Where the first two agree the estimate is honest.
 
     python benchmarks/pseudo.py [--rows 500] [--test 1000] [--seeds 2] --out benchmarks/pseudo.csv
 """
@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import sets
 
 import kit
@@ -38,10 +37,9 @@ LOSS = {"regression": "rmse", "binary": "logloss", "multiclass": "logloss"}
 WAYS: dict[str, dict[str, Any]] = {
     "expected": {},
     "test only": {"held": False},
-    "expected .3": {"weight": 0.3},
-    "best": {"label": "best"},
     "surest half": {"surest": 0.5},
 }
+RATIOS = ("oof_ratio", "each_ratio", "test_ratio")
 WITHOUT_STD = ("lightgbm", "catboost")
 
 
@@ -82,17 +80,19 @@ def _fits(way: str, learner: str, task: str) -> bool:
     return task != "regression" or (way != "best" and not (way == "surest half" and learner in WITHOUT_STD))
 
 
-def losses(
-    recipe: dict[str, Any], train: pd.DataFrame, test: pd.DataFrame, root: Path
-) -> dict[str, tuple[float, float]]:
-    """Return model -> loss out of fold and on test."""
+def losses(recipe: dict[str, Any], train: pd.DataFrame, test: pd.DataFrame, root: Path) -> dict[str, list[float]]:
+    """Return model -> loss out of fold, on test by each fold's model (the mean of them), and by their average."""
     target, key = recipe["data"]["target"], recipe["data"]["id"]
     result = kit.run(recipe, train=train, test=test.drop(columns=target), root=root, jobs=2)
     truth = test.set_index(key)[target]
     found = {}
     for name, line in {**result.models, **result.blends}.items():
-        predicted = pl.read_parquet(Path(line["oof"]).parent / "test.parquet").to_pandas().set_index(key)
-        found[name] = (float(line["score"]), loss(predicted, truth.loc[predicted.index]))
+        folder = Path(line["oof"]).parent
+        average, layers = (
+            pd.read_parquet(folder / f"{file}.parquet").set_index(key) for file in ("test", "test_folds")
+        )
+        each = [loss(part, truth.loc[part.index]) for _, part in layers.groupby("fold")]
+        found[name] = [float(line["score"]), float(np.mean(each)), loss(average, truth.loc[average.index])]
     return found
 
 
@@ -117,9 +117,9 @@ def lines(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 with tempfile.TemporaryDirectory() as root:
                     found = losses(recipe(name, learner, meta["task"], meta), train, test, Path(root))
                 alone = found.pop("alone")
-                for way, (oof, on_test) in found.items():
-                    line = {"set": name, "seed": seed, "learner": learner, "way": way, "rows": len(train)}
-                    yield line | {"oof_ratio": oof / alone[0], "test_ratio": on_test / alone[1], "alone": alone[1]}
+                for way, values in found.items():
+                    ratios = dict(zip(RATIOS, np.divide(values, alone), strict=True))
+                    yield {"set": name, "seed": seed, "learner": learner, "way": way, "rows": len(train), **ratios}
 
 
 def main() -> None:
@@ -138,7 +138,7 @@ def main() -> None:
         if options.out:
             sets.save(found, options.out)
     frame = pd.DataFrame(found)
-    print(frame.groupby(["learner", "way"])[["oof_ratio", "test_ratio"]].mean().to_string(), file=sys.stderr)
+    print(frame.groupby(["learner", "way"])[[*RATIOS]].mean().to_string(), file=sys.stderr)
 
 
 if __name__ == "__main__":
