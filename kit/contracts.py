@@ -159,10 +159,10 @@ class AugmentModule(Protocol[P]):
 
 
 class TeacherModule(Protocol[P]):
-    """An augmenter that makes rows out of test rows, labelled by a model: one with `label` and without `make`.
+    """An augmenter that makes rows out of such whose y is not known: it has `label` and no `make`.
 
     Its params name that model (SourceName). What it is handed was said by that model of the same fold, which has not
-    seen the held rows either.
+    seen the held rows either: of those held, unless a parameter `held` is false, and of test.
     """
 
     @property
@@ -172,7 +172,7 @@ class TeacherModule(Protocol[P]):
     LIBS: tuple[str, ...]
 
     def label(self, params: P, task: Task, rows: Rows, pred: Pred, rng: np.random.Generator) -> Rows:
-        """Return new rows only: row < 0, first parents among the test rows given, same header."""
+        """Return new rows only: row < 0, first parents among the rows given, same header."""
 
 
 class WeightModule(Protocol[P]):

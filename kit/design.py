@@ -149,7 +149,7 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
 
 def _labelled(use: Use, task: Task, everything: Rows, taught: Taught, rng: np.random.Generator) -> Rows:
     """Return what an augmenter makes of rows and another model's predictions for them."""
-    since = 0 if use.params.held else taught.n_held  # type: ignore[attr-defined]
+    since = 0 if getattr(use.params, "held", True) else taught.n_held
     order = np.argsort(everything.row, kind="stable")
     places = order[np.searchsorted(everything.row, taught.row[since:], sorter=order)]
     pred = Pred(taught.pred.mean[since:], None if taught.pred.std is None else taught.pred.std[since:])

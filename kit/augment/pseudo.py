@@ -1,4 +1,4 @@
-"""Returns test rows labelled by another model of the recipe: what its model of the same fold predicts for them.
+"""Returns rows whose y is not known, labelled by another model of the recipe: by its model of the same fold.
 
 A pseudo-label of a blend, or of models of all folds, has seen the held rows' y and carries it into the fold: scores out
 of fold rise and the test score does not. Those of the same fold's model have not.
@@ -25,22 +25,22 @@ LEAST_SHARE = 0.01
 
 
 class Params(base.Params):
-    """Pseudo-labels: test rows to learn from, labelled by a model of the recipe that has not seen the held rows."""
+    """Pseudo-labels: test rows, and those held, to learn from, labelled by a model that has not seen the held rows."""
 
     source: SourceName
     """The model that labels them: one with columns of its own, no blend and no model over OOFs. It may itself learn
     from pseudo-labels, which makes rounds of them."""
 
     held: bool = True
-    """Label the rows a fold holds too, as its model of the source predicts them, which has not seen their y. What a
-    model learnt from is not what it has never seen: without, scores out of fold are better than those of test."""
+    """Label the rows a fold holds as test rows are, by a model that has not seen their y. Without it, scores out of
+    fold are those of rows the model has never met, as no test row is: they show gains that test does not have."""
 
     label: Literal["expected", "best", "draw"] = "expected"
     """expected: what the model predicts; with classes a row for each of them, weighing its probability. best: the most
     probable class. draw: a class drawn by the probabilities, or a value drawn with the model's std."""
 
     surest: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the test rows that is taken, the surest ones: by the probability of the best class, within the rows of
+    """Share of the rows that is taken, the surest ones: by the probability of the best class, within the rows of
     one best class, or by the model's std."""
 
     least: Annotated[float, Field(gt=0, lt=1)] | None = None

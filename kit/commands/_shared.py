@@ -24,7 +24,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 DEBUG = click.option("--debug", is_flag=True, help="Show tracebacks.")
 TRUST = click.option("--trust", is_flag=True, help="Let the recipe run files of its own (use: ./file.py).")
 NO_TUNED = click.option("--no-tuned", is_flag=True, help="Leave out the params that `kit tune` found.")
-ONLY = click.option("--only", multiple=True, metavar="MODEL", help="Fit these models only.")
+ONLY = click.option("--only", multiple=True, metavar="MODEL", help="Fit these models, and those they wait for, only.")
 
 
 def left(time_limit: float | None) -> float | None:
