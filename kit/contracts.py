@@ -161,8 +161,8 @@ class AugmentModule(Protocol[P]):
 class TeacherModule(Protocol[P]):
     """An augmenter that makes rows out of such whose y is not known: it has `label` and no `make`.
 
-    Its params name that model (SourceName). What it is handed was said by that model of the same fold, which has not
-    seen the held rows either: of those held, unless a parameter `held` is false, and of test.
+    Its params name a model (SourceName), whose fit of the same fold, which has not seen the held rows either, said what
+    it is handed: of those held, unless a parameter `held` is false, and of test.
     """
 
     @property
