@@ -31,7 +31,6 @@ from kit.types import (
 )
 
 Scope = Literal["row", "table", "fold"]
-
 AnyParams = Params
 
 P = TypeVar("P", bound=Params, contravariant=True)  # noqa: PLC0105 - a short name reads best in seven Protocols
@@ -161,8 +160,8 @@ class AugmentModule(Protocol[P]):
 class TeacherModule(Protocol[P]):
     """An augmenter that makes rows out of such whose y is not known: it has `label` and no `make`.
 
-    Its params name a model (SourceName), whose fit of the same fold, which has not seen the held rows either, said what
-    it is handed: of those held, unless a parameter `held` is false, and of test.
+    Its params name a model (SourceName): `pred` is what that one's fit of the same fold says of test rows and, unless a
+    parameter `held` is false, of the held rows, whose y neither has seen.
     """
 
     @property

@@ -221,8 +221,7 @@ class _Reader(Plugs):
         lost = self.lost("models", TOP_LEVEL) or self.lost("blend", TOP_LEVEL)
         for model in models:
             for name in model.needs:
-                places = {"from": model.sources, "target_transform": model.reads, "augment": model.teachers}
-                at = ("models", model.name, next(key for key, names in places.items() if name in names))
+                at = ("models", model.name, model.names_in(name))
                 if name not in known and not lost:
                     self.add("unknown source", at, name, known, (name, known), "name a model or a blend")
         entries = {m.name: m.needs for m in models} | {b.name: b.needs for b in blends}

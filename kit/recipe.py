@@ -62,6 +62,11 @@ class Model:
         """The models whose predictions for test rows its augmenters turn into labels."""
         return tuple(dict.fromkeys(name for plug in self.augment for name in refs(plug.params, SourceName)))
 
+    def names_in(self, name: str) -> str:
+        """Return the key of the recipe under which it names another model or blend."""
+        places = {"from": self.sources, "target_transform": self.reads, "augment": self.teachers}
+        return next(key for key, names in places.items() if name in names)
+
 
 @dataclass(frozen=True)
 class Blend:
