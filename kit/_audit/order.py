@@ -53,18 +53,32 @@ def windows(n: int, m: int) -> list[slice]:
 
 def _source(name: str, oof: Floats, pool: Floats, test: Floats | None, pool_test: Floats | None) -> Iterator[Finding]:
     """Look at the stretches (p, rows, m) of a source beside those of the pool."""
-    here = alike(oof.reshape(-1, oof.shape[2]), pool.reshape(-1, pool.shape[2]))
+    ours, theirs = oof.reshape(-1, oof.shape[2]), pool.reshape(-1, pool.shape[2])
+    here = alike(ours, theirs)
     if test is None or pool_test is None:
         yield from _moved(name, "OOF", oof, pool, lost=False)
         return
-    there = alike(test.reshape(-1, test.shape[2]), pool_test.reshape(-1, pool_test.shape[2]))
-    yield from _moved(name, "OOF", oof, pool, lost=there > AGREES and here < LOST * there)
+    ours_test, theirs_test = test.reshape(-1, test.shape[2]), pool_test.reshape(-1, pool_test.shape[2])
+    there = alike(ours_test, theirs_test)
+    yield from _moved(name, "OOF", oof, pool, lost=_is_lost(here, there, ours, theirs))
     if here > AGREES and there < -AGREES:
         reason = f"its test predictions go against the pool's (correlation {there:.2f}), its OOF goes with it"
         advice = "turn test round: 1 - p of a probability, or another sign"
         yield Finding(name, "inverted_test", "error", reason, advice)
         return
-    yield from _moved(name, "test", test, pool_test, lost=here > AGREES and there < LOST * here)
+    yield from _moved(name, "test", test, pool_test, lost=_is_lost(there, here, ours_test, theirs_test))
+
+
+def _is_lost(now: float, other: float, own: Floats, pool: Floats) -> bool:
+    """Return whether rows that agree with the pool by `now` have lost their order, others agreeing by `other`.
+
+    Ranks must have lost it too: a linear model says something absurd of a few rows, which are all that values tell of.
+    """
+    return other > AGREES and now < LOST * other and alike(_ranks(own), _ranks(pool)) < LOST * other
+
+
+def _ranks(values: Floats) -> Floats:
+    return values.argsort(axis=0, kind="stable").argsort(axis=0).astype(np.float64)
 
 
 def _moved(name: str, part: str, own: Floats, pool: Floats, *, lost: bool) -> Iterator[Finding]:

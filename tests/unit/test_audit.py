@@ -46,6 +46,15 @@ def test_honest_pools_raise_no_alarm(seed):
     assert loud(findings(w.truth, planted.pool(w, without=("tree", "wide")))) == []
 
 
+def test_absurd_predictions_of_a_few_test_rows_are_no_other_order() -> None:
+    """As of a linear model beyond the data: three rows took the correlation of all away, and that was an error."""
+    w, sources = scene("regression")
+    test = sources[0].test.copy()
+    test[:3] = test.mean() - 200 * test.std()
+    said = findings(w.truth, [replace(sources[0], test=test), *sources[1:]])
+    assert not [f for f in said if f.check == "shuffled_test"]
+
+
 @pytest.mark.parametrize("kind", planted.KINDS)
 def test_faults_of_the_numbers_are_all_found(kind):
     w, sources = scene(kind)
