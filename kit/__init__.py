@@ -14,6 +14,7 @@ __all__ = [
     "interval",
     "lb_add",
     "lb_blend",
+    "lb_final",
     "log",
     "ls",
     "plan",

@@ -3,6 +3,7 @@
 from kit.audits import audit
 from kit.blending import Blend, blend
 from kit.errorbook import errors
+from kit.finalists import lb_final
 from kit.importing import import_oof
 from kit.inspection import check
 from kit.intervals import interval
@@ -33,6 +34,7 @@ __all__ = [
     "interval",
     "lb_add",
     "lb_blend",
+    "lb_final",
     "log",
     "ls",
     "open_recipe",

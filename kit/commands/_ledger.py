@@ -154,6 +154,32 @@ def lb_blend(found: Mapping[str, Any]) -> None:
     say(f"submission: {found['submission']}")
 
 
+def lb_final(found: Mapping[str, Any]) -> None:
+    """Print the submissions to select."""
+    scores = ("estimate", "public", "expected", "±")
+    table = columns("number", "recipe", "from", *scores, "", right=scores)
+    for i, line in enumerate(found["finals"]):
+        numbers = [number(line[name]) for name in scores[:3]]
+        gain = f"beats the first with {line['beats_first']:.0%}, adds {line['gain']:.2g}" if i else "best expected"
+        table.add_row(line["number"], line["recipe"] or "-", str(line["from"]), *numbers, number(line["se"], 2), gain)
+    lay(table)
+    which = f"the foremost {found['judged']} of " if found["of"] > found["judged"] else ""
+    scored = f"{found['with_public']} of them with a public score"
+    say(f"{found['metric']} of {which}{plural(found['of'], 'submission')}, {scored}")
+    if found["with_public"]:
+        say(f"public minus estimate {found['level']:+.4g}{_shift(found)}")
+    if found["left_out"]:
+        say(f"left out (no OOF here, another metric, the same file): {', '.join(found['left_out'])}")
+    if found["otherwise"]:
+        say(f"note: rows count otherwise in the own scores of {', '.join(found['otherwise'])}")
+
+
+def _shift(found: Mapping[str, Any]) -> str:
+    if not found["shift"]:
+        return "; noise explains the rest, so that the estimates weigh most"
+    return f"; beyond noise submissions scatter by {found['shift']:.2g}, so that public scores weigh more"
+
+
 def faults(found: Sequence[Mapping[str, Any]], file: str) -> None:
     """Print the faults of a submission file."""
     if not found:

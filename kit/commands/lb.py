@@ -61,3 +61,26 @@ def blend(board: str, share: float, name: str, root: str, as_json: bool, debug: 
         return 0
 
     guarded(work, as_json, debug)
+
+
+@command.command("final")
+@click.option("--count", type=click.IntRange(1, 10), default=2, show_default=True, help="How many may be selected.")
+@click.option("--share", type=click.FloatRange(0, 1, True, True), default=0.3, show_default=True, help="Public share.")
+@ROOT
+@JSON
+@DEBUG
+def final(count: int, share: float, root: str, as_json: bool, debug: bool) -> None:
+    """Say which submissions to select for the private leaderboard, by estimates and public scores together."""
+
+    def work() -> int:
+        from kit import api
+        from kit.commands import _ledger
+
+        found = api.lb_final(count=count, share=share, root=root)
+        if as_json:
+            click.echo(json.dumps(found))
+        else:
+            _ledger.lb_final(found)
+        return 0
+
+    guarded(work, as_json, debug)

@@ -142,8 +142,9 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     if is_flat(rows):
         return Data(None, None, None, train.names, {}, rows)
     # Bins of a new category would silently be those of the last known one, in stop rows only: make it missing.
-    seen = seen_codes(rows.x, train.categories)
-    kinds = ["c" if i in train.categories else "q" for i in range(train.n_columns)]
+    categories = train.categories
+    seen = seen_codes(rows.x, categories)
+    kinds = ["c" if i in categories else "q" for i in range(train.n_columns)]
     config: dict[str, Any] = {"max_bin": params.max_bin, "nthread": run.threads, "feature_types": kinds}
     config["enable_categorical"] = True
     data = xgb.QuantileDMatrix(rows.x, rows.y, weight=rows.weight, **config)

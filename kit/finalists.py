@@ -1,0 +1,123 @@
+"""lb final: which submissions to select for the private leaderboard, by estimates and public scores together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import archive, finals, ledger, paired, pool, registry
+from kit.errors import DataError
+from kit.logbook import MOST, PUBLIC_SHARE, Entry, averaging, entries, source_key
+from kit.store import Store
+from kit.types import Floats
+
+
+def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = ".") -> dict[str, Any]:
+    """Return which `count` submissions to select, the best expected one first, and what speaks for each.
+
+    `share`: of the test rows that the public board is counted on. Submissions without an OOF here are left out and
+    named; of more than 30 those are looked at that stand first by their estimate or on the public board.
+
+    Raises:
+        DataError: there are fewer than two submissions whose OOF is here.
+    """
+    base = Path(root).resolve()
+    found = entries(base)
+    where = archive.index(base)
+    here = [e for e in found if e.estimate is not None and source_key(e.about) in where]
+    metric = str(here[-1].about["metric"]) if here else ""
+    usable = _once([e for e in here if e.about["metric"] == metric])
+    if len(usable) < max(2, count):
+        rule, got = f"{max(2, count)} different submissions whose OOFs are here are needed", f"{len(usable)} of them"
+        raise DataError(rule, got=got, next="kit import brings in OOFs made elsewhere; kit log lists all submissions")
+    sign = 1.0 if registry.metric(metric).better == "lower" else -1.0
+    judged = _foremost(usable, sign)
+    known, otherwise = _evidence(judged, metric, sign, share, base)
+    belief = finals.believe(known)
+    spread = np.sqrt(np.diag(belief.covariance))
+    left_out = [f"{e.number:04d}" for e in found if e not in usable]
+    return {
+        "metric": metric,
+        "of": len(usable),
+        "judged": len(judged),
+        "with_public": int(np.isfinite(known.public).sum()),
+        "level": sign * belief.level,
+        "shift": belief.shift,
+        "finals": [
+            {**_shown(judged[p.at]), "expected": sign * float(belief.mean[p.at]), "se": float(spread[p.at])}
+            | {"beats_first": p.beats, "gain": p.gain}
+            for p in finals.pick(belief, count)
+        ],
+        "left_out": left_out,
+        "otherwise": otherwise,
+    }
+
+
+def _once(found: Sequence[Entry]) -> list[Entry]:
+    """Return the submissions, of equal files the one with a public score, else the first."""
+    kept: dict[str, Entry] = {}
+    for entry in found:
+        digest = str(entry.about.get("sha256"))
+        if digest not in kept or ("public" in entry.scores and "public" not in kept[digest].scores):
+            kept[digest] = entry
+    return sorted(kept.values(), key=lambda e: e.number)
+
+
+def _foremost(found: Sequence[Entry], sign: float) -> list[Entry]:
+    """Return the submissions that stand first by estimate or public score, at most MOST, in their order."""
+    estimates = np.array([sign * float(e.estimate or 0.0) for e in found])
+    public = np.array([sign * e.scores.get("public", sign * np.inf) for e in found])
+    place = np.minimum(*(np.argsort(np.argsort(values, kind="stable")) for values in (estimates, public)))
+    chosen = np.argsort(place, kind="stable")[:MOST]
+    return [found[i] for i in np.sort(chosen)]
+
+
+def _evidence(
+    judged: Sequence[Entry], metric: str, sign: float, share: float, root: Path
+) -> tuple[finals.Evidence, list[str]]:
+    """Return what is known of the submissions, and which of them weigh rows otherwise in their own scores.
+
+    Raises:
+        DataError: their OOFs are of other rows or another target.
+    """
+    where = archive.index(root)
+    kept = [archive.read(where[str(source_key(e.about))]) for e in judged]
+    side = pool.gather(kept, metric, Store(root))
+    found = paired.spread(side.truth, side.said)
+    n_test = max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0)
+    lines = ledger.read(root / "submissions")
+    public = [e.scores.get("public", np.nan) for e in judged]
+    step = np.array([10.0 ** -ledger.digits(lines, e.number, "public") if "public" in e.scores else 0 for e in judged])
+    offset = np.array([averaging(k, found.scores[i]) for i, k in enumerate(kept)])
+    return (
+        finals.Evidence(
+            estimate=sign * np.array([float(e.estimate or 0.0) for e in judged]),
+            sampling=found.covariance,
+            own=(offset - offset.min()) ** 2,
+            public=sign * np.array(public, float),
+            rounding=_variance(step),
+            n=len(side.ids),
+            n_public=max(1.0, n_test * share),
+            n_private=max(1.0, n_test * (1 - share)),
+        ),
+        sorted(set(side.otherwise)),
+    )
+
+
+def _variance(step: Floats) -> Floats:
+    """Return the variance of a score that was rounded to a step."""
+    return np.asarray(step**2 / 12)
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": f"{entry.number:04d}",
+        "file": None if entry.path is None else entry.path.name,
+        "recipe": entry.about.get("recipe"),
+        "from": entry.about.get("from"),
+        "estimate": entry.estimate,
+        "public": entry.scores.get("public"),
+    }
