@@ -12,7 +12,7 @@ from kit.canon import stream
 from kit.contracts import Codec, Learnt, Scope
 from kit.errors import RecipeError
 from kit.params import Params, SourceName, refs
-from kit.types import Block, Design, Floats, Ints, Pred, Rows, Task
+from kit.types import Block, Design, Floats, Ints, Pred, Rows, Task, labelled
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
     for i, use in enumerate(spec.augment):
         rng, module = stream(spec.seed, "augment", i, spec.fold), registry.load("augment", use.use)
         if hasattr(module, "label"):
-            rows: Rows = _labelled(use, task, everything, spec.taught[refs(use.params, SourceName)[0]], rng)
+            rows = _labelled(use, task, everything, spec.taught[refs(use.params, SourceName)[0]], rng)
+            rows = replace(rows, y=np.clip(labelled(rows), labelled(learn).min(), labelled(learn).max()))
         else:
             rows = module.make(use.params, learn, rng)
         if (rows.row >= 0).any() or rows.y is None:

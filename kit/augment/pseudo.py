@@ -36,8 +36,9 @@ class Params(base.Params):
     fold are those of rows the model has never met, as no test row is: they show gains that test does not have."""
 
     label: Literal["expected", "best", "draw"] = "expected"
-    """expected: what the model predicts; with classes a row for each of them, weighing its probability. best: the most
-    probable class. draw: a class drawn by the probabilities, or a value drawn with the model's std."""
+    """expected: what the model predicts, within the values that the learning rows have; with classes a row for each of
+    them, weighing its probability. best: the most probable class. draw: a class drawn by the probabilities, or a value
+    drawn with the model's std."""
 
     surest: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the rows that is taken, the surest ones: by the probability of the best class, within the rows of

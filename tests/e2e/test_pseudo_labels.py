@@ -52,6 +52,22 @@ def test_labels_are_those_of_the_same_folds_model(toy: Toy) -> None:
     assert toy.run().stages["run"] == 0
 
 
+def test_labels_stay_within_the_values_learnt_from(toy: Toy) -> None:
+    """A linear model leaves them: a student that learns logarithms could not be told of values below -1."""
+    first = (
+        "first: {use: lightgbm, features: base, params: {n_estimators: 5}}",
+        "first: {use: sklearn, params: {estimator: Ridge}}",
+    )
+    toy.edit(first, text=RECIPE)
+    test = pl.read_csv(toy.folder / "test.csv")
+    test.with_columns(x1=pl.lit(-50.0)).write_csv(toy.folder / "test.csv")
+    toy.run("--only", "second")
+    made = exported(toy, "second", "0")
+    new = made["learn_row"] < 0
+    assert layers(toy, "first").max() < -10
+    assert made["learn_y"][new][-40:].tolist() == [made["learn_y"][~new].min()] * 40
+
+
 def test_no_held_y_reaches_its_fold(toy: Toy) -> None:
     toy.write(RECIPE)
     toy.run()
