@@ -144,7 +144,7 @@ def scope_of(name: str) -> str:
 
 FOLD_FEATURES = tuple(name for name in registry.names("features") if scope_of(name) == "fold")
 FACTORS = {
-    "augment": (None, *(n for n in registry.names("augment") if hasattr(registry.load("augment", n), "make"))),
+    "augment": (None, *registry.names("augment")),
     "weights": (None, *registry.names("weights")),
     "learner": registry.names("models"),
     "feature": FOLD_FEATURES,
@@ -225,7 +225,8 @@ def learning_plugs() -> list[tuple[str, str]]:
     fold = [n for n in registry.names("features") if registry.load("features", n).SCOPE == "fold"]
     codecs = [n for n in registry.names("codecs") if "regression" in registry.load("codecs", n).TASKS]
     named = {"features": {*scoped, *fold}, "codecs": codecs}
-    named |= {"augment": {name for name in FACTORS["augment"] if name}, "weights": registry.names("weights")}
+    makers = {name for name in registry.names("augment") if hasattr(registry.load("augment", name), "make")}
+    named |= {"augment": makers, "weights": registry.names("weights")}
     return [(kind, name) for kind, names in named.items() for name in sorted(names)]
 
 

@@ -16,10 +16,10 @@ import textmodel
 
 from kit import registry
 from kit.canon import stream
-from kit.design import DesignSpec, Use
+from kit.design import DesignSpec, Taught, Use
 from kit.features import aggregate, dates, text_stats
 from kit.fold import FitSpec, FoldResult, fit_fold
-from kit.params import ColumnName, Params, SourceName
+from kit.params import ColumnName, Params, SourceName, refs
 from kit.types import Array, Column, Folds, Ints, Pred, Rows, Task
 
 LEAKY = Path(__file__).parent / "leaky"
@@ -336,7 +336,20 @@ def fresh(name: str, make: Callable[[], Any]) -> Any:
 def run_fold(spec: FitSpec, w: World, k: int | None = None, **given: Any) -> FoldResult:
     if k is not None:
         spec = replace(spec, design=replace(spec.design, fold=k))
+    taught = {name: said(w, spec.design.fold) for use in spec.design.augment for name in refs(use.params, SourceName)}
+    spec = replace(spec, design=replace(spec.design, taught=taught))
     return fit_fold(replace(spec, **given), w.train, w.test, w.folds, fresh)
+
+
+def said(w: World, k: int) -> Taught:
+    """Return what a source might say of the rows fold k holds and of test: what `a` suggests, for it has seen no y."""
+    held = parts(w, k)[1]
+    mean = np.concatenate([np.nan_to_num(rows.x["a"]) for rows in (held, w.test)])[:, None]
+    if w.task.classes:
+        odds = np.exp(mean * np.arange(max(2, w.task.n_out)))
+        mean = odds / odds.sum(axis=1, keepdims=True)
+        mean = mean[:, 1:] if w.task.n_out == 1 else mean
+    return Taught(np.concatenate([held.row, w.test.row]), Pred(mean, np.ones(len(mean))), len(held))
 
 
 def everything(w: World) -> Rows:

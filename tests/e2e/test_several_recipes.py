@@ -152,7 +152,7 @@ def test_a_result_that_is_replaced_while_it_is_read_is_read_as_one(toy, monkeypa
     from kit import archive
 
     toy.run()
-    folder, parquet, runs = toy.root / "oof" / "r" / "a", archive._parquet, []
+    folder, parquet, runs = toy.root / "oof" / "r" / "a", archive.parquet, []
 
     def late(path):
         if not runs and path.name == "test.parquet":
@@ -161,7 +161,7 @@ def test_a_result_that_is_replaced_while_it_is_read_is_read_as_one(toy, monkeypa
             toy.run()
         return parquet(path)
 
-    monkeypatch.setattr(archive, "_parquet", late)
+    monkeypatch.setattr(archive, "parquet", late)
     kept = read(folder)
     monkeypatch.undo()
     again = read(folder)
