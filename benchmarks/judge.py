@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from kit import api, archive, estimate, evaluate, leeway, opening
+from kit import api, archive, counts, estimate, evaluate, leeway, opening
 from kit.archive import Kept
 from kit.leeway import Leeway
 from kit.oof import Oof
@@ -78,7 +78,7 @@ def declared(name: str, root: Path, data: Path) -> tuple[Kept, Floats, Leeway | 
     recipe = opening.read_recipe(RECIPES / f"{name}.yaml", [f"data.folder={data}"])
     folder = root / "oof" / recipe.name
     kept = archive.read(folder / str(recipe.submit))
-    v, _ = archive.rows(kept)
+    v, _ = counts.rows(kept)
     if (v != v[0]).any():
         return kept, v, Leeway.told(kept.card.get("evaluate"), kept.codes())
     each = [archive.read(folder / m.name) for m in recipe.models]
@@ -89,7 +89,7 @@ def declared(name: str, root: Path, data: Path) -> tuple[Kept, Floats, Leeway | 
     found = evaluate.estimate(TASK, oof, bins, ones, by)
     print(f"shares {np.round(found.shares, 3).tolist()}, {found.distance:.1%} of the predictions unexplained")
     made = evaluate.declared(bins, found.shares, ones)
-    spread = leeway.covariance(TASK, oof, leeway.Sample(bins, ones, archive.rows(sure)[1]), found, by, "rows")
+    spread = leeway.covariance(TASK, oof, leeway.Sample(bins, ones, counts.rows(sure)[1]), found, by, "rows")
     return sure, made.ratio, Leeway(made.bins.of, made.test, leeway.joined(bins, made.bins, spread))
 
 
@@ -97,7 +97,7 @@ def promised(run: Ran, first: Kept, v: Floats, doubt: Leeway | None) -> dict[str
     """Return the columns that are known before the truth: plain and declared score, their error and interval."""
     kept = run.kept
     at = archive.positions(kept.ids, first.ids)
-    group = archive.rows(kept)[1]
+    group = counts.rows(kept)[1]
     truth = Truth(TASK, "rmse", kept.codes(), v[at], group)
     plain = Truth(TASK, "rmse", kept.codes(), np.ones(len(at)), group)
     moved = None if doubt is None else replace(doubt, of=doubt.of[at])

@@ -28,7 +28,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from kit import archive
+from kit import archive, counts
 from kit.leeway import Leeway
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -107,7 +107,7 @@ def lines(frame: pd.DataFrame, seed: int, names: list[str], root: Path) -> Itera
 
 def promise(run: judge.Ran, says: archive.Kept, rmse: float) -> dict[str, object]:
     """Return what is promised of a run under the test scores that `says` estimates, and whether it came true."""
-    told = judge.promised(run, says, archive.rows(says)[0], Leeway.told(says.card["evaluate"], says.codes()))
+    told = judge.promised(run, says, counts.rows(says)[0], Leeway.told(says.card["evaluate"], says.codes()))
     low, high = (float(str(told[end])) for end in ("low", "high"))
     return {"promised": told["estimate"], "from": low, "to": high, "kept": low <= rmse <= high}
 
