@@ -33,6 +33,9 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
     if len(usable) < max(2, count):
         rule, got = f"{max(2, count)} different submissions whose OOFs are here are needed", f"{len(usable)} of them"
         raise DataError(rule, got=got, next="kit import brings in OOFs made elsewhere; kit log lists all submissions")
+    if not registry.has("metrics", metric):
+        rule, advice = "submissions are judged by a metric of kit's", "kit log shows what they scored"
+        raise DataError(rule, got=f"{metric}, a file of its own, which is not run here", next=advice)
     sign = 1.0 if registry.metric(metric).better == "lower" else -1.0
     judged = _foremost(usable, sign)
     known, otherwise = _evidence(judged, metric, sign, share, base)

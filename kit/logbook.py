@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, boards, ledger, paired, pool, sidecar, table
+from kit import archive, boards, ledger, paired, pool, registry, sidecar, table
 from kit.errors import DataError, KitError, writing
 from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
@@ -188,13 +188,13 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
     In it are the rows of the OOF, the rows behind the board, its rounding, and what averaging fold models may give
     beyond the OOF; None where the OOF of a submission is gone, or rows count otherwise in the score of another.
     """
-    where = archive.index(root)
+    where, metric = archive.index(root), str(both[0].about["metric"])
     keys = [source_key(e.about) for e in both]
-    if not all(key in where for key in keys):
+    if not all(key in where for key in keys) or not registry.has("metrics", metric):
         return None, 0
     kept = [archive.read(where[str(key)]) for key in keys]
     try:
-        side = pool.gather(kept, str(both[0].about["metric"]), Store(root))
+        side = pool.gather(kept, metric, Store(root))
         if side.otherwise:
             return None, 0
         found = paired.spread(side.truth, side.said)

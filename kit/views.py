@@ -123,16 +123,15 @@ def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] 
     cards = []
     for folder in (f for f in archive.folders(Path(root)) if not named or f.parent.name in named):
         try:
-            card = archive.read_card(folder)
+            cards.append(archive.read_card(folder))
         except DataError:  # kit audit tells of it
             continue
-        cards.append({name: card.get(name) for name in LISTED})
-    return sorted(cards, key=_rank)
+    return [{name: card.get(name) for name in LISTED} for card in sorted(cards, key=_rank)]
 
 
 def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
-    sign = registry.metric(card["metric"]).sign if registry.has("metrics", card["metric"]) else 1.0
-    return card["recipe"], float("inf") if card["score"] is None else sign * card["score"]
+    sign, score = -1.0 if card.get("better") == "higher" else 1.0, card.get("score")
+    return str(card.get("recipe")), float("inf") if score is None else sign * score
 
 
 def gc(root: str | Path = ".", *, dry: bool = False) -> tuple[int, int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 import kit
+from kit import registry
+from kit.metrics import rmse
 
 RECIPE = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -67,3 +71,22 @@ def test_one_submission_is_no_choice(toy):
     toy.run("--set", "submit.from=a")
     done = toy.kit("lb", "final", "--json")
     assert done.code == 2 and "2 different submissions whose OOFs are here are needed" in done.json["error"]["rule"]
+
+
+def test_a_metric_of_ones_own_is_run_by_nothing_that_only_looks(toy, monkeypatch):
+    """It lies where the command is given, so that its name alone would find it."""
+    (toy.folder / "mine.py").write_text(Path(rmse.__file__).read_text().replace('"lower"', '"higher"'))
+    toy.edit(("metric: rmse", "metric: mine.py"), text=RECIPE)
+    for source in ("a", "b"):
+        toy.run("--trust", "--set", f"submit.from={source}")
+    kit.lb_add(1, 0.5, root=toy.root)
+    kit.lb_add(2, 0.7, root=toy.root)
+    monkeypatch.chdir(toy.folder)
+    monkeypatch.setattr(registry, "_load_file", lambda *_: pytest.fail("it was run"))
+    listed = [line["score"] for line in toy.kit("ls", "--json").json["results"]]
+    assert listed == sorted(listed, reverse=True)
+    assert "noise is not known" in toy.kit("log").out
+    for command in (("ls", "--compare"), ("errors", "r:a"), ("audit",)):
+        assert toy.kit(*command).code == 0
+    done = toy.kit("lb", "final", "--json")
+    assert done.code == 2 and "mine.py, a file of its own" in done.json["error"]["got"]
