@@ -475,7 +475,9 @@ def test_samplers_can_be_chosen(tuned: Toy, name: str) -> None:
     assert tune(tuned, "--model", "a", "--trials", f"{n}", "--sampler", name)["trials"]["complete"] == n
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "logloss", "auc", "f1_macro"])
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "auc", *(pytest.param(m, marks=pytest.mark.slow) for m in ("logloss", "f1_macro"))]
+)
 def test_any_metric_can_be_tuned_for(tuned: Toy, metric: str) -> None:
     text = RECIPE.replace("target: y", "target: c").replace("metric: rmse", f"metric: {metric}")
     text = text[: text.index("blend:")] + "blend: {}\nsubmit: {from: a}\n"

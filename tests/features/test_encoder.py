@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,7 @@ def test_what_a_job_raises_comes_out_and_ends_the_rest(monkeypatch, error):
             failed.set()
             raise error("full")
         failed.wait(30)
+        time.sleep(0.001)  # the other thread gets to note its error
 
     with pytest.raises(error, match="full"):
         beside(work, range(10_000), "cpu")

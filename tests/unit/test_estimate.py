@@ -31,7 +31,7 @@ def test_it_lies_between_the_nested_and_the_plain_score() -> None:
     assert estimate(truth, nested.astype(np.float32), plain.astype(np.float32), one[:, :0]).expected is None
 
 
-@pytest.mark.parametrize(("n", "t"), [(400, 100), (150, 1000)])
+@pytest.mark.parametrize(("n", "t"), [(400, 100), pytest.param(150, 1000, marks=pytest.mark.slow)])
 def test_the_interval_holds_nine_times_in_ten(n: int, t: int) -> None:
     """A fixed predictor: its score on the test rows lies in the interval as often as it should."""
     held = []
