@@ -114,6 +114,7 @@ def test_a_teacher_that_has_seen_the_held_rows(toy: Toy, change: tuple[str, str]
     assert done.code == 2 and said in done.err and "r.yaml:" in done.err
 
 
+@pytest.mark.slow
 def test_a_student_is_tuned_and_its_teacher_fitted_first(toy: Toy) -> None:
     toy.write(RECIPE)
     done = toy.kit("tune", str(toy.folder / "r.yaml"), "--model", "second", "--trials", "2", "--jobs", "1", "--json")

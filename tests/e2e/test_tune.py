@@ -319,6 +319,7 @@ def test_ranges_of_a_study_may_widen_but_not_change_their_kind(tuned: Toy) -> No
     assert tune(tuned, "--model", "a", "--trials", "2")["trials"]["failed"] == 0
 
 
+@pytest.mark.slow
 def test_a_storage_by_url_holds_the_study(tuned: Toy) -> None:
     import optuna
 
