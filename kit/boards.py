@@ -8,7 +8,7 @@ import numpy as np
 
 from kit.types import Floats
 
-GONE = "the OOFs of these submissions are gone, or weigh rows differently"
+GONE = "the OOFs of these submissions are gone, or weigh rows differently, or their metric is a file, which is not run"
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,8 @@ def _check_teachers(reader: Plugs, models: Sequence[Model], blends: Collection[s
             elif teacher.reads:
                 got, advice = f"{name}, which reads {', '.join(teacher.reads)}", f"source: {teacher.reads[0]}"
             elif teacher.refit:
-                got, advice = (
-                    f"{name}, which predicts test by a fit on all rows",
-                    f"models: {{{name}: {{refit: false}}}}",
-                )
+                got = f"{name}, which predicts test by a fit on all rows"
+                advice = f"models: {{{name}: {{refit: false}}}}"
             else:
                 continue
             at = ("models", model.name, "augment")

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, finals, ledger, paired, pool, registry
+from kit import archive, finals, registry
 from kit.errors import DataError
-from kit.logbook import MOST, PUBLIC_SHARE, Entry, averaging, entries, source_key
-from kit.store import Store
-from kit.types import Floats
+from kit.logbook import MOST, PUBLIC_SHARE, Entry, Sampled, entries, oofs, sampled, source_key
 
 
 def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = ".") -> dict[str, Any]:
@@ -22,7 +20,8 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
     named; of more than 30 those are looked at that stand first by their estimate or on the public board.
 
     Raises:
-        DataError: there are fewer than two submissions whose OOF is here.
+        DataError: there are fewer than two submissions whose OOF is here, or these are of other rows; their metric is a
+            file of one's own.
     """
     base = Path(root).resolve()
     found = entries(base)
@@ -38,7 +37,8 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
         raise DataError(rule, got=f"{metric}, a file of its own, which is not run here", next=advice)
     sign = 1.0 if registry.metric(metric).better == "lower" else -1.0
     judged = _foremost(usable, sign)
-    known, otherwise = _evidence(judged, metric, sign, share, base)
+    told = sampled(judged, oofs(judged, where), "public", base)
+    known = _evidence(judged, told, sign, share)
     belief = finals.believe(known)
     spread = np.sqrt(np.diag(belief.covariance))
     left_out = [f"{e.number:04d}" for e in found if e not in usable]
@@ -55,7 +55,7 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
             for p in finals.pick(belief, count)
         ],
         "left_out": left_out,
-        "otherwise": otherwise,
+        "otherwise": sorted(set(told.otherwise)),
     }
 
 
@@ -78,41 +78,18 @@ def _foremost(found: Sequence[Entry], sign: float) -> list[Entry]:
     return [found[i] for i in np.sort(chosen)]
 
 
-def _evidence(
-    judged: Sequence[Entry], metric: str, sign: float, share: float, root: Path
-) -> tuple[finals.Evidence, list[str]]:
-    """Return what is known of the submissions, and which of them weigh rows otherwise in their own scores.
-
-    Raises:
-        DataError: their OOFs are of other rows or another target.
-    """
-    where = archive.index(root)
-    kept = [archive.read(where[str(source_key(e.about))]) for e in judged]
-    side = pool.gather(kept, metric, Store(root))
-    found = paired.spread(side.truth, side.said)
-    n_test = max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0)
-    lines = ledger.read(root / "submissions")
-    public = [e.scores.get("public", np.nan) for e in judged]
-    step = np.array([10.0 ** -ledger.digits(lines, e.number, "public") if "public" in e.scores else 0 for e in judged])
-    offset = np.array([averaging(k, found.scores[i]) for i, k in enumerate(kept)])
-    return (
-        finals.Evidence(
-            estimate=sign * np.array([float(e.estimate or 0.0) for e in judged]),
-            sampling=found.covariance,
-            own=(offset - offset.min()) ** 2,
-            public=sign * np.array(public, float),
-            rounding=_variance(step),
-            n=len(side.ids),
-            n_public=max(1.0, n_test * share),
-            n_private=max(1.0, n_test * (1 - share)),
-        ),
-        sorted(set(side.otherwise)),
+def _evidence(judged: Sequence[Entry], found: Sampled, sign: float, share: float) -> finals.Evidence:
+    """Return what is known of the submissions before the private board, scores as losses."""
+    return finals.Evidence(
+        estimate=sign * np.array([float(e.estimate or 0.0) for e in judged]),
+        sampling=found.spread.covariance,
+        own=found.averaging**2,
+        public=sign * np.array([e.scores.get("public", np.nan) for e in judged], float),
+        rounding=found.step**2 / 12,
+        n=found.n,
+        n_public=max(1.0, found.n_test * share),
+        n_private=max(1.0, found.n_test * (1 - share)),
     )
-
-
-def _variance(step: Floats) -> Floats:
-    """Return the variance of a score that was rounded to a step."""
-    return np.asarray(step**2 / 12)
 
 
 def _shown(entry: Entry) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kit.canon import stream
-from kit.types import Floats, Ints
+from kit.types import Floats
 
 DRAWS = 20_000
 """Private boards that are imagined: the expected best of several is then known to a hundredth of a standard error."""
@@ -107,15 +106,11 @@ def pick(belief: Belief, count: int) -> list[Pick]:
     picks, best = [Pick(first, 0.0, 0.0)], draws[:, first].copy()
     while len(picks) < min(count, len(values)):
         gains = np.maximum(best[:, None] - draws, 0.0).mean(axis=0)
-        gains[_places(picks)] = -1.0
+        gains[[p.at for p in picks]] = -1.0
         at = int(np.argmax(gains))
         picks.append(Pick(at, float(np.mean(draws[:, at] < draws[:, first])), float(gains[at])))
         best = np.minimum(best, draws[:, at])
     return picks
-
-
-def _places(picks: Sequence[Pick]) -> Ints:
-    return np.array([p.at for p in picks])
 
 
 def _between(off: Floats, noise: Floats) -> float:

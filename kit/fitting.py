@@ -125,22 +125,9 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = inputs_of(stage, store)
     folds = folds_for(stage, store, train)
-    shaping = (
-        "design",
-        "task",
-        "split",
-        "stop",
-        "wanted",
-        "seed",
-        "fold",
-        "x",
-        "columns",
-        "target",
-        "folds",
-        "curves",
-        "taught",
-    )
-    memo = memory.of(key_of({name: stage.ingredients.get(name) for name in shaping}))
+    shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds")
+    known = {name: stage.ingredients.get(name) for name in (*shaping, "curves", "taught")}
+    memo = memory.of(key_of(known))
     began = time.perf_counter()
     result = fit_all(spec, train, test, memo) if stage.verb == "refit" else fit_fold(spec, train, test, folds, memo)
     arrays = _fit_arrays(stage, spec, result, train, folds)

@@ -182,31 +182,69 @@ def _board(found: Sequence[Entry], board: str, root: Path, share: float) -> dict
     return {**plain, "of": of, "submissions": [f"{e.number:04d}" for e in both], "verdict": found_.verdict}
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """Submissions (K,) beside their OOFs: `spread` of the scores of the `n` rows all of them were scored on, `n_test`
+    rows of test, the `step` a board rounds to (K,), what averaging fold models may give beyond the OOF (K,), and whose
+    own scores weigh rows `otherwise`."""
+
+    spread: paired.Spread
+    n: int
+    n_test: int
+    step: Floats
+    averaging: Floats
+    otherwise: tuple[str, ...]
+
+
+def oofs(found: Sequence[Entry], where: Mapping[str, Path]) -> list[archive.Kept]:
+    """Return the OOF of each submission; `where`: key of an OOF -> its folder.
+
+    Raises:
+        DataError: one is damaged.
+    """
+    return [archive.read(where[str(source_key(e.about))]) for e in found]
+
+
+def sampled(found: Sequence[Entry], kept: Sequence[archive.Kept], board: str, root: Path) -> Sampled:
+    """Return what the OOFs of submissions tell of their scores.
+
+    Raises:
+        DataError: the OOFs are of other rows or another target.
+    """
+    side = pool.gather(kept, str(found[0].about["metric"]), Store(root))
+    spread, lines = paired.spread(side.truth, side.said), ledger.read(root / "submissions")
+    offset = np.array([averaging(k, spread.scores[i]) for i, k in enumerate(kept)])
+    return Sampled(
+        spread,
+        len(side.ids),
+        max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0),
+        np.array([10.0 ** -ledger.digits(lines, e.number, board) if board in e.scores else 0.0 for e in found]),
+        offset - offset.min(),
+        side.otherwise,
+    )
+
+
 def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tuple[Floats | None, int]:
     """Return the covariance (K, K) of board score minus estimate under no shift, and its degrees of freedom.
 
     In it are the rows of the OOF, the rows behind the board, its rounding, and what averaging fold models may give
-    beyond the OOF; None where the OOF of a submission is gone, or rows count otherwise in the score of another.
+    beyond the OOF; None where the OOF of a submission is gone, rows count otherwise in the score of another, or the
+    metric is a file of one's own, which is not run here.
     """
-    where, metric = archive.index(root), str(both[0].about["metric"])
-    keys = [source_key(e.about) for e in both]
-    if not all(key in where for key in keys) or not registry.has("metrics", metric):
+    where = archive.index(root)
+    here = all(source_key(e.about) in where for e in both)
+    if not here or not registry.has("metrics", str(both[0].about["metric"])):
         return None, 0
-    kept = [archive.read(where[str(key)]) for key in keys]
+    kept = oofs(both, where)
     try:
-        side = pool.gather(kept, metric, Store(root))
-        if side.otherwise:
-            return None, 0
-        found = paired.spread(side.truth, side.said)
+        found = sampled(both, kept, board, root)
     except KitError:
         return None, 0
-    n_test = max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0)
-    rows = max(1.0, n_test * (share if board == "public" else 1 - share))
-    lines = ledger.read(root / "submissions")
-    step = np.array([10.0 ** -ledger.digits(lines, e.number, board) for e in both])
-    offset = np.array([averaging(k, found.scores[i]) for i, k in enumerate(kept)])
-    own = np.diag(step**2 / 12 + (offset - offset.min()) ** 2)
-    return found.covariance * (1 + len(side.ids) / rows) + own, found.dof
+    if found.otherwise:
+        return None, 0
+    rows = max(1.0, found.n_test * (share if board == "public" else 1 - share))
+    own = np.diag(found.step**2 / 12 + found.averaging**2)
+    return found.spread.covariance * (1 + found.n / rows) + own, found.spread.dof
 
 
 def averaging(kept: archive.Kept, score: float) -> float:
