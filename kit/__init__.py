@@ -11,6 +11,7 @@ __all__ = [
     "export",
     "gc",
     "import_oof",
+    "init",
     "interval",
     "lb_add",
     "lb_blend",

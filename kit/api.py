@@ -14,6 +14,7 @@ from kit.replaying import replay
 from kit.running import Result, run
 from kit.serving import export, predict
 from kit.shifting import shift
+from kit.starting import init
 from kit.submitting import submit
 from kit.tuning import tune
 from kit.views import differences, gc, ls, plan, show, stage, why
@@ -31,6 +32,7 @@ __all__ = [
     "export",
     "gc",
     "import_oof",
+    "init",
     "interval",
     "lb_add",
     "lb_blend",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kit.errors import DataError, nearest
 from kit.frames import PARTS
+from kit.paths import among
 from kit.recipe import Recipe
 from kit.table import SUFFIXES
 from kit.wording import placed
@@ -36,9 +37,9 @@ def filled(recipe: Recipe) -> Recipe:
         if folder is None:
             raise _absent(recipe)
         lacking = [part for part in PARTS if getattr(data, part) is None and not (part == "test" and data.holdout)]
-        found = {part: _of_part(part, folder) for part in lacking}
+        found = {part: in_folder(part, folder) for part in lacking}
         if found.get("train", "there") is None:
-            raise _without_train(folder)
+            raise without_train(folder)
     except DataError as error:
         raise placed(error, recipe.document, ("data", "folder")) from error
     return replace(recipe, data=data.model_copy(update={p: str(path) for p, path in found.items() if path is not None}))
@@ -52,13 +53,29 @@ def _folder(recipe: Recipe) -> Path | None:
     return next((path for base in starts if (path := base / recipe.data.folder).is_dir()), None)
 
 
-def _of_part(part: str, folder: Path) -> Path | None:
-    """Return the data file whose name begins with the part's, None where there is none."""
+def in_folder(part: str, folder: Path, name: str | None = None, named: str = "data.{part}") -> Path | None:
+    """Return the data file whose name begins with the part's, None where there is none; or the one of this name.
+
+    `named`: where a person can name it.
+
+    Raises:
+        DataError: several files may be the part, or there is none of this name.
+    """
+    if name is not None:
+        return among(name, [folder, Path.cwd()])
     found = [path for path in sorted(folder.iterdir()) if path.name.lower().startswith(part) and _is_data(path)]
     if len(found) > 1:
         got = ", ".join(path.name for path in found)
-        raise DataError(f"several files of the folder may be {part}", got=got, next=f"name one: data.{part}")
+        raise DataError(
+            f"several files of the folder may be {part}", got=got, next=f"name one: {named.format(part=part)}"
+        )
     return found[0] if found else None
+
+
+def submission_in(folder: Path) -> Path | None:
+    """Return the one data file called after a submission, as gender_submission.csv is; None where there are several."""
+    found = [path for path in folder.iterdir() if "submission" in path.name.lower() and _is_data(path)]
+    return found[0] if len(found) == 1 else None
 
 
 def _is_data(path: Path) -> bool:
@@ -78,11 +95,12 @@ def _absent(recipe: Recipe) -> DataError:
     )
 
 
-def _without_train(folder: Path) -> DataError:
+def without_train(folder: Path, named: str = "data.train") -> DataError:
+    """Return the error of a folder in which no file is seen to hold training rows."""
     inside: Sequence[str] = sorted(path.name for path in folder.iterdir())[:8]
     return DataError(
         "the folder holds no file of training rows",
         got=f"{folder} with {', '.join(inside) or 'nothing'}",
         allowed=f"a file train*.{', train*.'.join(SUFFIXES[:3])}, ...",
-        next="name it: data.train",
+        next=f"name it: {named}",
     )

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit import deciding, doubles, signals
+from kit import cutting, deciding, doubles, signals
 from kit.canon import stream
+from kit.cutting import UNSEEN
 from kit.facts import Facts
 from kit.folding import folds_of
 from kit.recipe import Recipe
@@ -25,12 +26,6 @@ GIVES_AWAY = 0.9
 competitions the best explains 0.79."""
 APART = 0.1
 """Distance of train and test from which a column is told of."""
-UNSEEN = 0.05
-"""Share of test rows with levels that training lacks, from which it is told."""
-MANY_GROUPS = 20
-"""A number has more values than this where it may name groups."""
-EXACT = 2**53
-"""Whole numbers beyond it cannot be told from their neighbours as float64."""
 KEPT = 0.9
 """Share of a column's distinct numbers that 32-bit floats must keep apart."""
 CONSTANT = 0.999
@@ -89,6 +84,10 @@ class _Looked:
     def x(self, name: str) -> Array:
         """Return a column of all rows, mapped into memory."""
         return self.table.array(f"x/{name}", mmap=True)
+
+    def of_test(self, x: Array) -> Array:
+        """Return the values of the test rows (t,) of a column of all rows."""
+        return x[self.n : self.n + self.t]
 
     def features(self) -> list[str]:
         """Return the columns that a bare feature name takes, or could take: that of times too, where it is of dates."""
@@ -155,11 +154,9 @@ def _folds(looked: _Looked) -> Iterator[Finding]:
             yield Finding("warning", data.groups, what, "split: group, if test rows are of other groups")
     if data.time is not None and split not in ("time", "column") and looked.t and f"x/{data.time}" in looked.table:
         when = looked.x(data.time).astype(np.float64)
-        asked = when[looked.n : looked.n + looked.t]
-        asked = asked[~np.isnan(asked)]
-        later = float((asked > when[: looked.n].max()).mean()) if len(asked) else 0.0
-        if later > 1 - UNSEEN:
-            what = f"{later:.0%} of the test rows are later than all training rows, and the folds are cut by chance"
+        share = cutting.later(when[: looked.n], looked.of_test(when))
+        if share > 1 - UNSEEN:
+            what = f"{share:.0%} of the test rows are later than all training rows, and the folds are cut by chance"
             yield Finding("warning", data.time, what, "split: time holds rows that are later than what is learnt from")
 
 
@@ -208,6 +205,8 @@ def _columns(looked: _Looked) -> Iterator[Finding]:
             yield Finding("warning", name, f"gives the target away: alone it explains {told:.0%} of it", advice)
         if looked.t and column.kind not in ("text", "key"):
             yield from _apart(name, x, here, there, coded, looked)
+        elif looked.recipe.data.groups is None and cutting.are_groups(x[: looked.n], looked.of_test(x), coded=True):
+            yield _together(name)
 
 
 def _spread(name: str, x: Array, coded: bool) -> Iterator[Finding]:
@@ -236,20 +235,18 @@ def _rounded(name: str, x: Array) -> Iterator[Finding]:
 
 def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _Looked) -> Iterator[Finding]:
     """Yield that train and test differ in a column."""
-    together = f"if rows that share it belong together: split: {{use: group, groups: {spelt(name)}}}"
     if coded:
-        known = np.zeros(int(max(here.max(initial=0), there.max(initial=0))) + 1, np.bool_)
-        known[0] = True
-        known[np.asarray(x[: looked.n], np.int64)[x[: looked.n] >= 0] + 1] = True
-        unseen = float((~known[there]).mean())
+        unseen = cutting.unseen(x[: looked.n], x[looked.test])
         if unseen > UNSEEN:
             advice = "a feature by counts or parts of it carries over; its levels do not"
-            advice = together if unseen > 1 - UNSEEN else advice
+            advice = _together(name).next if unseen > 1 - UNSEEN else advice
             yield Finding("warning", name, f"{unseen:.0%} of the test rows have levels that training lacks", advice)
             return
-    elif _numbers_groups(x[: looked.n], x[looked.n : looked.n + looked.t]):
-        what = "its values each stand in several training rows, and in none of the test"
-        yield Finding("warning", name, what, together)
+    elif cutting.are_groups(x[: looked.n], looked.of_test(x), coded=False):
+        yield _together(name)
+    elif looked.header[name].kind == "date" and (found := _later(name, x, looked)):
+        yield found
+        return
     far = signals.distance(here, there)
     if far > APART:
         missing = [float((s == 0).mean()) for s in (here, there)]
@@ -259,17 +256,21 @@ def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _L
         yield Finding("warning", name, f"is distributed otherwise in test (distance {far:.2f}){what}", advice)
 
 
-def _numbers_groups(here: Array, there: Array) -> bool:
-    """Return whether a number seems to name groups of rows: train repeats its values, and test has others."""
-    known = here[~np.isnan(here)]
-    if not len(known) or (known != np.rint(known)).any() or np.abs(known).max() > EXACT:
-        return False
-    known = known.astype(np.int64)
-    asked = there[(there >= known.min()) & (there <= known.max())].astype(np.int64)  # greater ones may be later ones
-    if len(asked) <= len(there) / 2 or np.isin(asked, known).mean() >= UNSEEN:
-        return False
-    counts = np.unique(known, return_counts=True)[1]
-    return len(counts) > MANY_GROUPS and counts[counts > 1].sum() > (1 - UNSEEN) * len(known)
+def _together(name: str) -> Finding:
+    """Return that a column seems to name groups that stand on one side only."""
+    what = "its values stand in several training rows, and in none of the test"
+    advice = f"if rows that share it belong together: split: {{use: group, groups: {spelt(name)}}}"
+    return Finding("warning", name, what, advice)
+
+
+def _later(name: str, x: Array, looked: _Looked) -> Finding | None:
+    """Return that test lies later than train by a column of dates, where the folds take no notice of it."""
+    share = cutting.later(x[: looked.n], looked.of_test(x))
+    if share <= 1 - UNSEEN or looked.recipe.split.use in ("time", "column"):
+        return None
+    what = f"{share:.0%} of the test rows are later than all training rows"
+    advice = f"split: {{use: time, time: {spelt(name)}}} holds rows that are later than what is learnt from"
+    return Finding("warning", name, what, advice)
 
 
 def _order(looked: _Looked) -> Iterator[Finding]:

@@ -83,6 +83,16 @@ def progress(*, quiet: bool) -> Iterator[Observer]:
             yield _Live(bar)
 
 
+def started(found: Mapping[str, Any]) -> None:
+    """Print what `kit init` wrote and guessed, and what comes next."""
+    say(f"wrote {found['recipe']}")
+    table = columns("", "", "")
+    for key, guess in found["guessed"].items():
+        table.add_row(key, guess["value"] or "none", guess["why"])
+    lay(table)
+    say(f"next: put the competition's metric in, if it is another; then kit check {found['recipe']}")
+
+
 def failures(result: Result, *, debug: bool) -> None:
     """Print what failed, each reason once, with the worker's trace where it is asked for."""
     told: dict[tuple[str, ...], list[str]] = {}

@@ -146,18 +146,43 @@ def test_folds_that_tear_groups(tmp_path):
 def test_whole_numbers_that_name_groups(tmp_path):
     numbers = np.random.default_rng(3).permutation(200)
     train, test = grouped(N, numbers[:60]), grouped(T, numbers[60:100], 1).drop("y")
-    told = ("warning", "its values each stand in several training rows, and in none of the test")
+    told = ("warning", "its values stand in several training rows, and in none of the test")
     assert told in of(findings(tmp_path, train, test), "shop")
     for alike in (grouped(T, numbers[:100], 1), clean(1, T).with_columns(shop=pl.int_range(T) * 2 + 1)):
         whats = [what for _, what in of(findings(tmp_path, train, alike.drop("y")), "shop")]
-        assert not any("each stand" in what for what in whats)
+        assert not any("several training rows" in what for what in whats)
     own = train.with_columns(shop=pl.int_range(N) * 2)
     assert of(findings(tmp_path, own, test.with_columns(shop=pl.int_range(T) * 2 + 1)), "shop")[0][0] == "note", "a key"
 
 
+def test_texts_that_name_groups(tmp_path):
+    """Of few rows each, as prompts have: a kind of their own, which is compared with test for this alone."""
+
+    def with_prompts(n: int, names: int, seed: int) -> pl.DataFrame:
+        told = [f"what is the {i}th thing you would take along to an island" for i in range(seed, seed + names)]
+        return clean(seed, n).with_columns(prompt=pl.Series(np.random.default_rng(seed).choice(told, n)))
+
+    train, test = with_prompts(N, 150, 0), with_prompts(T, 60, 1000).drop("y")
+    told = ("warning", "its values stand in several training rows, and in none of the test")
+    assert told in of(findings(tmp_path, train, test), "prompt")
+    assert told not in of(findings(tmp_path, train, test, groups="prompt"), "prompt")
+    assert told not in of(findings(tmp_path, train, with_prompts(T, 150, 0).drop("y")), "prompt")
+
+
+def test_dates_of_test_that_are_later(tmp_path):
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 12, 31), eager=True)
+    train, test = clean().with_columns(day=days[:N]), clean(1, T).drop("y").with_columns(day=days[N : N + T])
+    ((severity, what),) = of(found := findings(tmp_path, train, test), "day")[:1]
+    assert (severity, what) == ("warning", "100% of the test rows are later than all training rows")
+    assert next(f["next"] for f in found if f["what"] == what).startswith("split: {use: time, time: day}")
+    assert what not in [w for _, w in of(findings(tmp_path, train, test, split={"use": "time", "time": "day"}), "day")]
+    mixed = test.with_columns(day=days[:T])
+    assert what not in [w for _, w in of(findings(tmp_path, train, mixed), "day")]
+
+
 def test_whole_numbers_too_large_to_be_told_apart_name_no_groups(tmp_path):
     train, test = grouped(N, np.arange(60) * 1e30), grouped(T, np.arange(60, 100) * 1e30, 1).drop("y")
-    assert not any("each stand" in what for _, what in of(findings(tmp_path, train, test), "shop"))
+    assert not any("several training rows" in what for _, what in of(findings(tmp_path, train, test), "shop"))
 
 
 def test_numbers_that_fall_together_in_a_matrix(tmp_path):

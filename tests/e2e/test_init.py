@@ -1,0 +1,132 @@
+"""`kit init` writes a recipe that runs, says what it guessed and why, and writes nothing where it cannot know."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import kit
+from kit.errors import DataError, RecipeError
+
+N, T = 90, 60
+RNG = np.random.default_rng(0)
+
+
+def write(folder, y: object, sample: pl.DataFrame | None = None, train: object = None, test: object = None) -> None:
+    """Write the files of a competition; `train`, `test`: a further column `more`."""
+    folder.mkdir(exist_ok=True)
+    x = RNG.normal(size=N + T)
+    more = [{} if part is None else {"more": part} for part in (train, test)]
+    pl.DataFrame({"row_id": range(N), "x": x[:N], **more[0], "y": y}).write_csv(folder / "train.csv")
+    pl.DataFrame({"row_id": range(N, N + T), "x": x[N:], **more[1]}).write_csv(folder / "test.csv")
+    if sample is not None:
+        sample.write_csv(folder / "sample_submission.csv")
+
+
+def shown(**values: object) -> pl.DataFrame:
+    return pl.DataFrame({"row_id": range(N, N + T)}).with_columns(**{k: pl.lit(v) for k, v in values.items()})
+
+
+def test_the_recipe_says_what_was_guessed_and_holds(tmp_path, toy):
+    write(tmp_path / "My Shop", np.arange(N) % 7 + 0.5, shown(y=0.5))
+    done = toy.kit("init", str(tmp_path / "My Shop"), "-o", str(tmp_path / "shop.yaml"), "--root", str(tmp_path))
+    assert done.code == 0, done.err
+    assert (tmp_path / "shop.yaml").read_text() == (
+        "# kit check shop.yaml shows what is made of the data, kit run shop.yaml fits.\n"
+        "name:   shop\n"
+        "data:\n"
+        "  train:  My Shop/train.csv\n"
+        "  test:   My Shop/test.csv\n"
+        "  sample: My Shop/sample_submission.csv\n"
+        "  id:     row_id    # the first column of the sample submission\n"
+        "  target: y         # the sample submission asks for it\n"
+        "metric: rmse        # a guess for numbers; rmsle if errors count in per cent\n"
+        "split:  {folds: 5}  # no column tells test from train; rows that belong together: {use: group, groups: COLUMN}\n"
+        "models:\n"
+        "  lgbm:   {use: lightgbm}\n"
+        "  extra:  {use: lightgbm, params: {extra_trees: true}}   # cheap, and errs otherwise\n"
+        "  xgb:    {use: xgboost}\n"
+        "  cat:    {use: catboost}\n"
+        "  hetero: {use: hetero_mlp, seeds: 3}\n"
+    )
+    assert kit.check(tmp_path / "shop.yaml", root=tmp_path)["submission"].endswith("as row_id, y")
+    again = toy.kit("init", str(tmp_path / "My Shop"), "-o", str(tmp_path / "shop.yaml"))
+    assert again.code == 2 and "there is such a file already" in again.err
+
+
+TWO, THREE, STARS = ["no", "yes"] * (N // 2), ["a", "b", "c"] * (N // 3), [1, 2, 3, 4, 5] * (N // 5)
+
+
+@pytest.mark.parametrize(
+    ("y", "sample", "metric"),
+    [
+        (TWO, {"y": "no"}, "accuracy"),
+        (TWO, {"y": 0.5}, "auc"),
+        (TWO, None, "auc"),
+        ([0, 1] * (N // 2), {"y": 0}, "accuracy"),
+        ([False, True] * (N // 2), {"y": "True"}, "accuracy"),
+        (THREE, {"y": "a"}, "accuracy"),
+        (THREE, {"a": 0.4, "b": 0.3, "c": 0.3}, "logloss"),
+        (STARS, {"y": 3}, "accuracy"),
+        (STARS, {"y": 2.8}, "rmse"),
+        ([f"${v},000" for v in range(1, N + 1)], {"y": 2}, "rmse"),
+    ],
+)
+def test_the_metric_fits_the_target_and_what_the_sample_shows(tmp_path, y, sample, metric):
+    write(tmp_path, y, None if sample is None else shown(**sample))
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)
+    assert found["guessed"]["metric"]["value"] == metric
+    assert found["guessed"]["target"]["value"] == "y" and found["guessed"]["id"]["value"] == "row_id"
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["recipe"] == "r"
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "split"),
+    [
+        (np.arange(N) // 3 * 2, np.arange(T) // 2 * 2 + 1, "use: group, groups: more, folds: 5"),
+        ([f"shop {i // 2}" for i in range(N)], [f"other {i // 2}" for i in range(T)], "use: group, groups: more, folds: 5"),
+        ([f"2020-0{i % 9 + 1}-11" for i in range(N)], ["2021-02-01"] * T, "use: time, time: more, folds: 5"),
+        (np.arange(N) // 3, np.arange(T) // 2, "folds: 5"),
+        ([f"shop {i}" for i in range(N)], [f"other {i}" for i in range(T)], "folds: 5"),
+    ],
+)
+def test_folds_are_cut_as_test_was(tmp_path, train, test, split):
+    write(tmp_path, RNG.normal(size=N), None, train, test)
+    assert kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]["split"]["value"] == split
+    by = split.partition(",")[0].removeprefix("use: ")
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["folds"] == f"5 by {'kfold' if by == 'folds: 5' else by}"
+
+
+def test_what_is_said_is_taken(tmp_path):
+    write(tmp_path, STARS, shown(y=3), RNG.normal(size=N), RNG.normal(size=T))
+    (tmp_path / "train.csv").rename(tmp_path / "learn.csv")
+    said = {"train": "learn.csv", "target": "y", "id": "x", "metric": "qwk"}
+    found = kit.init(tmp_path, **said, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert [found[key]["value"] for key in ("target", "id", "metric")] == ["y", "x", "qwk"]
+
+
+def test_what_cannot_be_known_is_asked_for_and_nothing_is_written(tmp_path):
+    out = tmp_path / "r.yaml"
+    with pytest.raises(DataError, match=r"no file of training rows(?s:.*)--train FILE"):
+        kit.init(tmp_path, out=out)
+    write(tmp_path, STARS)
+    with pytest.raises(DataError, match=r"target is not in(?s:.*)did you mean 'x'"):
+        kit.init(tmp_path, target="xx", out=out)
+    with pytest.raises(RecipeError, match="metric"):
+        kit.init(tmp_path, metric="rsme", out=out, root=tmp_path)
+    (tmp_path / "train_2.csv").write_text("a\n1\n")
+    with pytest.raises(DataError, match=r"several files(?s:.*)--train FILE"):
+        kit.init(tmp_path, out=out)
+    pl.read_csv(tmp_path / "train.csv").with_columns(z=1).write_csv(tmp_path / "train_2.csv")
+    with pytest.raises(DataError, match=r"target is not known(?s:.*)y, z(?s:.*)--target COLUMN"):
+        kit.init(tmp_path, train="train_2.csv", out=out)
+    assert not out.exists()
+
+
+def test_data_that_break_a_rule_get_a_recipe_that_says_so(tmp_path):
+    write(tmp_path, [None, *RNG.normal(size=N - 1)])
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)
+    assert "training rows without a target" in found["guessed"]["split"]["why"]
+    with pytest.raises(DataError, match="without a target"):
+        kit.check(tmp_path / "r.yaml", root=tmp_path)
