@@ -85,7 +85,11 @@ def test_the_metric_fits_the_target_and_what_the_sample_shows(tmp_path, y, sampl
     ("train", "test", "split"),
     [
         (np.arange(N) // 3 * 2, np.arange(T) // 2 * 2 + 1, "use: group, groups: more, folds: 5"),
-        ([f"shop {i // 2}" for i in range(N)], [f"other {i // 2}" for i in range(T)], "use: group, groups: more, folds: 5"),
+        (
+            [f"shop {i // 2}" for i in range(N)],
+            [f"other {i // 2}" for i in range(T)],
+            "use: group, groups: more, folds: 5",
+        ),
         ([f"2020-0{i % 9 + 1}-11" for i in range(N)], ["2021-02-01"] * T, "use: time, time: more, folds: 5"),
         (np.arange(N) // 3, np.arange(T) // 2, "folds: 5"),
         ([f"shop {i}" for i in range(N)], [f"other {i}" for i in range(T)], "folds: 5"),
