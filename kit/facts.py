@@ -131,13 +131,13 @@ def _make_rows(
     written = table.series_from_arrow(stored.blob(f"train/{data.target}")).alias("y")
     target, note = labels.amounts_as_numbers(written, recipe, comma=_commas(stored))
     task, y = labels.encode(target, recipe)
-    arrays: dict[str, Array] = {"y": y, "w": roles.weights(stored, recipe)}
-    arrays["v"] = arrays["w"]
+    v = roles.weights(stored, recipe)
+    arrays: dict[str, Array] = {"y": y, "w": roles.of_learning(v), "v": v}
     arrays |= roles.group_and_time(stored, recipe)
     notes = [[data.target, note, "the submission holds plain numbers"]] if note else []
     if data.extra:
         more = _extra_targets(stored, recipe, task)
-        arrays |= roles.further(stored, recipe, more)
+        arrays |= roles.further(stored, recipe, more, v)
         lost = int(np.isnan(more).sum())
         notes += [["", f"{lost} extra rows are left out: their target is none of this task", ""]] if lost else []
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}

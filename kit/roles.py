@@ -67,6 +67,20 @@ def weights(stored: Stored, recipe: Recipe) -> Array:
     return w
 
 
+def of_learning(v: Floats) -> Floats:
+    """Return the weights (n,) as learners get them: of mean 1 over the rows that teach, whatever their unit is.
+
+    Boosters count weight against bounds and penalties (least weight of a leaf, L2): days of exposure would learn
+    otherwise than years, and weights that sum to 1 nothing.
+    """
+    mean = _mean(v)
+    return v if mean == 1 else np.asarray(v / mean)
+
+
+def _mean(v: Floats) -> float:
+    return float(v[v > 0].mean())
+
+
 def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
     """Return `group` (n,) int64 and `time` (n,) float64 of the training rows, each where it is declared.
 
@@ -93,10 +107,11 @@ def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
     return found
 
 
-def further(stored: Stored, recipe: Recipe, y: Floats) -> dict[str, Array]:
+def further(stored: Stored, recipe: Recipe, y: Floats, v: Floats) -> dict[str, Array]:
     """Return row numbers, y, w, group and time of the learn-only rows that have a target: y (e,) is NaN where not.
 
-    Their groups are those of the training rows; a row without one is a group of its own. Times may be NaN.
+    Their weights are in the unit of the training rows' `v` (n,); a row without one weighs as much as these do on
+    average. Their groups are those of the training rows; a row without one is a group of its own. Times may be NaN.
     """
     data, n = recipe.data, stored.meta["n_train"]
     start = n + stored.meta["n_test"]
@@ -105,7 +120,7 @@ def further(stored: Stored, recipe: Recipe, y: Floats) -> dict[str, Array]:
     w = np.asarray(stored.array("extra/weight"), np.float64)[kept]
     if data.weight is not None:
         own = np.asarray(stored.array(f"x/{data.weight}")[rows], np.float64)
-        w = np.where(np.isfinite(own) & (own >= 0), w * own, w)
+        w = np.where(np.isfinite(own) & (own >= 0), w * own / _mean(v), w)
     found: dict[str, Array] = {"extra_row": rows, "extra_y": y[kept], "extra_w": w}
     if data.groups is not None:
         values = stored.array(f"x/{data.groups}")

@@ -81,6 +81,21 @@ def test_extra_rows_come_weighted_and_never_scored(toy):
     assert [levels[c] for c in train.x["c"][120:]] == given["c"].to_list()
 
 
+def test_the_unit_of_weights_says_nothing_to_learners(toy):
+    train = pl.read_csv(toy.folder / "train.csv")
+    given = more(toy)
+    own = train.with_columns(days=np.arange(120) % 4 * 64.0)
+    own.write_csv(toy.folder / "train.csv")
+    opened, days, _ = loaded(toy, EXTRA % (", weight: days", "refit"))
+    assert days.v[:120].tolist() == own["days"].to_list() and days.v[120:].tolist() == [0] * 60
+    assert days.w[:120].tolist() == (own["days"] / 128).to_list(), "of mean 1 over the rows that teach"
+    assert days.w[120:].tolist() == [0.5] * 60, "a row without a weight counts as an average one"
+    own.with_columns(days=own["days"] / 2**20).write_csv(toy.folder / "train.csv")
+    assert loaded(toy, EXTRA % (", weight: days", "refit"))[1].w.tolist() == days.w.tolist()
+    given.with_columns(days=32.0 / 2**20).write_csv(toy.folder / "more.csv")
+    assert loaded(toy, EXTRA % (", weight: days", "refit"))[1].w[120:].tolist() == [0.125] * 60
+
+
 def test_known_rows_and_rows_without_target_are_dropped_and_counted(toy):
     train, test = (pl.read_csv(toy.folder / f"{part}.csv") for part in ("train", "test"))
     fresh = pl.DataFrame(numbers(9, 5)).with_columns(
