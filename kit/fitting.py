@@ -13,7 +13,7 @@ from kit.canon import key_of, stream
 from kit.design import DesignSpec, Taught, teaching
 from kit.evaluate import Wanted
 from kit.evaluating import wanted_in, wanted_of
-from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown
+from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown, lasting
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
@@ -116,7 +116,8 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
     if not registry.load("models", use).STEPS:
         return None
     fits = [store.open(key) for key in stage.ingredients["fits"]]
-    n = len(teaching(inputs_of(stage, store)[0]))
+    split = use_of(stage.ingredients["split"], "splits", stage.local["files"])
+    n = len(teaching(lasting(split, inputs_of(stage, store)[0])))
     steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
     return grown(use, steps, n / learnt)
 

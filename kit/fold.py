@@ -121,12 +121,13 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
 
 
 def fit_all(spec: FitSpec, train: Rows, test: Rows, memo: Memo) -> FoldResult:
-    """Return the predictions for test of a model trained on every row; none is held.
+    """Return the predictions for test of a model trained on every row that its split lets last; none is held.
 
     It takes `spec.steps` steps: what the folds' models took, for there are no rows to stop on.
     """
     began = time.perf_counter()
-    made: Designs = memo("whole", lambda: build(spec.design, spec.task, train, None, both(train, test)))
+    learn = lasting(spec.split, train)
+    made: Designs = memo("whole", lambda: build(spec.design, spec.task, learn, None, both(train, test)))
     fitted = _fit(spec, made, spec.steps, memo)
     none = train.take(np.empty(0, np.int64)).blind()
     return FoldResult(
@@ -143,6 +144,15 @@ def fit_all(spec: FitSpec, train: Rows, test: Rows, memo: Memo) -> FoldResult:
     )
 
 
+def lasting(split: Use, train: Rows) -> Rows:
+    """Return the training rows that a model of all rows learns from: under a window of time those within it."""
+    module = registry.load("splits", split.use)
+    if not hasattr(module, "lasting"):
+        return train
+    learns: Bools = module.lasting(split.params, train)
+    return train if learns.all() else train.take(np.flatnonzero(learns))
+
+
 def grown(model: str, steps: float, ratio: float) -> int:
     """Return the steps for a refit on `ratio` times the rows; an epoch grows with the rows by itself."""
     return max(1, round(steps * (ratio if registry.load("models", model).STEP_GROWS else 1.0)))
@@ -150,7 +160,7 @@ def grown(model: str, steps: float, ratio: float) -> int:
 
 def handed(spec: FitSpec, train: Rows, test: Rows, folds: Folds | None) -> Handed:
     """Return what the learner of a fold is fitted on in the end; of all rows where there are no `folds`."""
-    learn, stop, held = train, None, train.take(np.empty(0, np.int64))
+    learn, stop, held = lasting(spec.split, train), None, train.take(np.empty(0, np.int64))
     if folds is not None:
         k = spec.design.fold
         learn, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
@@ -207,7 +217,8 @@ def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:
     """Return who learns and who stops: the last fold of the same splitter, which so obeys groups and time.
 
     Where the learning rows are too few for as many folds (few groups left), fewer are tried; a splitter that finds no
-    two folds in them (a fold column with two values) gives way to kfold.
+    two folds in them (a fold column with two values) gives way to kfold, one by time first to the last rows, however
+    long its blocks and gaps are.
     """
     module = registry.load("splits", spec.split.use)
     wanted: int = spec.stop_folds or int(getattr(spec.split.params, "folds", 5))
@@ -223,10 +234,21 @@ def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:
         learns = ~stops if made.train is None else made.train[last]
         if last >= 0 and stops.any() and learns.any():
             return learns, stops
-    plain = Use("splits", "kfold", registry.load("splits", "kfold").Params(folds=wanted))
-    if spec.split.use == "kfold":
-        raise DataError("too few learning rows to cut stop rows from", got=len(learning), next="stop: fixed")
-    return _stop_rows(replace(spec, split=plain), learning)
+    return _stop_rows(replace(spec, split=_plainer(spec, wanted, len(learning))), learning)
+
+
+def _plainer(spec: FitSpec, wanted: int, n: int) -> Use:
+    """Return the split that takes the place of one which finds no stop rows among n.
+
+    Raises:
+        DataError: it was kfold.
+    """
+    timed = "time" in registry.load("splits", spec.split.use).NEEDS
+    for name in ("time", "kfold") if timed else ("kfold",):
+        plain = Use("splits", name, registry.load("splits", name).Params(folds=max(wanted, 2)))
+        if spec.split != plain and spec.split.use != "kfold":
+            return plain
+    raise DataError("too few learning rows to cut stop rows from", got=n, next="stop: fixed")
 
 
 def _nothing(task: Task) -> Pred:

@@ -11,7 +11,7 @@ from kit.contracts import Assignment
 from kit.dates import shown
 from kit.errors import DataError
 from kit.params import Params as Base
-from kit.types import Floats, Ints, Rows, Task
+from kit.types import Bools, Floats, Ints, Rows, Task
 
 LIBS: tuple[str, ...] = ()
 NEEDS: tuple[str, ...] = ("time",)
@@ -28,7 +28,8 @@ class Params(Base):
     """How long before a held block the rows that may be learnt from end, in units of the time column."""
 
     train_window: Annotated[float, Field(gt=0)] | None = None
-    """How long before the start of a held block the rows that may be learnt from begin. None = at the first row."""
+    """How long before the start of a held block the rows that may be learnt from begin. None = at the first row. The
+    model of all rows (`refit`) learns from as long a time before the last row as those of the folds do."""
 
     warmup: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the rows, the earliest, that is never held. None = as many as a held block has."""
@@ -67,6 +68,17 @@ def assign(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> 
             "a fold has no row to learn from", got=got, next="lower `gap`, raise `train_window` or `warmup`"
         )
     return Assignment(held, train)
+
+
+def lasting(params: Params, rows: Rows) -> Bools:
+    """Return (n,) who a model of all rows learns from: a time as long as that of the folds, which ends at the last row.
+
+    Rows that only teach may be later, or have no time: they learn.
+    """
+    if params.train_window is None or rows.time is None:
+        return np.ones(len(rows), np.bool_)
+    last = np.fmax.reduce(rows.time[rows.v > 0], initial=-np.inf)
+    return np.asarray(~(rows.time <= last - (params.train_window - params.gap)))
 
 
 def _checked(rows: Rows) -> Floats:

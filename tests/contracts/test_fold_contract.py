@@ -107,9 +107,13 @@ def test_augmenters_weights_and_codecs_get_learning_rows() -> None:
     assert all(np.isin(y, learning.y).all() for y in modules["codecs"].SEEN)
 
 
-@pytest.mark.parametrize("split", ["group", "time"])
-def test_stop_rows_obey_the_splitter(split: str) -> None:
-    """The rows a fit stops on share no group with, and come after, those it learns from."""
+SHORT = [{"horizon": 15, "gap": 15}, {"horizon": 30}, {"gap": 30}]
+"""Lengths for which learning rows of 40 days are too few."""
+
+
+@pytest.mark.parametrize(("split", "params"), [("group", {}), ("time", {}), *(("time", p) for p in SHORT)])
+def test_stop_rows_obey_the_splitter(split: str, params: dict[str, float]) -> None:
+    """The rows a fit stops on share no group with, and come after, those it learns from, however few there are."""
     from kit.fold import fit_fold
 
     spy = worlds.leaky("features", "notes_rows", scope="fold")
@@ -119,7 +123,7 @@ def test_stop_rows_obey_the_splitter(split: str) -> None:
         worlds.learner("lightgbm", "squared"),
         "squared",
         design=worlds.design_spec(K, features=(worlds.plug("features", "numeric"), spy)),
-        split=worlds.plug("splits", split, folds=3),
+        split=worlds.plug("splits", split, folds=3, **params),
     )
     fit_fold(spec, w.train, w.test, w.folds, worlds.fresh)
     (learn,) = module.LEARNT_FROM

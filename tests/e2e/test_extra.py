@@ -86,7 +86,7 @@ def test_the_unit_of_weights_says_nothing_to_learners(toy):
     given = more(toy)
     own = train.with_columns(days=np.arange(120) % 4 * 64.0)
     own.write_csv(toy.folder / "train.csv")
-    opened, days, _ = loaded(toy, EXTRA % (", weight: days", "refit"))
+    days = loaded(toy, EXTRA % (", weight: days", "refit"))[1]
     assert days.v[:120].tolist() == own["days"].to_list() and days.v[120:].tolist() == [0] * 60
     assert days.w[:120].tolist() == (own["days"] / 128).to_list(), "of mean 1 over the rows that teach"
     assert days.w[120:].tolist() == [0.5] * 60, "a row without a weight counts as an average one"

@@ -196,6 +196,17 @@ def test_time_blocks_of_one_length() -> None:
         time.Params(horizon=7, warmup=0.2)
 
 
+def test_a_model_of_all_rows_learns_as_long_as_the_folds_do() -> None:
+    rows = table(300, time=np.arange(300.0), v=np.arange(300) % 300 != 299)
+    params = time.Params(folds=3, gap=5, train_window=30)
+    learns = time.lasting(params, rows)
+    assert np.flatnonzero(learns).tolist() == list(range(274, 300))
+    assert learns[:299].sum() == time.assign(params, REGRESSION, rows, stream(0, "s")).train.sum(axis=1).max()
+    assert (
+        time.lasting(time.Params(gap=5), rows).all() and time.lasting(params, table(3, time=np.full(3, np.nan))).all()
+    )
+
+
 def test_time_errors() -> None:
     def fails(match: str, time_of: np.ndarray | None, **params: float) -> None:
         rows = table(10) if time_of is None else table(10, time=time_of)
