@@ -79,6 +79,11 @@ def find(levels: pl.Series, order: str = "") -> Dates | None:
     return made if made is not None and not read(levels, made).null_count() else None
 
 
+def order_of(style: str) -> str:
+    """Return "dmy" or "mdy" where a shape and order say it, else ""."""
+    return style[-3:] if style.endswith(ORDERS) else ""
+
+
 def begin(levels: pl.Series) -> pl.Series:
     """Return whether strings begin as dates do; the patterns of SHAPES take much longer to ask."""
     return levels.str.contains(_BEGINNING)

@@ -116,12 +116,12 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
         text = code(series)  # 2.500 is 2500 here, whatever stands beside it
         values = spread(under(text.levels, form), text)
         return values, values.null_count() - int((text.codes < 0).sum())
-    found = interpret(series, form.style.rpartition(" ")[2], comma=form.style in amounts.COMMAS)
+    found = interpret(series, dates.order_of(form.style), comma=form.style in amounts.COMMAS)
     # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
     # 13/1/2021 is no date where the month comes first, not even alone.
-    orders = {style[-3:] for style in (form.style, found.form.style) if style.endswith(dates.ORDERS)}
-    if found.form.family == "nothing" or (found.form.family == form.family and not clock and len(orders) < 2):
+    turned = {form.style, found.form.style} == {f"{form.style[:-3]}{order}" for order in dates.ORDERS}
+    if found.form.family == "nothing" or (found.form.family == form.family and not clock and not turned):
         return found.values, 0
     if {form.family, found.form.family} == {"numbers", "true/false"} and not clock:
         return _switched(found.values, form)

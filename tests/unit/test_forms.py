@@ -340,3 +340,28 @@ def test_a_long_column_of_few_levels_is_coded_like_any_other(odd):
     levels = sorted({t.strip() for t in texts if t and t.strip()})
     assert coded.levels.to_list() == levels
     assert coded.codes.tolist() == [levels.index(t.strip()) if t and t.strip() else -1 for t in texts]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "days"),
+    [
+        (["13.01.1970", "2.1.1970"], ["1970-02-01"], [12, 1, 31]),
+        (["1970-02-01", None], ["1/13/1970", "2/1/1970"], [31, None, 12, 31]),
+        (["13/1/1970"], ["1-2-1970"], [12, 31]),  # the other file tells which number is the day
+        (["2-1-1970"], ["13.1.1970"], [1, 12]),
+    ],
+)
+def test_dates_that_each_file_writes_in_its_own_way(train, test, days) -> None:
+    found = infer.build(pl.DataFrame({"d": train}), pl.DataFrame({"d": test}), Roles())
+    assert found.header["d"].kind == "date"
+    assert np.array_equal(np.asarray(found.x["d"], np.float64), np.array(days, np.float64), equal_nan=True)
+    (note,) = found.notes
+    assert "each file is read as it is written" in note.what
+    again, lost = forms.read(pl.Series(test), found.forms["d"])
+    assert not lost and again.to_list() == days[len(train) :]
+
+
+def test_dates_in_one_file_and_other_things_in_the_other_are_no_dates() -> None:
+    both_orders = ["1/13/1970"], ["13/1/1970"]
+    for train, test in ((["13.01.1970"] * 3, ["soon"]), (["x", "y"], ["1970-02-01"]), both_orders):
+        assert infer.build(pl.DataFrame({"d": train}), pl.DataFrame({"d": test}), Roles()).header["d"].kind != "date"
