@@ -23,9 +23,13 @@ PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
 
-SWEEPS = 10_000
-DONE = 1e-10
-"""A sweep that moves no weight by more than this ends the descent."""
+JITTER = 1e-12
+"""Ridge relative to the variance of the sources, for those that stand in a pool twice."""
+
+SLACK = 1e-10
+"""Share of the strongest pull by which one must exceed the penalty for its source to be taken in."""
+
+TINY = float(np.finfo(np.float64).tiny)
 
 
 class Params(Base):
@@ -57,12 +61,13 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Spar
     """Return the w and b that minimise E (y - b - w'z)^2 / 2 + a (r |w|_1 + (1 - r) |w|^2 / 2), E under v.
 
     Shape: z (S, n, m); y, v (n,).
-    Source: Zou & Hastie 2005; coordinate descent on the covariances: Friedman et al. 2010.
+    Source: Zou & Hastie 2005; on the covariances: Friedman et al. 2010.
     """
     mean, cov = _moments(ctx.task, z, y, v)
     gram, aim = cov[:-1, :-1], cov[:-1, -1]
     strength = params.alpha * np.abs(aim).max() / params.l1_ratio
-    weights = _descend(gram, aim, strength * params.l1_ratio, strength * (1 - params.l1_ratio), params.positive)
+    with one_thread():
+        weights = _sparse(gram, aim, strength * params.l1_ratio, strength * (1 - params.l1_ratio), params.positive)
     return Sparse(weights, float(mean[-1] - weights @ mean[:-1]))
 
 
@@ -83,21 +88,40 @@ def _moments(task: Task, z: Floats32, y: Floats, v: Floats) -> tuple[Floats, Flo
     return total + level, gram - np.outer(total, total)
 
 
-def _descend(gram: Floats, aim: Floats, l1: float, l2: float, positive: bool) -> Floats:
-    """Return (S,) the minimiser of w'Gw / 2 - a'w + l1 |w|_1 + l2 |w|^2 / 2, weight by weight."""
-    weights, pulled = np.zeros(len(aim)), np.zeros(len(aim))
-    for _ in range(SWEEPS):
-        moved = 0.0
-        for s in range(len(aim)):
-            if gram[s, s] <= 0:
-                continue
-            alone = aim[s] - pulled[s] + gram[s, s] * weights[s]
-            sunk = max(abs(alone) - l1, 0.0) * (1.0 if alone > 0 else 0.0 if positive else -1.0)
-            change = sunk / (gram[s, s] + l2) - weights[s]
-            if change:
-                weights[s] += change
-                pulled += change * gram[s]
-                moved = max(moved, abs(change))
-        if moved < DONE:
+def _sparse(gram: Floats, aim: Floats, l1: float, l2: float, positive: bool) -> Floats:
+    """Return (S,) the minimiser of w'Gw / 2 - a'w + l1 |w|_1 + l2 |w|^2 / 2, exactly.
+
+    An active-set method: on the sources in use, with given signs, the optimum solves a linear system; the first weight
+    that would change its sign on the way leaves, and once there the source that is pulled most comes in. Sources that
+    are much alike, for which going weight by weight takes thousands of rounds, cost no more than others.
+    Source: feature-sign search, Lee et al. 2006.
+    """
+    n = len(aim)
+    a = gram + (l2 + JITTER * np.trace(gram) / n) * np.eye(n)
+    weights, enough = np.zeros(n), l1 + SLACK * np.abs(aim).max()
+    for _ in range(30 * (n + 10)):
+        pull = aim - a @ weights
+        outside = np.where(weights == 0, pull if positive else np.abs(pull), -np.inf)
+        s = int(np.argmax(outside))
+        if outside[s] <= enough:
             break
+        signs = np.sign(weights)
+        signs[s] = np.sign(pull[s])
+        weights = _settled(a, aim, l1, weights, signs)
     return weights
+
+
+def _settled(a: Floats, aim: Floats, l1: float, weights: Floats, signs: Floats) -> Floats:
+    """Return the optimum over (a part of) the sources of these signs, 0 for the others."""
+    while True:
+        used = signs != 0
+        goal = np.zeros(len(aim))
+        goal[used] = np.linalg.solve(a[np.ix_(used, used)], aim[used] - l1 * signs[used])
+        turned = used & (goal * signs <= 0)
+        if not turned.any():
+            return goal
+        steps = np.full(len(aim), np.inf)
+        steps[turned] = np.abs(weights[turned]) / np.maximum(np.abs(weights - goal)[turned], TINY)
+        step = float(steps.min())
+        signs = np.where(steps <= step, 0.0, signs)
+        weights = np.where(signs != 0, weights + step * (goal - weights), 0.0)

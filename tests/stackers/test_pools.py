@@ -226,6 +226,26 @@ def test_elastic_net_equals_scikit_learn(positive: bool, alpha: float) -> None:
     assert (got.weights == 0).any() == (slow.coef_ == 0).any()
 
 
+@pytest.mark.parametrize("positive", [True, False])
+def test_elastic_net_of_many_sources_that_are_alike_is_exact(positive: bool) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=1000)
+    common, own = rng.normal(size=(3, 1000)), rng.normal(size=(40, 1000)) * rng.uniform(0.02, 0.2, (40, 1))
+    z = np.concatenate([y + rng.normal(size=(39, 3)) @ common * 0.3 + own[:39], [np.ones(1000)]])
+    z[1] = z[0]
+    params = elastic_net.Params(alpha=1e-4, positive=positive)
+    got = elastic_net.fit(params, context(REGRESSION, 40), z[:, :, None].astype(np.float32), y, np.ones(1000))
+    x = z.astype(np.float32).astype(float)
+    mean, aim = x.mean(axis=1), np.cov(x, y, bias=True)[:-1, -1]
+    strength = 1e-4 * np.abs(aim).max() / 0.5
+    pull = aim - np.cov(x, bias=True) @ got.weights - strength / 2 * got.weights
+    used = got.weights != 0
+    assert pull[used] == pytest.approx(strength / 2 * np.sign(got.weights[used]), abs=1e-9)
+    assert (pull if positive else np.abs(pull))[~used].max() <= strength / 2 + 1e-9
+    assert 3 < used.sum() < 40 and got.weights[-1] == 0
+    assert got.constant == pytest.approx(y.mean() - got.weights @ mean)
+
+
 def test_elastic_net_at_its_strongest_is_the_mean() -> None:
     z, y, v = problem(REGRESSION, 3)
     got = elastic_net.fit(elastic_net.Params(alpha=1, l1_ratio=1), context(REGRESSION, 3), z, y, v)
