@@ -200,24 +200,29 @@ def _preds(frame: pl.DataFrame, free: Sequence[str], wanted: Wanted, name: str) 
             raise DataError("these cannot be the columns of predictions", place=name, got=got, allowed=allowed)
         return list(wanted.columns)
     if wanted.classes:
-        by_class = [_of_class(free, c) for c in wanted.classes]
+        by_class = [_of_class(free, c, wanted.classes) for c in wanted.classes]
         if all(by_class) and len(set(by_class)) == len(by_class):
             found = [c for c in by_class if c]
             return found if wanted.n_out > 1 else [found[wanted.classes.index(wanted.positive)]]
     small = {c.lower(): c for c in free}
     named = [small[n] for n in PRED if n in small]
     if wanted.n_out == 1:
-        positive = _of_class(free, wanted.positive) if wanted.classes else None
+        positive = _of_class(free, wanted.positive, wanted.classes) if wanted.classes else None
         numbers = [c for c in free if frame[c].dtype.is_numeric()]
         return named[:1] or ([positive] if positive else []) or (numbers if len(numbers) == 1 else [])
     return []
 
 
-def _of_class(free: Sequence[str], label: Label | None) -> str | None:
-    """Return the column that is named by a class: the class itself, or something ending in _class."""
+def _of_class(free: Sequence[str], label: Label | None, classes: Sequence[Label]) -> str | None:
+    """Return the column that is named by a class: the class itself, or the only one ending in _class.
+
+    Of lgb_yes and xgb_yes none is taken: a file of several models does not say which of them is meant.
+    """
     text = str(label)
     exact = [c for c in free if c == text] or [c for c in free if c == f"pred_{text}"]
-    return next(iter(exact or [c for c in free if c.endswith(f"_{text}")]), None)
+    longer = tuple(f"_{c}" for c in classes if str(c).endswith(f"_{text}"))
+    ends = [c for c in free if c.endswith(f"_{text}") and not c.endswith(longer)]
+    return next(iter(exact or (ends if len(ends) == 1 else [])), None)
 
 
 def _matrix(frame: pl.DataFrame, names: Sequence[str], wanted: Wanted, name: str) -> Floats:

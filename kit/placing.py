@@ -45,21 +45,37 @@ def train_rows(raw: Raw, ref: Reference) -> tuple[Ints, str]:
     if raw.repeat is not None:
         repeats = raw.repeat.unique().sort().to_list()
         parts = [np.flatnonzero((raw.repeat == r).to_numpy()) for r in repeats]
-    ids, how = _as_ids(raw.ids, ref)
+    ids, how = _as_ids(raw, raw.ids, ref.ids)
     return np.stack([_by_id(ids[part], part, raw.name, ref.ids, "train") for part in parts]), how
 
 
-def _as_ids(ids: pl.Series, ref: Reference) -> tuple[pl.Series, str]:
-    """Return ids that can be compared with the data's; row numbers of a frame stand for the rows they number."""
+def _as_ids(raw: Raw, ids: pl.Series, wanted: pl.Series) -> tuple[pl.Series, str]:
+    """Return ids that can be compared with those wanted; row numbers of a frame stand for the rows they number.
+
+    Raises:
+        DataError: they may be either.
+    """
     import polars as pl
 
     if ids.dtype.is_float() and bool((ids == ids.round()).all()):
         ids = ids.cast(pl.Int64)
-    here = positions(ids, ref.ids) >= 0
-    if ids.name in incoming.INDEX and not here.any() and ids.dtype.is_integer():
-        inside = ((ids >= 0) & (ids < len(ref.ids))).all()
-        if inside:
-            return ref.ids[ids.to_numpy()], f"by row number ({ids.name})"
+    if ids.name not in incoming.INDEX or not ids.dtype.is_integer() or ids.null_count():
+        return ids, f"by id ({ids.name})"
+    n, here = len(wanted), positions(ids, wanted) >= 0
+    inside = bool(((ids >= 0) & (ids < n)).all())
+    whole = inside and ids.n_unique() == n
+    if (inside and not here.any()) or (whole and not here.all()):
+        return wanted[ids.to_numpy()], f"by row number ({ids.name})"
+    if (
+        whole
+        and ids.is_sorted()
+        and not ids.unique(maintain_order=True).equals(wanted.cast(ids.dtype), check_names=False)
+    ):
+        got = f"0 to {n - 1}, which the data have as ids in another order"
+        advice = "name the column of ids `id`, or the index of the frame"
+        raise DataError(
+            "are these ids or the numbers of the rows?", place=f"{raw.name}: {ids.name}", got=got, next=advice
+        )
     return ids, f"by id ({ids.name})"
 
 
@@ -104,9 +120,7 @@ def same_target(raw: Raw, ref: Reference, order: Ints) -> None:
         return
     there, ours = raw.y[order[0]], pl.Series(labels.original(ref.task, ref.y))
     if ref.task.kind != "regression":
-        differs = (there.cast(pl.String) != ours.cast(pl.String)).fill_null(True).to_numpy()
-        if there.dtype.is_numeric() and ours.dtype.is_numeric():
-            differs = (there.cast(pl.Float64) != ours.cast(pl.Float64)).fill_null(True).to_numpy()
+        differs = _other_labels(there, ours, ref)
         hint = "the same ids with other labels: is it of an older version of the data?"
     else:
         values = there.cast(pl.Float64, strict=False).to_numpy()
@@ -117,6 +131,35 @@ def same_target(raw: Raw, ref: Reference, order: Ints) -> None:
         first = int(np.argmax(differs))
         got = f"{int(differs.sum())} rows differ; id {ref.ids[first]}: {there[first]}, in the data {ours[first]}"
         raise DataError("the file was made for another target", place=raw.name, got=got, next=hint)
+
+
+def _other_labels(there: pl.Series, ours: pl.Series, ref: Reference) -> NDArray[np.bool_]:
+    """Return where labels of a file are others than the data's; the numbers 0, 1, ... may stand for them.
+
+    These are their places in sorted order, as scikit-learn's LabelEncoder numbers them, or of two classes 1 for the
+    positive one. Numbers that stand so in each and every row are of the same target.
+    """
+    import polars as pl
+
+    differs = (_spelt(there) != _spelt(ours)).fill_null(True).to_numpy()
+    if not (there.dtype.is_numeric() or there.dtype == pl.Boolean):
+        return differs
+    numbers = there.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if ours.dtype.is_numeric():
+        return np.asarray(numbers != ours.cast(pl.Float64).to_numpy())
+    places = {c: i for i, c in enumerate(ref.task.classes)}
+    codes = np.array([places[c] for c in ours.to_list()])
+    coded = [codes, ref.y] if ref.task.kind == "binary" else [codes]
+    return next((numbers != c for c in coded if (numbers == c).all()), differs)
+
+
+def _spelt(labels_: pl.Series) -> pl.Series:
+    """Return labels as text, those of true and false in small letters."""
+    import polars as pl
+
+    text = labels_.cast(pl.String)
+    small = text.str.to_lowercase()
+    return small if small.is_in(["true", "false"]).all() else text
 
 
 def test_rows(raw: Raw, ref: Reference) -> Ints:
@@ -132,7 +175,7 @@ def test_rows(raw: Raw, ref: Reference) -> Ints:
         if rows != len(ref.test_ids):
             raise _length(raw.name, rows, len(ref.test_ids), {len(ref.ids): "out-of-fold predictions"}, "test")
         return np.arange(rows)
-    ids, _ = _as_ids(raw.ids, ref)
+    ids, _ = _as_ids(raw, raw.ids, ref.test_ids)
     return _by_id(ids, np.arange(rows), raw.name, ref.test_ids, "test")
 
 
@@ -145,8 +188,8 @@ def test_layers(raw: Raw, ref: Reference) -> Ints | None:
     if raw.ids is None or raw.fold is None or not raw.ids.is_duplicated().any():
         return None
     fold = foldspec.whole(raw.fold, raw.name)
-    ids, _ = _as_ids(raw.ids, ref)
-    wanted = ids.unique(maintain_order=True) if ref.test_ids is None else ref.test_ids
+    wanted = raw.ids.unique(maintain_order=True) if ref.test_ids is None else ref.test_ids
+    ids, _ = _as_ids(raw, raw.ids, wanted)
     parts = [np.flatnonzero(fold == k) for k in np.unique(fold)]
     return np.stack([_by_id(ids[part], part, raw.name, wanted, "test") for part in parts])
 

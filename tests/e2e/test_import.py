@@ -135,6 +135,35 @@ def test_row_numbers_of_a_saved_frame_name_rows(toy, mate):
     assert "by row number" in other["imported"]["rows"]
 
 
+def test_row_numbers_of_a_test_frame_name_test_rows(toy, mate):
+    """A frame of pandas has an index, and predict_proba's result no id."""
+    order = np.random.default_rng(1).permutation(40)
+    given = pd.DataFrame({"pred": mate.test}).iloc[order]
+    mate.take(mate.pred, given, folds="recipe")
+    assert toy.oof("mate", "test")["id"].to_list() == mate.test_ids.to_list()
+    np.testing.assert_allclose(toy.oof("mate", "test")["pred"], mate.test, rtol=1e-6)
+
+
+def test_row_numbers_that_are_nearly_the_ids_are_row_numbers(toy, mate):
+    """The usual ids begin at 1, the index of a frame at 0: all but one of its numbers are ids of other rows."""
+    for name, ids in (("train", range(1, 121)), ("test", range(1, 41))):
+        path = toy.folder / f"{name}.csv"
+        pl.read_csv(path).with_columns(id=pl.Series(list(ids))).write_csv(path)
+    card = mate.take(pd.DataFrame({"pred": mate.pred}), pd.DataFrame({"pred": mate.test}), folds="recipe")
+    assert "by row number" in card["imported"]["rows"]
+    np.testing.assert_allclose(toy.oof("mate")["pred"], mate.pred, rtol=1e-6)
+    np.testing.assert_allclose(toy.oof("mate", "test")["pred"], mate.test, rtol=1e-6)
+
+
+def test_row_numbers_that_may_be_ids_are_asked_about(toy, mate):
+    path = toy.folder / "train.csv"
+    pl.read_csv(path).with_columns(id=pl.Series(range(119, -1, -1))).write_csv(path)
+    mate.refused("ids or the numbers of the rows", oof=pd.DataFrame({"pred": mate.pred}), folds="recipe")
+    named = pd.DataFrame({"pred": mate.pred}, index=pd.Index(range(119, -1, -1), name="id"))
+    mate.take(named, folds="recipe")
+    np.testing.assert_allclose(toy.oof("mate")["pred"], mate.pred, rtol=1e-6)
+
+
 def test_predictions_under_the_name_of_the_target_are_no_target(toy, mate):
     """The layout of a submission: id and target."""
     mate.take(mate.oof.select("id", y="pred"), mate.tests.rename({"pred": "y"}))
@@ -214,6 +243,17 @@ def test_classes_by_name_and_by_place(toy, mate):
         np.testing.assert_allclose(named[f"pred_{label_}"], p[:, at], rtol=1e-6)
         np.testing.assert_allclose(placed[f"pred_{label_}"], p[:, at], rtol=1e-6)
     assert "sorted class order" in toy.card("placed")["imported"]["columns"]
+    coded = by_name.with_columns(y=pl.Series(np.unique(label, return_inverse=True)[1]))
+    mate.take(coded, tests, name="coded")
+    assert toy.oof("coded")["y"].to_list() == label.tolist()
+    mate.refused(
+        "another target", "1 rows differ", oof=by_name.with_columns(y=pl.Series([*label[:-1], "other"])), test=tests
+    )
+    mate.refused(
+        "another target", "120 rows differ", oof=coded.with_columns(pl.col("y").replace({0: 1, 1: 0})), test=tests
+    )
+    two = by_name.with_columns(old_top=pl.col("prob_top"))
+    mate.refused("do not name the classes", "old_top", oof=two, test=tests)
     mate.refused("class_order", oof=p[:, [2, 0, 1]], test=t)
     mate.refused("another number of outputs", "low, mid, top", oof=p[:, :2], test=t)
     mate.refused("do not name the classes", oof=by_name.rename({"prob_top": "prob_high"}), test=tests)
@@ -221,6 +261,22 @@ def test_classes_by_name_and_by_place(toy, mate):
     mate.refused(
         "probabilities are needed", oof=pl.DataFrame({"id": mate.ids, "low": label, "mid": label, "top": label})
     )
+
+
+@pytest.mark.parametrize(
+    "y", [[1, 0], [0, 1], [True, False], ["True", "False"], ["true", "false"], [1.0, 0.0]], ids=repr
+)
+def test_a_target_may_be_coded(toy, mate, y):
+    """By scikit-learn's LabelEncoder, or 1 for the positive class, which need not be the second."""
+    positive = np.where(mate.y > 0, "True", "False")
+    pl.read_csv(toy.folder / "train.csv").with_columns(y=pl.Series(positive)).write_csv(toy.folder / "train.csv")
+    toy.write("data: {train: train.csv, test: test.csv, id: id, target: y}\nmetric: auc\npositive: 'False'\n"
+              "split: {use: kfold, folds: 3}\nmodels: {m: lightgbm}\n")  # fmt: skip
+    p, t = (1 / (1 + np.exp(v)) for v in (mate.pred, mate.test))
+    oof = mate.oof.with_columns(y=pl.Series([y[0] if yes else y[1] for yes in mate.y > 0]), pred=pl.Series(p))
+    tests = mate.tests.with_columns(pred=pl.Series(t))
+    mate.take(oof, tests)
+    assert toy.oof("mate")["y"].to_list() == positive.tolist()
 
 
 # -- what is refused
