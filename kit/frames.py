@@ -26,10 +26,14 @@ PARTS = ("train", "test", "sample")
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A table in memory and the digest of its content, which stands in keys for the digest of a file."""
+    """A table in memory and the digest of its content, which stands in keys for the digest of a file.
+
+    `categories`: columns of a categorical type whose levels are numbers, which the type says are names all the same.
+    """
 
     rows: pl.DataFrame
     digest: str
+    categories: frozenset[str] = frozenset()
 
 
 def frame_of(given: Any, part: str) -> Frame:
@@ -51,8 +55,19 @@ def frame_of(given: Any, part: str) -> Frame:
         given = pl.DataFrame([as_text(s) if s.dtype == pl.Object else s for s in given])
     if given.is_empty():
         raise DataError("the data frame holds no rows", place=place, got=f"{given.width} columns", next="check it")
+    categories = frozenset(s.name for s in given if _numbers_as_names(s))
     rows: pl.DataFrame = table.plain(given, ())
-    return Frame(rows, digest_of(rows))
+    return Frame(rows, digest_of(rows), categories)
+
+
+def _numbers_as_names(series: pl.Series) -> bool:
+    """Return whether a column is of a categorical type, and every level of it that occurs spells a number."""
+    import polars as pl
+
+    if not isinstance(series.dtype, pl.Categorical | pl.Enum):
+        return False
+    levels = series.unique().drop_nulls().cast(pl.String)
+    return bool(len(levels)) and bool(levels.cast(pl.Float64, strict=False).is_not_null().all())
 
 
 def digest_of(frame: pl.DataFrame) -> str:
@@ -131,6 +146,12 @@ def _series(values: Any, name: str) -> pl.Series:
 
     if hasattr(values, "sparse"):
         values = values.sparse.to_dense()
+    if hasattr(values, "cat") and getattr(values.cat.categories.dtype, "kind", "") in "iuf":
+        # Polars makes numbers of a category of numbers, and it would be lost that they are names.
+        levels = as_text(pl.from_pandas(values.cat.categories.to_series(index=range(len(values.cat.categories)))))
+        codes = pl.Series(values.cat.codes.to_numpy()).cast(pl.Int64)
+        index = codes.to_frame().select(pl.when(pl.first() >= 0).then(pl.first())).to_series()
+        return levels.gather(index.cast(pl.UInt32)).cast(pl.Categorical).alias(name)
     made: pl.Series | None
     try:
         made = pl.from_pandas(values, nan_to_null=True)

@@ -24,6 +24,7 @@ from kit import (
     infer,
     jsonfile,
     kinds,
+    roles,
     spelling,
     table,
     wishes,
@@ -115,7 +116,7 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
         "nulls": data.nulls,
         "encoding": data.encoding,
         "kept": [data.target, data.id],
-        "kinds": dict(data.kinds),
+        "kinds": roles.kinds(recipe, _named(recipe)),
         "named": sorted(_named(recipe)),
         **({"rename": dict(data.rename)} if data.rename else {}),
     }
@@ -132,7 +133,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
     _check(recipe, train, test)
     keep = [data.target, *([data.id] if data.id else [])]
     try:
-        built = infer.build(train, test, Roles(keep, _named(recipe), data.kinds))
+        built = infer.build(train, test, Roles(keep, _named(recipe), roles.kinds(recipe, _named(recipe))))
     except DataError as error:
         raise placed(error, recipe.document, ("data", "kinds")) from error
     del train, test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,21 @@ from kit.errors import DataError
 from kit.recipe import Recipe
 from kit.store import Stored
 from kit.types import Array, Floats
+from kit.wishes import Wish
 from kit.wording import column_of, plural, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+def kinds(recipe: Recipe, named: Collection[str]) -> dict[str, Wish]:
+    """Return what columns are said to be: by the recipe, else by their categorical type in the training frame.
+
+    `named`: columns with a role, of which the type says nothing.
+    """
+    data, frame = recipe.data, recipe.frames.get("train")
+    typed = {data.rename.get(name, name) for name in frame.categories} if frame else set()
+    return {**dict.fromkeys(sorted(typed.difference(named)), "category"), **data.kinds}
 
 
 def ids(stored: Stored, recipe: Recipe, part: str, size: int) -> pl.Series | None:

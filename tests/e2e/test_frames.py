@@ -119,6 +119,45 @@ def test_pandas_columns_of_every_kind_arrive():
     assert made["complex"].dtype == pl.String and made["vector"][1].to_list() == [3.0, 4.0]
 
 
+CODES = [7, 12, 7, None]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pd.DataFrame({"c": pd.Categorical(CODES)}),
+        pd.DataFrame({"c": pd.Categorical(["7", "12", "7", None])}),
+        pd.DataFrame({"c": pd.Series(CODES, dtype="Int64").astype("category")}),
+        pl.DataFrame({"c": ["7", "12", "7", None]}, schema={"c": pl.Categorical}),
+        pl.DataFrame({"c": ["7", "12", "7", None]}, schema={"c": pl.Enum(["12", "7"])}),
+    ],
+)
+def test_numbers_of_a_categorical_type_are_names(typed):
+    made = frame_of(typed, "train")
+    assert made.rows["c"].to_list() == ["7", "12", "7", None] and made.categories == {"c"}
+
+
+def test_a_categorical_type_is_a_kind_unless_the_recipe_says_another(toy):
+    parts = frames(toy, pd.read_csv)
+    shop = {name: np.arange(len(frame)) % 5 for name, frame in parts.items()}
+    typed = {name: frame.assign(shop=pd.Categorical(shop[name])) for name, frame in parts.items()}
+    typed["test"]["shop"] = shop["test"].astype(float)  # what pandas makes of a column with a gap
+    typed["test"].loc[0, "shop"] = np.nan
+    untyped = {name: frame.assign(shop=shop[name]) for name, frame in parts.items()}
+
+    def kind(given, **data):
+        found = kit.check({**MAPPING, "data": {**MAPPING["data"], **data}}, root=toy.root, **given)["columns"]
+        return next((c["kind"], c["levels"]) for c in found if c["name"] == "shop")
+
+    assert kind(typed) == ("category", 5)
+    assert kind(typed, kinds={"shop": "numeric"})[0] == "numeric"
+    assert kind(untyped)[0] == "numeric"
+    dates = {
+        name: f.assign(shop=pd.Categorical(["2021-01-01", "2021-01-02"] * (len(f) // 2))) for name, f in parts.items()
+    }
+    assert kind(dates)[0] == "date"
+
+
 def test_polars_columns_that_are_no_text_and_no_number_arrive():
     given = pl.DataFrame({"bytes": [b"\xff", None], "object": pl.Series([Path("a"), None], dtype=pl.Object)})
     made = frame_of(given, "train")
