@@ -91,6 +91,8 @@ def _groups(truth: Truth, s: Suspect) -> list[Finding]:
     if truth.group is None or s.fold is None:
         return []
     held: Bools = s.fold >= 0
+    if s.made_here and not held.all():
+        return []  # a split by time, which alone holds some rows never: what a group did before is known in test, too
     width = int(s.fold.max()) + 1
     pairs = np.unique(truth.group[held].astype(np.int64) * width + s.fold[held]) // width
     n_groups = int((np.unique(pairs, return_counts=True)[1] > 1).sum())

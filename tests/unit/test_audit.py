@@ -163,6 +163,10 @@ def test_rows_never_held_are_no_holes():
         for s in sources
     ]
     assert findings(w.truth, late) == ()
+    by_time = replace(w.truth, group=np.arange(len(w.y)) // 4)
+    assert findings(by_time, late) == (), "folds by time hold the later rows of groups that were there before"
+    imported = [replace(s, made_here=False) for s in late]
+    assert {f.check for f in findings(by_time, imported)} == {"groups", "provenance"}
 
 
 def test_alone_a_source_is_looked_at_as_far_as_that_goes():
