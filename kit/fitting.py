@@ -20,6 +20,7 @@ from kit.memory import Memory
 from kit.oof import average
 from kit.oofobject import load_oof
 from kit.scored import with_extra
+from kit.sourced import spoken_of
 from kit.stage import Stage, use_of
 from kit.store import Store
 from kit.types import Array, Floats, Folds, Pred, Rows
@@ -68,6 +69,7 @@ def spec_of(stage: Stage, store: Store) -> FitSpec:
         stop=made["stop"]["use"],
         stop_folds=made["stop"]["folds"],
         wanted=_wanted(stage, store),
+        sources=_sources(stage, store),
         seed_index=made["seed_index"],
         steps=steps,
         device=made["device"],
@@ -116,10 +118,18 @@ def _refit_steps(stage: Stage, store: Store) -> int | None:
     if not registry.load("models", use).STEPS:
         return None
     fits = [store.open(key) for key in stage.ingredients["fits"]]
+    # What a fit that took its sources at their word needed says nothing of what the others need.
+    fits = [f for f in fits if not f.meta["at_word"]] or fits
     split = use_of(stage.ingredients["split"], "splits", stage.local["files"])
-    n = len(teaching(lasting(split, inputs_of(stage, store)[0])))
+    train = lasting(split, inputs_of(stage, store)[0])
+    n = len(teaching(spoken_of(train, _sources(stage, store), task_of(stage.ingredients["task"]))[0]))
     steps, learnt = (float(np.mean([f.meta[name] for f in fits])) for name in ("best_step", "n_learn"))
     return grown(use, steps, n / learnt)
+
+
+def _sources(stage: Stage, store: Store) -> tuple[str, ...]:
+    """Return the columns that hold predictions of models or blends."""
+    return tuple(alias for alias, key in stage.ingredients["columns"].items() if "x" not in store.open(key))
 
 
 def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
@@ -132,14 +142,20 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     began = time.perf_counter()
     result = fit_all(spec, train, test, memo) if stage.verb == "refit" else fit_fold(spec, train, test, folds, memo)
     arrays = _fit_arrays(stage, spec, result, train, folds)
+    taken = ["no learning row has predictions of its sources: it says their mean"] if result.at_word else []
     meta = {
+        "at_word": result.at_word,
         "best_step": int(result.best_step),
         "n_learn": result.n_learn,
         "seconds": time.perf_counter() - began,
         "names": list(result.designs.train.names),
         "threads": spec.threads,
         "device": getattr(result.fitted, "device", spec.device),
-        "notes": [*getattr(result.fitted, "notes", ()), *(f"{name} made no rows" for name in result.designs.barren)],
+        "notes": [
+            *getattr(result.fitted, "notes", ()),
+            *(f"{name} made no rows" for name in result.designs.barren),
+            *taken,
+        ],
     }
     if "model" not in stage.needs:
         store.commit(stage.key, arrays, meta, stage.ingredients)

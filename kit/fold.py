@@ -22,6 +22,7 @@ from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
 from kit.rows import both
 from kit.scored import cut_scored
 from kit.sections import StopPolicy
+from kit.sourced import believed, spoken_of
 from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]
@@ -33,6 +34,7 @@ class FitSpec:
     """One fit: a model on one fold with one seed.
 
     `steps`: what the pooled policy chose; None otherwise. `wanted`: the test distribution that stop rows stand for.
+    `sources`: columns that hold predictions of other models.
     """
 
     model: Use
@@ -47,6 +49,7 @@ class FitSpec:
     device: Literal["cpu", "cuda"] = "cpu"
     watch: Watch = never
     wanted: Wanted | None = None
+    sources: tuple[str, ...] = ()
 
 
 class Ended(Exception):
@@ -58,6 +61,7 @@ class FoldResult:
     """What a fit gives: predictions on the recipe's scale, and what is worth knowing of the model.
 
     `designs`: the matrices it learnt from, with the learnt features and codec that predict needs. `held_rows`: blind.
+    `at_word`: no learning row has predictions of the sources, which were taken to be right.
     """
 
     held: Pred
@@ -70,6 +74,7 @@ class FoldResult:
     held_design: Design
     seconds: float
     n_learn: int
+    at_word: bool = False
 
     def predict(self, design: Design, at: Ints) -> Pred:
         """Return the prediction of a design whose rows are the held rows at positions `at` (n,)."""
@@ -90,7 +95,7 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
     """Return the predictions of fold `spec.design.fold`'s model for its held rows and for test."""
     began = time.perf_counter()
     k = spec.design.fold
-    learning = train.take(np.flatnonzero(folds.is_train(k)))
+    learning, at_word = _spoken_of(spec, train.take(np.flatnonzero(folds.is_train(k))))
     held = train.take(np.flatnonzero(folds.is_held(k)))
     learn, stop = _cut(spec, learning, held)
     everything = both(train, test)
@@ -106,8 +111,9 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
         made = memo("whole", lambda: designs(learning, None))
         fitted = _fit(spec, made, best, memo)
     held_design = memo("held", lambda: made.of(held.blind()))
+    pred = made.codec.decode(fitted.predict(held_design), held.blind())
     return FoldResult(
-        held=made.codec.decode(fitted.predict(held_design), held.blind()),
+        held=believed(pred, held, _believed(spec)) if at_word else pred,
         test=_of_test(spec, made, fitted, test, memo),
         fitted=fitted,
         best_step=best,
@@ -117,6 +123,7 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
         held_design=held_design,
         seconds=time.perf_counter() - began,
         n_learn=made.n_real,
+        at_word=at_word,
     )
 
 
@@ -126,7 +133,7 @@ def fit_all(spec: FitSpec, train: Rows, test: Rows, memo: Memo) -> FoldResult:
     It takes `spec.steps` steps: what the folds' models took, for there are no rows to stop on.
     """
     began = time.perf_counter()
-    learn = lasting(spec.split, train)
+    learn = _spoken_of(spec, lasting(spec.split, train))[0]
     made: Designs = memo("whole", lambda: build(spec.design, spec.task, learn, None, both(train, test)))
     fitted = _fit(spec, made, spec.steps, memo)
     none = train.take(np.empty(0, np.int64)).blind()
@@ -164,8 +171,23 @@ def handed(spec: FitSpec, train: Rows, test: Rows, folds: Folds | None) -> Hande
     if folds is not None:
         k = spec.design.fold
         learn, held = (train.take(np.flatnonzero(rows)) for rows in (folds.is_train(k), folds.is_held(k)))
+    learn = _spoken_of(spec, learn)[0]
+    if folds is not None:
         learn, stop = (learn, None) if spec.stop == "refit" else _cut(spec, learn, held)
     return Handed(build(spec.design, spec.task, learn, stop, both(train, test)), teaching(learn), stop, held)
+
+
+def _spoken_of(spec: FitSpec, learning: Rows) -> tuple[Rows, bool]:
+    sure = bool(getattr(registry.load("codecs", spec.design.codec.use), "SURE", True))
+    return spoken_of(learning, spec.sources, spec.task, sure=sure)
+
+
+def _believed(spec: FitSpec) -> tuple[str, ...]:
+    """Return the sources that stand for a model which could learn nothing of them: that of its target transform alone,
+    to which it adds."""
+    codec = spec.design.codec
+    adds = getattr(registry.load("codecs", codec.use), "ADDS", None)
+    return spec.sources if adds is None else (str(getattr(codec.params, adds)),)
 
 
 def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Memo) -> Pred:

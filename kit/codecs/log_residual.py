@@ -15,6 +15,8 @@ LIBS: tuple[str, ...] = ()
 TASKS: tuple[TaskKind, ...] = ("regression",)
 EXACT = False
 ADDS = "source"
+SURE = False
+"""What is learnt are the errors of a source: it must not be taken to have none (kit/sourced.py)."""
 
 LOG_CHI2 = -1.2703628454614782
 """The mean of log chi2 with one degree of freedom, -(log 2 + Euler's constant): what the log makes of noise."""

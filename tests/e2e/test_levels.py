@@ -46,6 +46,36 @@ def test_models_over_models_and_blends(toy):
     np.testing.assert_allclose(top["pred"].to_numpy(), expected, rtol=1e-3, atol=1e-3)
 
 
+def test_under_a_split_by_time_only_rows_that_were_held_teach_a_model_over_models(toy):
+    """The rows of the warm-up have no OOF; in fold 0, where there are no others, a model says what its sources say."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    train = pl.read_csv(toy.folder / "train.csv")
+    train.with_columns(day=pl.Series(range(120))).write_csv(toy.folder / "train.csv")
+    toy.write(LEVELS.replace("{use: kfold, folds: 3}", "{use: time, folds: 3, time: day}"))
+    toy.run()
+    a, mix, top = frame(toy, "a"), frame(toy, "mix"), frame(toy, "top")
+    x, y, fold = np.column_stack([a["pred"], mix["pred"]]), a["y"].to_numpy(), a["fold"].to_numpy()
+    assert fold.tolist() == [-1] * 30 + [0] * 30 + [1] * 30 + [2] * 30
+
+    def ridge(learns, asked):
+        scaler = StandardScaler().fit(x[learns])
+        return Ridge().fit(scaler.transform(x[learns]), y[learns]).predict(scaler.transform(asked))
+
+    expected = np.concatenate(
+        [x[fold == 0].mean(axis=1), ridge(fold == 0, x[60:90]), ridge(np.isin(fold, (0, 1)), x[90:])]
+    )
+    np.testing.assert_allclose(top["pred"].to_numpy()[30:], expected, rtol=1e-3, atol=1e-3)
+    tests = np.column_stack([frame(toy, name, "test")["pred"] for name in ("a", "mix")])
+    np.testing.assert_allclose(frame(toy, "top", "test")["pred"], ridge(fold >= 0, tests), rtol=1e-3, atol=1e-3)
+    assert frame(toy, "rest")["pred"][30:60].equals(frame(toy, "b")["pred"][30:60])
+    assert frame(toy, "spread")["pred"][30:].equals(top["pred"][30:]) and frame(toy, "spread")["std"][30:].min() > 0
+    assert toy.card("rest")["notes"] == [
+        "no learning row has predictions of its sources: it says their mean (1 of 3 fits)"
+    ]
+
+
 def test_only_fits_what_the_named_model_reads(toy):
     toy.write(LEVELS)
     assert set(toy.run("--only", "top").json["models"]) == {"a", "b", "top"}
