@@ -10,6 +10,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -33,6 +35,9 @@ MANY_BYTES = 1 << 24
 
 _ALIGNED = 64
 """Values in a file of several begin at multiples of this, as numpy's do behind a header."""
+
+_PREFIX = 10
+"""Bytes of numpy's format before the text of a header; the last two say how long that is."""
 
 _CACHED = 1 << 20
 """Bytes that stay in the processor's cache from the one look at them to the other."""
@@ -87,11 +92,24 @@ def read_array(folder: Path, entry: Entry, *, mmap: bool) -> Array:
     if "at" not in entry:
         alone: Array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         return alone
-    with path.open("rb") as file:
-        file.seek(entry["at"])
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    array.flags.writeable = not mmap
-    return array
+    return _parsed(read_bytes(folder, entry), writeable=not mmap)
+
+
+def _parsed(data: bytes, *, writeable: bool) -> Array:
+    """Return the array that bytes in numpy's format hold, as `numpy.load` would."""
+    start = _PREFIX + int.from_bytes(data[_PREFIX - 2 : _PREFIX], "little")
+    shape, fortran, dtype = _header(data[:start])
+    array: Array = np.frombuffer(bytearray(data) if writeable else data, dtype, prod(shape), start)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+@lru_cache(maxsize=1024)  # it is parsed as Python, and there are few shapes in a project
+def _header(text: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return the shape, the order and the type that a header tells."""
+    file = io.BytesIO(text)
+    if (version := np.lib.format.read_magic(file)) != (1, 0):
+        raise ValueError(f"no stored array is of version {version} of numpy's format")
+    return np.lib.format.read_array_header_1_0(file)
 
 
 def read_bytes(folder: Path, entry: Entry) -> bytes:

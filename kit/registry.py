@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache, partial
 from importlib import metadata
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,7 @@ def load(kind: str, name: str) -> Any:
     Raises:
         RecipeError: there is no such plug-in, or a user's own file cannot be imported.
     """
-    path = path_of(kind, name)
-    return _load_file(path, kind) if name.endswith(".py") else _load_own(kind, name)
+    return _load_file(path_of(kind, name), kind) if name.endswith(".py") else _load_own(kind, name)
 
 
 @cache
@@ -105,6 +105,15 @@ def _numbered(module: ModuleType, name: str) -> SimpleNamespace:
     return SimpleNamespace(**{**offered, "score": partial(module.score_at, at=at), "NUMBER": at})
 
 
+class _AsItIs(SourceFileLoader):
+    """Runs a file as it is now: what Python keeps of one, it tells by size and the second it was changed in."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the file, compiled anew."""
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def _load_file(path: Path, kind: str) -> ModuleType:
     """Return the module of a user's file as it is now: one that was changed is another module."""
     try:
@@ -114,16 +123,15 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         raise RecipeError("the plug-in file is not Python", place=str(path), got=got, next="mend the file") from error
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise RecipeError("the file is not a Python module", place=str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    loader = _AsItIs(name, str(path))
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    module.__file__ = str(path)
+    sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
-        del sys.modules[spec.name]
+        del sys.modules[name]
         raise RecipeError("the plug-in file fails on import", place=str(path), got=repr(error)) from error
     finally:
         sys.path.remove(str(path.parent))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from kit import registry
@@ -26,7 +26,7 @@ class Stage:
 
     def to_json(self) -> str:
         """Return the stage as one line: what a worker gets, and what `kit stage` runs again."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(vars(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> Stage:

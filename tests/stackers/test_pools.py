@@ -1,10 +1,14 @@
 """Combinations of several sources against slow references and general solvers."""
 
+import sys
+from types import ModuleType
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.optimize import minimize
 from sklearn.linear_model import ElasticNet
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from kit import registry
 from kit.canon import stream
@@ -23,6 +27,7 @@ from kit.stackers import (
     weighted,
 )
 from kit.stackers._curves import Curves, joined, steps
+from kit.stackers._gram import _libraries, one_thread
 from kit.types import Pred, Task
 
 REGRESSION = Task("regression")
@@ -36,6 +41,25 @@ def context(
 ) -> Context:
     name = metric or ("rmse" if task.kind == "regression" else "logloss")
     return Context(task, registry.metric(name), stream(0, "blend"), NAMES[:n_sources], std, group)
+
+
+def test_blas_has_one_thread_for_as_long_as_asked_for(monkeypatch):
+    """Also in a library that was loaded after the first look at those there are."""
+
+    def threads() -> set[int]:
+        return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+    _libraries.cache_clear()
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        for _ in range(2):
+            with one_thread():
+                assert threads() == {1}
+            assert threads() == before
+        looks = _libraries.cache_info().misses
+        monkeypatch.setitem(sys.modules, "a module that was imported", ModuleType("loaded"))
+        with one_thread():
+            assert (looks, _libraries.cache_info().misses) == (1, 2)
 
 
 def problem(task: Task, n_sources: int, n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kit import objectfiles
 from kit.canon import canonical, key_of
 from kit.errors import FitError
-from kit.objectfiles import Later
+from kit.objectfiles import PACK, Later
 from kit.store import STALE_SECONDS, Store
 
 MADE = {"verb": "test", "n": 1}
@@ -181,10 +182,19 @@ def test_short_values_lie_in_one_file_and_long_ones_in_their_own(store):
             found = stored.array(name, mmap=mmap)
             np.testing.assert_array_equal(found, array)
             assert (found.dtype, found.shape, found.flags.writeable) == (array.dtype, array.shape, not mmap)
+            assert found.strides == np.load(io.BytesIO(stored.blob(name))).strides
         assert isinstance(found, np.memmap) == (array.nbytes > 2**16)
         assert np.load(io.BytesIO(stored.blob(name))).tolist() == array.tolist(), "each is a npy file in itself"
     assert {name: stored.blob(name) for name in blobs} == blobs
     assert store.check(KEY)
+
+
+def test_an_array_of_another_form_is_no_stored_one(tmp_path):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.arange(3), version=(2, 0))
+    (tmp_path / PACK).write_bytes(file.getvalue())
+    with pytest.raises(ValueError, match="version"):
+        objectfiles.read_array(tmp_path, {"file": PACK, "at": 0, "size": file.tell()}, mmap=False)
 
 
 @pytest.mark.parametrize("place", [0, 100, 200, -1])
