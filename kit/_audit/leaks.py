@@ -22,6 +22,9 @@ checkpoints of one model, which are less apart, reach 10."""
 STRONG = 0.5
 """Part of the next best source's squared error below which a source without test predictions is looked at."""
 
+MUCH, MANY_OTHERS = 0.1, 5
+"""What a source knows of all that so many others miss from which it is told, whatever its test predictions are."""
+
 RIDGE = 1e-3
 """Share of its variance added to each source, so that near copies do not blow up."""
 
@@ -60,6 +63,7 @@ def look(table: Table, inside: Sequence[int]) -> list[Finding]:
         strange = (known.ratio > LEAK) & (known.apart > APART) & (known.share > KNOWN)
         caught = np.flatnonzero(sure & (clear | strange))
         if not len(caught):
+            notes = [_much(table, left, s, known) for s in np.flatnonzero(sure & (known.share > MUCH)).tolist()]
             break
         worst = int(caught[np.argmax(known.share[caught])])
         reason = (
@@ -69,7 +73,16 @@ def look(table: Table, inside: Sequence[int]) -> list[Finding]:
         advice = "look for target means outside the folds, rows in learning and held parts, a held fold that was learnt"
         found.append(Finding(table.names[left[worst]], "leak", "warning", reason, advice))
         left.pop(worst)
-    return found + _strong(table, inside)
+    return [*found, *_strong(table, inside), *(notes if len(left) > MANY_OTHERS else [])]
+
+
+def _much(table: Table, left: Sequence[int], s: int, known: Known) -> Finding:
+    reason = (
+        f"its OOF explains {known.share[s]:.0%} of what the {len(left) - 1} others together miss; whether it knows "
+        "more or has seen the target its test predictions do not tell"
+    )
+    advice = "has it data or features that the others lack? if not, look for a target that was seen before trusting it"
+    return Finding(table.names[left[s]], "too_good", "note", reason, advice)
 
 
 def measure(table: Table, left: Sequence[int]) -> Known:

@@ -187,6 +187,24 @@ def test_a_strong_source_without_test_predictions_is_asked_for_them():
     assert ("x", "too_good", "warning") in {(f.source, f.check, f.severity) for f in found}
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.0, []), (0.2, ["too_good"])])
+def test_a_leak_of_a_source_unlike_the_others_is_noted(share, expected):
+    """Its own noise is on test what a leak would lack there, so that it is no proof; but nobody should miss it."""
+    w, sources = scene("binary")
+    rng = np.random.default_rng(0)
+    pred, test = (np.mean([getattr(s, part) for s in sources], axis=0) for part in ("pred", "test"))
+    pred, test = (np.clip(p + rng.normal(size=p.shape) * 0.15, 0, 1) for p in (pred, test))
+    bad = replace(
+        sources[0],
+        name="bad",
+        pred=((1 - share) * pred + share * w.outputs).astype(np.float32),
+        test=test.astype(np.float32),
+    )
+    said = [f for f in findings(w.truth, [*sources, bad]) if f.source == "bad"]
+    assert [f.check for f in said if f.severity != "unknown"] == expected
+    assert all("others together miss" in f.reason for f in said if f.check == "too_good")
+
+
 def test_nothing_is_to_be_said_of_nothing():
     truth = Truth(*planted.TASKS["regression"], np.zeros(3), np.ones(3))
     assert findings(truth, []) == ()
