@@ -14,6 +14,10 @@ from kit.types import Bools, Floats, Floats32
 SUM, EDGE = 1e-3, 1e-6
 """By how much probabilities may miss a sum of one, and a probability the range of 0 to 1."""
 
+OFF, OFF_OTHERS = 0.75, 1.0
+"""Standard deviations of the target by which predictions may lie off it on the whole: where the metric asks for the
+mean, and elsewhere, where a median or the mean of logarithms may be right."""
+
 MOST_ROWS = 50_000
 """Rows, spread evenly, from which direction, order of classes and scale are told."""
 
@@ -128,7 +132,8 @@ def _scale(truth: Truth, s: Suspect, p: Floats, y: Floats) -> Iterator[Finding]:
     """Say where a regression's predictions go up with the target and lie nowhere near it."""
     if truth.task.kind != "regression" or _corr(p, y) < 0.2:
         return
-    far = abs(p.mean() - y.mean()) > 3 * y.std() or p.std() > 3 * y.std()
+    off = OFF if truth.metric in ("rmse", "r2", "qwk") else OFF_OTHERS
+    far = abs(p.mean() - y.mean()) > off * y.std() or p.std() > 3 * y.std()
     narrow = p.std() < 0.1 * abs(_corr(p, y)) * y.std()
     if not (far or narrow):
         return

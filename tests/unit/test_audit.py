@@ -205,6 +205,15 @@ def test_a_leak_of_a_source_unlike_the_others_is_noted(share, expected):
     assert all("others together miss" in f.reason for f in said if f.check == "too_good")
 
 
+def test_predictions_beside_the_target_on_the_whole_are_told():
+    w, sources = scene("regression")
+    one = sources[0]
+    for a, b, said in ((1.0, 0.0, False), (1.0, 0.5, False), (1.0, 1.0, True), (1.0, -1.0, True), (0.04, 0.0, True)):
+        level = one.pred.mean() * (1 - a) + b * w.y.std()
+        moved = replace(one, pred=one.pred * np.float32(a) + np.float32(level), test=one.test * np.float32(a))
+        assert ("scale" in {f.check for f in findings(w.truth, [moved])}) == said, (a, b)
+
+
 def test_nothing_is_to_be_said_of_nothing():
     truth = Truth(*planted.TASKS["regression"], np.zeros(3), np.ones(3))
     assert findings(truth, []) == ()
