@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit import cutting, deciding, doubles, signals
+from kit import ahead, cutting, deciding, doubles, signals
 from kit.canon import stream
 from kit.cutting import UNSEEN
 from kit.facts import Facts
@@ -158,6 +158,16 @@ def _folds(looked: _Looked) -> Iterator[Finding]:
         if share > 1 - UNSEEN:
             what = f"{share:.0%} of the test rows are later than all training rows, and the folds are cut by chance"
             yield Finding("warning", data.time, what, "split: time holds rows that are later than what is learnt from")
+    if data.time is not None and split == "time" and looked.t and f"x/{data.time}" in looked.table:
+        yield from _ahead(looked, data.time)
+
+
+def _ahead(looked: _Looked, time: str) -> Iterator[Finding]:
+    """Yield that blocks held by time lie nearer than test, or last otherwise."""
+    when, unit = looked.x(time).astype(np.float64), "day" if looked.header[time].kind == "date" else ""
+    gap = getattr(looked.recipe.split.params, "gap", 0.0)
+    for severity, what, advice in ahead.told(when[: looked.n], looked.of_test(when), folds_of(looked.folds), gap, unit):
+        yield Finding(severity, time, what, advice)
 
 
 def _extra(looked: _Looked) -> Iterator[Finding]:

@@ -210,7 +210,7 @@ def test_test_rows_that_are_later(tmp_path):
     told = [what for _, what in of(findings(tmp_path, train, some, time="day"), "day")]
     assert told == ["100% of the test rows are later than all training rows, and the folds are cut by chance"]
     assert findings(tmp_path, train, test.with_columns(day=pl.lit(None, pl.Int64)), time="day") == []
-    assert findings(tmp_path, train, test, time="day", split="time") == []
+    assert findings(tmp_path, train, test, time="day", split={"use": "time", "folds": 2}) == []
     assert findings(tmp_path, train, test.with_columns(pl.col("day") - N // 4), time="day") == []
 
 
@@ -289,3 +289,28 @@ def toy_recipe():
 
 def test_durations_are_said_as_people_say_them():
     assert [cost.duration(s) for s in (0.2, 89, 600, 7200)] == ["1 s", "89 s", "10 min", "2.0 h"]
+
+
+def test_blocks_by_time_that_lie_nearer_than_test_or_last_longer(tmp_path):
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 12, 31), eager=True).to_numpy()
+    week = days[np.arange(len(days)) % 7 < 5][:200]
+
+    def told(first: int, length: int, **split: object) -> list[tuple[str, str, str]]:
+        train = clean().with_columns(day=np.repeat(week, 2))
+        test = clean(1, T).drop("y").with_columns(day=days[first : first + length][np.arange(T) % length])
+        found = findings(tmp_path, train, test, {"use": "time", "time": "day", "folds": 4, **split})
+        return [(f["severity"], f["what"], f["next"]) for f in found if "lasts" in f["what"] or "begins" in f["what"]]
+
+    assert str(week[-1]) == str(days[277])
+    assert told(280, 40) == [], "a weekend lies between"
+    far = "test begins 17 days after train ends, held blocks 3 days after learning rows: scores are of a nearer future"
+    assert told(294, 40) == [("warning", far, "split: {gap: 14}")]
+    assert told(294, 40, gap=14) == []
+    short = ("note", "test lasts 7 days, held blocks 54 days", "split: {horizon: 7} holds blocks as long as test")
+    assert told(280, 7) == [short] and told(280, 7, horizon=7) == []
+    long = (
+        "note",
+        "test lasts 130 days, held blocks 54 days",
+        "split: {folds: 2, horizon: 130} holds blocks as long as test",
+    )
+    assert told(280, 130) == [long] and told(280, 150) == []
