@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from kit.cutting import UNSEEN, later
+from kit.dates import are_months
 from kit.types import Array, Floats, Folds
 
 FARTHER = 1.5
@@ -29,10 +30,16 @@ class Lead:
 def told(
     train: Floats, test: Floats, folds: Folds, gap: float, unit: str
 ) -> Iterator[tuple[Literal["warning", "note"], str, str]]:
-    """Yield that held blocks lie nearer than test, or last otherwise, with what can be done.
+    """Yield that held blocks lie nearer than test, or last otherwise, or cannot be told, with what can be done.
 
     `gap`: that of the split; `unit`: "day", or "" for numbers. Shape: train (n,) times; test (t,), NaN = missing.
     """
+    import polars as pl
+
+    if not unit and are_months(pl.Series(train)):
+        what = "numbers that look like months: from December to January they jump by 89, and gap and horizon count that"
+        yield "warning", what, "data: {kinds: {<the column>: date}}, and lengths in days"
+        return
     found = _leads(train, test[test > train.max()], folds) if later(train, test) > 1 - UNSEEN else None
     if found is None:
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.errors import DataError
 from kit.types import Floats
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ SHAPES = {
 }
 """Name -> pattern. In a/b/y it must be told from the values which of a and b is the day."""
 
+MONTHLY = {
+    "y-m": rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}}){_CLOCK}",
+    "mon y": rf"^{_MONTH}[ -/,.]*(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
+}
+"""Months, whose first day counts. Read only where a person says that they are dates: 2010-11 may be a season."""
+
 ORDERS = ("dmy", "mdy")
 _BEGINNING = r"^(?:[0-9]|(?i-u:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
 """How every date of SHAPES begins."""
@@ -45,7 +52,9 @@ EPOCHS = {
     "nanoseconds since 1970": (float("inf"), 86.4e12),
 }
 """What numbers are that stay below the first, and how many make a day."""
-NUMBERS = ("years", "yyyymmdd", *EPOCHS)
+LEAST_EPOCH = 1e7
+"""Seconds since 1970 that are at most so many are April 1970, and more likely something else."""
+NUMBERS = ("years", "yyyymm", "yyyymmdd", *EPOCHS)
 """What `epoch` may say."""
 
 
@@ -102,11 +111,13 @@ def read(levels: pl.Series, dates: Dates) -> pl.Series:
         return counted(levels, dates.shape)
     if dates.shape == "y-m-d" and (quick := _iso(levels)) is not None:
         return quick
-    parts = levels.str.extract_groups(SHAPES[dates.shape]).struct.unnest()
+    parts = levels.str.extract_groups((SHAPES | MONTHLY)[dates.shape]).struct.unnest()
+    if dates.shape in MONTHLY:
+        parts = parts.with_columns(day=pl.lit("1"))
     if dates.order:
         names = ("first", "second_") if dates.order == "dmy" else ("second_", "first")
         parts = parts.with_columns(day=pl.col(names[0]), month=pl.col(names[1]))
-    elif "mon" in dates.shape:
+    if "mon" in dates.shape:
         parts = parts.with_columns(month=pl.col("month").str.slice(0, 3).str.to_lowercase())
         numbers = [str(i + 1) for i in range(12)]
         parts = parts.with_columns(month=pl.col("month").replace_strict(_MONTHS, numbers, default=None))
@@ -130,17 +141,30 @@ def shown(days: Floats, *, minutes: bool) -> list[str]:
 
 
 def epoch(values: pl.Series) -> tuple[pl.Series, str]:
-    """Return float64 days of numbers declared to be dates, and what they were read as: yyyymmdd, years or an epoch."""
+    """Return float64 days of numbers declared to be dates, and what they were read as: yyyymmdd, years or an epoch.
+
+    Raises:
+        DataError: as an epoch they would all lie in the first weeks of 1970.
+    """
     import polars as pl
 
     known = values.drop_nulls().cast(pl.Float64)
-    what = "years" if known.is_between(1000, 3000).all() else "yyyymmdd"
+    what = "years" if known.is_between(1000, 3000).all() else "yyyymm" if are_months(known) else "yyyymmdd"
     days = counted(values, what)
     if days.null_count() > values.null_count():
         largest = float(known.abs().max())  # type: ignore[arg-type]
         what = next(name for name, (limit, _) in EPOCHS.items() if largest < limit)
+        if largest < LEAST_EPOCH:
+            got = f"{', '.join(map(str, known.unique().sort()[:3].to_list()))}, ..."
+            raise DataError("these numbers are no dates", got=got, allowed=NUMBERS, next="leave them numbers")
         days = counted(values, what)
     return days, what
+
+
+def are_months(numbers: pl.Series) -> bool:
+    """Return whether numbers can be months of several years written 202112: they jump from December to January."""
+    months = numbers.is_between(1e5, 3e5).all() and (numbers % 100).is_between(1, 12).all()
+    return bool(months and (numbers % 1 == 0).all() and (numbers // 100).n_unique() > 1)
 
 
 def counted(values: pl.Series, what: str) -> pl.Series:
@@ -151,6 +175,8 @@ def counted(values: pl.Series, what: str) -> pl.Series:
     if what in EPOCHS:
         return numbers / EPOCHS[what][1]
     digits = numbers.cast(pl.Int64, strict=False).cast(pl.String)
+    if what == "yyyymm":
+        digits = digits.str.replace(r"^(\d{4})(\d{2})$", "${1}${2}01")
     text = digits + "-1-1" if what == "years" else digits.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}")
     return text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
 

@@ -112,6 +112,7 @@ def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
         kind = stored.meta["header"][data.time]["kind"]
         if kind not in ("numeric", "date"):
             place, advice = column_of(recipe, data.time), "write times as numbers or as dates like 2024-12-31"
+            advice += "; months such as 2024-12 are dates where data.kinds says so"
             raise DataError("times must be numbers or dates", place=place, got=f"a {kind} column", next=advice)
         values = np.asarray(stored.array(f"x/{data.time}")[:n], np.float64)
         _refuse_nulls(values, data.time, "time", recipe)

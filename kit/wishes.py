@@ -81,7 +81,10 @@ def _dates(found: Found, name: str, order: str) -> Found:
             raise DataError(f"{name} cannot be read as dates", got=found.form.family, next="leave it out of data.kinds")
         values, what = dates.epoch(found.values)
         return Found(values, Form("dates", what), f"read as dates: {what}")
-    best = max(((s, o) for s in dates.SHAPES for o in _orders(s, order)), key=lambda pair: _count(found.values, *pair))
+    best = max(
+        ((s, o) for s in (*dates.SHAPES, *dates.MONTHLY) for o in _orders(s, order)),
+        key=lambda pair: _count(found.values, *pair),
+    )
     return _lost(found.values, Form("dates", " ".join(best).strip()), name, "date")
 
 

@@ -314,3 +314,16 @@ def test_blocks_by_time_that_lie_nearer_than_test_or_last_longer(tmp_path):
         "split: {folds: 2, horizon: 130} holds blocks as long as test",
     )
     assert told(280, 130) == [long] and told(280, 150) == []
+
+
+def test_months_that_are_numbers_are_no_time_to_count_in(tmp_path):
+    months = np.array([100 * year + month for year in (2019, 2020, 2021) for month in range(1, 13)])
+    train, test = (
+        clean(i, n).with_columns(ym=pl.Series(m))
+        for i, n, m in ((0, 360, np.repeat(months[:30], 12)), (1, 60, np.repeat(months[30:], 10)))
+    )
+    split = {"use": "time", "time": "ym", "folds": 3}
+    (told,) = [f for f in findings(tmp_path, train, test.drop("y"), split) if f["column"] == "ym"]
+    assert told["severity"] == "warning" and "jump by 89" in told["what"]
+    found = findings(tmp_path, train, test.drop("y"), {**split, "horizon": 184}, kinds={"ym": "date"})
+    assert not [f for f in found if f["severity"] == "warning"]

@@ -114,6 +114,7 @@ def test_the_order_of_day_and_month_is_decided_over_train_and_test_or_said_to_be
         ([1609459200, 1609459300], "seconds since 1970", 18628),
         ([1609459200000, None], "milliseconds since 1970", 18628),
         ([20210105, 20211231], "yyyymmdd", 18632),
+        ([202101, 202012], "yyyymm", 18628),
         ([1999, 2000], "years", 10592),
     ],
 )
@@ -365,3 +366,19 @@ def test_dates_in_one_file_and_other_things_in_the_other_are_no_dates() -> None:
     both_orders = ["1/13/1970"], ["13/1/1970"]
     for train, test in ((["13.01.1970"] * 3, ["soon"]), (["x", "y"], ["1970-02-01"]), both_orders):
         assert infer.build(pl.DataFrame({"d": train}), pl.DataFrame({"d": test}), Roles()).header["d"].kind != "date"
+
+
+@pytest.mark.parametrize(
+    "months", [["2021-01", "2020-12"], ["2021/1", "2020/12"], ["Jan-21", "Dec-20"], ["Jan 2021", "dec 2020"]]
+)
+def test_months_are_dates_only_where_a_person_says_so(months):
+    frame = pl.DataFrame({"m": months})
+    assert infer.build(frame, None).header["m"].kind != "date"
+    said = infer.build(frame, None, Roles(kinds={"m": "date"}))
+    assert said.x["m"].tolist() == [18628, 18597]
+    assert forms.read(pl.Series([months[1], "soon"]), said.forms["m"])[0].to_list() == [18597, None]
+
+
+def test_numbers_that_would_be_the_first_days_of_1970_are_no_dates():
+    with pytest.raises(DataError, match="these numbers are no dates"):
+        infer.build(pl.DataFrame({"t": [18628, 18629]}), None, Roles(kinds={"t": "date"}))
