@@ -74,18 +74,18 @@ class Lag:
     def __call__(self, rows: Rows) -> Block:
         """Return the history of each row, (n, d) float32 in Fortran order; what is infinite = NaN."""
         params, found = self.params, dict[str, Array]()
-        group, time = _group(self.keys, params, rows), rows.x[params.time].astype(np.float64)
-        now, first = self._bounds(group, time)
+        group, time = group_of(self.keys, params, rows), rows.x[params.time].astype(np.float64)
+        now, first = self.bounds(group, time)
         if params.position:
             last = np.maximum(now - 1, 0)
             before = self.times[self.points[last] % (len(self.times) + 1)] if len(self.points) else time
             found[f"before({params.time})"] = np.where(now < 0, np.nan, now - first)
             found[f"since({params.time})"] = np.where(now > first, time - before, np.nan)
         for name, values in zip(params.columns, self.values, strict=True):
-            back = {k: _at(values, now - k, first) for k in {*params.lags, *params.differences}}
+            back = {k: at_points(values, now - k, first) for k in {*params.lags, *params.differences}}
             found |= {f"lag{k}({name})": back[k] for k in params.lags}
             found |= {f"diff{k}({name})": rows.x[name].astype(np.float64) - back[k] for k in params.differences}
-            found |= {f"mean{k}({name})": _mean(values, now, first, k) for k in params.means}
+            found |= {f"mean{k}({name})": mean_before(values, now, first, k) for k in params.means}
         x: Floats32 = np.empty((len(rows), len(found)), np.float32, order="F")
         with np.errstate(over="ignore"):
             for j, column in enumerate(found.values()):
@@ -93,7 +93,7 @@ class Lag:
         x[np.isinf(x)] = np.nan
         return Block(tuple(found), x)
 
-    def _bounds(self, group: Ints, time: Floats) -> tuple[Ints, Ints]:
+    def bounds(self, group: Ints, time: Floats) -> tuple[Ints, Ints]:
         """Return (n,) where the row's own time would stand among the points, and where its group begins.
 
         Both are -1 for a row without a group or a time.
@@ -129,7 +129,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
     check_columns("lag", params.by, rows.header, KeyName.KINDS)
     check_columns("lag", [params.time], rows.header, TimeName.KINDS)
     keys = Keys.learn(params.by, rows)[0] if params.by else None
-    group, time = _group(keys, params, rows), rows.x[params.time].astype(np.float64)
+    group, time = group_of(keys, params, rows), rows.x[params.time].astype(np.float64)
     known = (group >= 0) & ~np.isnan(time)
     times = np.unique(time[known])
     code = group[known] * (len(times) + 1) + places(times, time[known])
@@ -140,7 +140,7 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> L
     return Lag(params, keys, times, np.asarray(points, np.int64), first, values)
 
 
-def _group(keys: Keys | None, params: Params, rows: Rows) -> Ints:
+def group_of(keys: Keys | None, params: Params, rows: Rows) -> Ints:
     """Return (n,) the group of each row, -1 where the key is missing or was never met."""
     group = np.zeros(len(rows), np.int64) if keys is None else keys(rows)
     for name in params.by:
@@ -156,7 +156,7 @@ def _means(value: Floats, place: Ints, size: int) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _at(values: Floats, at: Ints, first: Ints) -> Floats:
+def at_points(values: Floats, at: Ints, first: Ints) -> Floats:
     """Return (n,) the values at these points, NaN where they lie before the group's first."""
     if not len(values):
         return np.full(len(at), np.nan)
@@ -164,11 +164,11 @@ def _at(values: Floats, at: Ints, first: Ints) -> Floats:
     return np.where(inside, values[np.where(inside, at, 0)], np.nan)
 
 
-def _mean(values: Floats, now: Ints, first: Ints, steps: int) -> Floats:
+def mean_before(values: Floats, now: Ints, first: Ints, steps: int) -> Floats:
     """Return (n,) the mean of the known values at the last `steps` points before `now`."""
     total, count = np.zeros(len(now)), np.zeros(len(now))
     for k in range(1, steps + 1):
-        back = _at(values, now - k, first)
+        back = at_points(values, now - k, first)
         known = ~np.isnan(back)
         total += np.where(known, back, 0.0)
         count += known

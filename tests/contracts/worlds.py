@@ -51,6 +51,7 @@ EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "lookup": {"key": "c", "names": f"{_FILES.name}/names.json", "vectors": f"{_FILES.name}/vectors.npy"},
         "aggregate": {"by": ["c"]},
         "lag": {"time": "day", "by": ["c"]},
+        "target_lag": {"time": "day", "by": ["c"], "delay": 5},
         "expr": {"expressions": {"twice": "a * 2", "is_k": "c = 'k'"}},
         "tfidf": {"min_df": 1, "size": 4},
         "pairs": {"columns": ["a", "b"]},
@@ -89,6 +90,10 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "lag": (
         {"lags": [1, 2], "differences": [], "means": [3], "position": False, "columns": ["a", "b"]},
         {"by": ["c", "e"], "time": "fold", "columns": ["b", "day"]},
+    ),
+    "target_lag": (
+        {"time": "day", "delay": 1, "lags": [], "means": [3], "back": [1, 2]},
+        {"time": "fold", "by": ["c", "e"], "delay": 1, "lags": [1, 2]},
     ),
     "missing": ({"columns": ["a", "c", "p"], "count": False},),
     "pairs": ({"kinds": ["sum", "ratio"], "columns": ["a", "b", "day"]},),
