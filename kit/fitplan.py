@@ -152,6 +152,8 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
             allowed=module.OBJECTIVES,
             next=f"learners that can: {', '.join(can)}",
         )
+    for plug in model.features:
+        _check_history(plug, recipe)
     at = ("tune", "models", model.name, "ranges")
     try:
         search.check_idle(model, recipe.tune.models.get(model.name, ModelSection()), inner)
@@ -166,6 +168,18 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
         rule = f"{problem.place}: {problem.rule}" if problem.place else problem.rule
         error.problems = (replace(problem, place="", rule=rule),)
         raise placed(error, recipe.document, ("models", model.name, "params")) from error
+
+
+def _check_history(plug: Plug, recipe: Recipe) -> None:
+    """Raise where a feature tells of a group's past what folds that hold the group whole know nothing of."""
+    key = getattr(registry.load("features", plug.use), "HISTORY", None)
+    groups, whole = recipe.data.groups, "group" in registry.load("splits", recipe.split.use).NEEDS
+    if key is None or not whole or groups not in getattr(plug.params, key):
+        return
+    rule = f"{registry.shown(plug.use)} by {groups} would be missing in all held rows, and in no learning row"
+    advice = "split: time, if test goes on with the same groups; else leave it out"
+    error = RecipeError(rule, got=f"split: {recipe.split.use}, which holds groups whole", next=advice)
+    raise placed(error, recipe.document, plug.at)
 
 
 def _nothing_to_check(params: Params, task: Task) -> None:

@@ -20,6 +20,8 @@ SCOPE: Scope = "fold"
 KINDS: tuple[str, ...] = ()
 ACCEPTS: tuple[str, ...] = ()
 
+HISTORY = "by"
+"""The param that says whose past is told: folds that hold such groups whole have none of it."""
 NEAR = 1e-9
 """Share of a time by which another may differ and still be the same: hours are no exact parts of a day."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
+import kit
 from kit.canon import stream
 from kit.errors import RecipeError
 from kit.features import target_lag
@@ -72,3 +74,18 @@ def test_classes_have_a_column_each_and_synthetic_rows_are_told_nothing() -> Non
 def test_what_cannot_be_asked(given, rule) -> None:
     with pytest.raises(RecipeError, match=rule):
         learnt(panel([0], [0], [0]), delay=2, **given)
+
+
+def test_folds_that_hold_a_group_whole_know_nothing_of_its_past(tmp_path) -> None:
+    n = np.arange(60)
+    train = pl.DataFrame({"shop": n % 6, "day": n // 6, "x": n * 7 % 11, "y": n % 5})
+    recipe = {
+        "data": {"train": train, "target": "y", "groups": "shop", "time": "day"},
+        "metric": "rmse",
+        "features": {"past": ["numeric", {"use": "target_lag", "by": ["shop"], "time": "day", "delay": 1}]},
+        "models": {"m": "lightgbm"},
+    }
+    with pytest.raises(RecipeError, match="target_lag by shop would be missing in all held rows"):
+        kit.check({**recipe, "split": {"use": "group", "folds": 3}}, root=tmp_path)
+    for use in ("time", "kfold"):
+        assert kit.check({**recipe, "split": {"use": use, "folds": 3}}, root=tmp_path)["findings"] is not None
