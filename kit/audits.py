@@ -30,9 +30,9 @@ MOST_BESIDE = 40
 def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[str, Any]]:
     """Return what is to be said about OOFs, worst first: source, check, severity, reason, next.
 
-    `sources`: recipe:model, a recipe, or folders; all results where none is named. Sources are compared with those of
-    the same recipe only. Blends of results that are looked at are looked at by themselves unless they are named: that
-    they are combinations of these is no news.
+    `sources`: recipe:model, a recipe, patterns as `blend` takes them, or folders; all results where none is named.
+    Sources are compared with those of the same recipe only. Blends of results that are looked at are looked at by
+    themselves unless they are named: that they are combinations of these is no news.
 
     Raises:
         DataError: there is no such result.
@@ -152,9 +152,11 @@ def _folders(sources: Sequence[str], root: Path) -> tuple[list[Path], set[Path]]
     named: list[Path] = []
     found = [] if sources else every
     for source in sources:
-        of_recipe = [p for p in every if p.parent.name == source]
-        named += [] if of_recipe else [archive.find(source, root)]
-        found = [*found, *(of_recipe or named[-1:])]
+        many = [p for p in every if p.parent.name == source]
+        if not many and lineup.is_pattern(source):
+            many = lineup.expanded(source, root)
+        named += [] if many else [archive.find(source, root)]
+        found = [*found, *(many or named[-1:])]
     return list(dict.fromkeys(found)), {*named}
 
 

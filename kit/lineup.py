@@ -64,12 +64,12 @@ def sources(refs: Sequence[str], root: Path, skip: Path | None = None) -> list[S
     """
     found: dict[Path, None] = {}
     for ref in refs:
-        folders = _expanded(ref, root)
+        folders = expanded(ref, root)
         if not folders:
             advice = "kit ls lists the results there are; kit import makes one of a file"
             raise DataError("no result goes by this name", place="SRC", got=ref, next=advice)
         found |= dict.fromkeys(p.resolve() for p in folders)
-    named = {p.resolve() for ref in refs if _is_plain(ref) for p in _expanded(ref, root)}
+    named = {p.resolve() for ref in refs if _is_plain(ref) for p in expanded(ref, root)}
     if skip is not None and skip.resolve() in named:
         rule, advice = "a blend is no source of itself", "choose another --name"
         raise DataError(rule, place="SRC", got=_address(skip), next=advice)
@@ -114,7 +114,7 @@ def _same(source: Source) -> None:
 
 def _is_plain(ref: str) -> bool:
     """Return whether a reference names one result."""
-    return not any(c in ref for c in "*?[") and (":" in ref or (Path(ref) / "card.json").is_file())
+    return not is_pattern(ref) and (":" in ref or (Path(ref) / "card.json").is_file())
 
 
 def without_blends(folders: Sequence[Path], named: Set[Path]) -> list[Path]:
@@ -135,9 +135,9 @@ def without_blends(folders: Sequence[Path], named: Set[Path]) -> list[Path]:
     return [p for p in folders if not is_made_of_them(p)]
 
 
-def _expanded(ref: str, root: Path) -> list[Path]:
-    """Return the OOF folders that a reference names."""
-    pattern = any(c in ref for c in "*?[")
+def expanded(ref: str, root: Path) -> list[Path]:
+    """Return the OOF folders that a reference names, none where a pattern finds none."""
+    pattern = is_pattern(ref)
     bases = [p for p in dict.fromkeys((Path(ref), root / ref)) if p.is_dir()]
     if bases:
         return _inside(bases[0], ref)
@@ -148,6 +148,11 @@ def _expanded(ref: str, root: Path) -> list[Path]:
         return [archive.find(ref, root)]
     matches = glob.glob(ref) or glob.glob(str(root / ref)) if pattern else []
     return [p for m in sorted(matches) if Path(m).is_dir() for p in _inside(Path(m), "")]
+
+
+def is_pattern(ref: str) -> bool:
+    """Return whether a reference may name several results by * or ?."""
+    return any(c in ref for c in "*?[")
 
 
 def _inside(folder: Path, ref: str) -> list[Path]:

@@ -15,7 +15,7 @@ from kit.commands._shared import DEBUG, JSON, ROOT, guarded
 @JSON
 @DEBUG
 def command(sources: tuple[str, ...], root: str, as_json: bool, debug: bool) -> None:
-    """Look for faults in SOURCES (recipe:model, a recipe, folders; all results if left out). Errors end with 2."""
+    """Look for faults in SOURCES (recipe:model, a recipe, patterns, folders; all if left out). Errors end with 2."""
 
     def work() -> int:
         from kit import api

@@ -545,7 +545,9 @@ def test_the_command_imports_and_audits(toy, mate):
     done = toy.kit("audit", "r")
     assert done.code == 2
     assert "constant" in done.out
-    assert toy.kit("audit", "r:none").code == 2
+    assert "r:a: constant" in toy.kit("audit", "r:[ab]").out
+    assert toy.kit("audit", "r:b*").out == "nothing found\n"
+    assert toy.kit("audit", "r:none").code == toy.kit("audit", "r:none*").code == 2
     assert not (toy.root / "submissions" / ledger.NAME).exists()
 
 
