@@ -15,6 +15,7 @@ from kit._audit.common import Severity
 from kit.archive import Kept
 from kit.auditing import Finding, Suspect
 from kit.errors import DataError, KitError, Problem
+from kit.given import several
 from kit.lineup import Lineup
 from kit.oof import Oof
 from kit.paired import Truth
@@ -27,7 +28,7 @@ MOST_BESIDE = 40
 """Results that a new one is compared with when it is imported; `kit audit` and `kit blend` look at all of them."""
 
 
-def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[str, Any]]:
+def audit(sources: str | Sequence[str] = (), *, root: str | Path = ".") -> list[dict[str, Any]]:
     """Return what is to be said about OOFs, worst first: source, check, severity, reason, next.
 
     `sources`: recipe:model, a recipe, patterns as `blend` takes them, or folders; all results where none is named.
@@ -38,7 +39,7 @@ def audit(sources: Sequence[str] = (), *, root: str | Path = ".") -> list[dict[s
         DataError: there is no such result.
     """
     base = Path(root).resolve()
-    folders, named = _folders(sources, base)
+    folders, named = _folders(several(sources), base)
     sound = [p for p in folders if _is_readable(p)]
     alone = {*sound} - {*lineup.without_blends(sound, named)}
     groups: dict[str, list[Path]] = {}

@@ -33,6 +33,7 @@ from kit.crossfit import BlendSpec, blended
 from kit.design import Use
 from kit.engine import Observer
 from kit.folding import dump
+from kit.given import several
 from kit.home import home_of, rows_of
 from kit.lineup import Lineup
 from kit.oofobject import save_oof
@@ -75,7 +76,7 @@ class Blend:
 
 @at_work("blend")
 def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
-    sources: Sequence[str],
+    sources: str | Sequence[str],
     *,
     use: str | None = None,
     name: str = "blend",
@@ -105,7 +106,7 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
     check_name(name)
     base = Path(root).resolve()
     store, target = Store(base), base / "oof" / RECIPE / name
-    found = lineup.sources(sources, base, skip=target)
+    found = lineup.sources(several(sources), base, skip=target)
     home = home_of(recipe, [s.card for s in found], store, base, trust)
     asked = wish(found, home, How(use, set, simple, metric, mixed_folds, trust))
     ingredients = _ingredients(asked)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,27 @@ from kit.strictyaml import Document, KeyPath
 
 Source = str | Path | Mapping[str, Any]
 """A recipe: the path of a file, or its content as a mapping. There, `data` may hold data frames."""
+
+
+def several(given: str | Sequence[str]) -> Sequence[str]:
+    """Return the texts of a list; one alone need not stand in one.
+
+    >>> several("judge:*"), several(["a", "b"])
+    (('judge:*',), ['a', 'b'])
+    """
+    return (given,) if isinstance(given, str) else given
+
+
+def texts_of(sets: str | Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
+    """Return changes of a recipe as "a.b=c"; the values of a mapping may be numpy's.
+
+    >>> import numpy as np
+    >>> texts_of({"seed": np.int64(7), "models.a.params": {"l2": np.float32(0.5)}})
+    ['seed=7', 'models.a.params={"l2": 0.5}']
+    """
+    if not isinstance(sets, Mapping):
+        return several(sets)
+    return [f"{k}={json.dumps(plain(v, (k,), {}))}" for k, v in sets.items()]
 
 
 @dataclass(frozen=True)
@@ -48,7 +70,7 @@ def hand_over(source: Source | Given, train: Any = None, test: Any = None, sampl
         part: frame for part, frame in (("train", train), ("test", test), ("sample", sample)) if frame is not None
     }
     if isinstance(source, Mapping):
-        value = _plain(source, (), frames)
+        value = plain(source, (), frames)
         document: Document = _Mapping({"name": "recipe", **value}, "the recipe", {}, ())
         folder = Path.cwd()
     else:
@@ -60,12 +82,12 @@ def hand_over(source: Source | Given, train: Any = None, test: Any = None, sampl
     return Given(document, folder, {part: frame_of(frame, part) for part, frame in frames.items()})
 
 
-def _plain(value: Any, at: KeyPath, frames: dict[str, Any]) -> Any:
+def plain(value: Any, at: KeyPath, frames: dict[str, Any]) -> Any:
     """Return a value as YAML would give it; data frames under `data` move to `frames`."""
     if isinstance(value, Mapping):
-        return {k: _plain(v, (*at, k), frames) for k, v in value.items()}
+        return {k: plain(v, (*at, k), frames) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v, (*at, i), frames) for i, v in enumerate(value)]
+        return [plain(v, (*at, i), frames) for i, v in enumerate(value)]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Path):

@@ -15,6 +15,7 @@ from kit import audits, foldspec, incoming, oofdir, placing, reference, registry
 from kit.auditing import Finding
 from kit.canon import FORMAT, key_of
 from kit.errors import DataError, writing
+from kit.given import several
 from kit.incoming import Incoming, Raw, Wanted
 from kit.oof import Oof, partition, renumbered, same_folds
 from kit.placing import CLOSE, Stated
@@ -36,7 +37,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     test: Incoming = None,
     folds: str | Path | None = None,
     id: str | None = None,
-    columns: Sequence[str] = (),
+    columns: str | Sequence[str] = (),
     metric: str | None = None,
     anyway: bool = False,
     trust: bool = False,
@@ -62,7 +63,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     ref = reference.of_file(oof, metric, id, test) if recipe is None else reference.of_recipe(recipe, base, trust)
     if name in ref.names:
         raise DataError(f"{name} is a model or blend of the recipe", got=name, next="choose another name")
-    wanted = ref.wanted(id, tuple(columns))
+    wanted = ref.wanted(id, tuple(several(columns)))
     raw = incoming.read(oof, wanted)
     tested = None if test is None else _test(test, wanted, ref)
     order, matched = placing.train_rows(raw, ref)

@@ -11,7 +11,7 @@ from typing import Any
 from kit import datafolder, deciding, devices, facts, planning, reader, strictyaml, tuned
 from kit.errors import RecipeError, nearest, writing
 from kit.facts import Facts
-from kit.given import Given, Source, hand_over
+from kit.given import Given, Source, hand_over, texts_of
 from kit.levels import below
 from kit.planning import Plan
 from kit.recipe import Recipe
@@ -20,8 +20,8 @@ from kit.store import Store
 from kit.strictyaml import Document
 from kit.wording import placed
 
-Sets = Sequence[str] | Mapping[str, Any]
-"""Changes of a recipe: "a.b=c" texts, or a mapping of dotted names to values."""
+Sets = str | Sequence[str] | Mapping[str, Any]
+"""Changes of a recipe: "a.b=c" texts or one alone, or a mapping of dotted names to values."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False, no_tu
     Raises:
         RecipeError: with every problem and its line.
     """
-    texts = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
     given = hand_over(path)
-    document = strictyaml.apply_sets(_in_full(given.document), texts)
+    document = strictyaml.apply_sets(_in_full(given.document), texts_of(set))
     recipe = replace(reader.read(document, given.folder, trust), frames=given.frames)
     return recipe if no_tuned else tuned.apply(recipe)
 

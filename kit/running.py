@@ -12,7 +12,7 @@ from typing import Any
 
 from kit import devices, oofdir, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
-from kit.given import Source, hand_over
+from kit.given import Source, hand_over, several
 from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
 from kit.presence import at_work
 from kit.publish import publish
@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     path: Source,
     *,
     set: Sets = (),
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     jobs: int | None = None,
     time_limit: float | None = None,
     root: str | Path = ".",
@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     """
     began = time.monotonic()
     deadline = None if time_limit is None else began + time_limit
-    given = hand_over(path, train, test, sample)
+    given, only = hand_over(path, train, test, sample), several(only)
     reopen = partial(open_recipe, given, set, root, keep_models, trust, no_tuned)
     opened = reopen()
     check_only(opened.recipe, only)

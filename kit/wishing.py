@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from kit import registry, standings
 from kit.design import Use
 from kit.errors import DataError, RecipeError, nearest
+from kit.given import plain, several
 from kit.home import Home
 from kit.lineup import Source
 from kit.mistakes import mistakes
@@ -125,9 +126,9 @@ def _given(sets: Sets) -> dict[str, Any]:
     import yaml
 
     if isinstance(sets, Mapping):
-        return dict(sets)
+        return {name: plain(value, (name,), {}) for name, value in sets.items()}
     given = {}
-    for text in sets:
+    for text in several(sets):
         option, eq, value = text.partition("=")
         if not eq:
             raise RecipeError("a parameter is set as name=value", place="--set", got=text)

@@ -70,6 +70,23 @@ def test_a_recipe_is_a_mapping_too_frames_and_numpy_included(toy):
     assert kit.run(recipe, root=toy.root, set={"models.a.params.n_estimators": 6}).stages["run"] == 5
 
 
+def test_one_text_need_not_stand_in_a_list_and_numbers_may_be_numpys(toy):
+    recipe = {
+        **MAPPING,
+        "models": {**MAPPING["models"], "b": {**MAPPING["models"]["a"], "params": {"n_estimators": 4}}},
+    }
+    recipe["data"] = {**MAPPING["data"], **frames(toy, pd.read_csv)}
+    assert kit.run(recipe, root=toy.root, only="a").models.keys() == {"a"}
+    steps = {"models.a.params.n_estimators": np.int64(6), "models.b.params.colsample": np.float32(0.5)}
+    done = kit.run(recipe, root=toy.root, set=steps)
+    assert done.cards["a"]["params"]["n_estimators"] == 6 and done.cards["b"]["params"]["colsample"] == 0.5
+    assert kit.run(recipe, root=toy.root, set="seed=8").stages["run"] > 8
+    made = kit.blend("r:?", root=toy.root, use="ridge", set={"l2": np.float64(0.5)}, name="one")
+    assert made.card["chosen"] == {"l2": 0.5} and [m["name"] for m in made.card["members"]] == ["r:a", "r:b"]
+    assert kit.blend("r:?", root=toy.root, use="ridge", set="l2=0.5", name="one").ran is False
+    assert {f["source"] for f in kit.audit("r", root=toy.root)} <= {"r:a", "r:b", "r:blend"}
+
+
 def test_mistakes_in_a_mapping_are_placed_by_their_keys(toy):
     wrong = {**MAPPING, "data": {**MAPPING["data"], **frames(toy, pl.read_csv)}, "models": {"a": {"use": "lightgmb"}}}
     with pytest.raises(RecipeError, match="unknown learner") as caught:
