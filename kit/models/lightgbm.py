@@ -93,8 +93,9 @@ class Params(boosting.BoosterParams):
     """L2 penalty on leaf values."""
     extra_trees: Annotated[bool, Tune(choices=(False, True))] = False
     """Try one random threshold per column and node instead of all."""
-    min_category: Annotated[int, Field(ge=1), Tune(2, 100, log=True, categories=True)] = 100
-    """Fewest rows of a category for it to be split off by its target statistic."""
+    min_category: Annotated[int, Field(ge=1), Tune(2, 100, log=True, categories=True)] = 10
+    """Fewest rows of a category for it to be split off by its target statistic. With the library's 100 a column of 5
+    levels or more is hardly used on few rows (docs/learners.md)."""
     cat_l2: Annotated[float, Field(ge=0), Tune(0.005, 2.0, log=True, categories=True)] = 10.0
     """L2 penalty in splits of categories."""
     cat_smooth: Annotated[float | None, Field(ge=0), Tune(0.001, 100.0, log=True, categories=True)] = None

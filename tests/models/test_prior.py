@@ -109,3 +109,13 @@ def test_lightgbm_smooths_as_much_as_the_rows_ask_for_unless_told() -> None:
     assert fitted(planted(0.01), cat_smooth=10).facts["cat_smooth"] == (10,)
     assert fitted(planted(0.01)).model == fitted(planted(0.01), cat_smooth=weak).model
     assert fitted(planted(0.01)).model != fitted(planted(0.01), cat_smooth=10).model
+
+
+def test_lightgbm_splits_off_categories_on_few_rows() -> None:
+    """With the library's 100 rows of a category or more, five levels on 200 rows are a column that does not exist."""
+
+    level = np.arange(200) % 5
+    x = np.stack([level, np.random.default_rng(0).normal(size=200)], 1).astype(np.float32)
+    rows = Design((Block(("c", "x"), x, {"c": 5}),), np.array([0.0, 9, -9, 4, -4])[level], np.ones(200), np.ones(200))
+    errors = [np.std(fitted(rows, **p).predict(rows).mean[:, 0] - rows.y) for p in ({}, {"min_category": 100})]
+    assert errors[0] < 0.7 * np.std(rows.y) < errors[1]
