@@ -19,7 +19,7 @@ from conftest import Toy
 import kit.objectfiles
 import kit.tuning
 from kit import stages
-from kit._tune import desk, leases, supervising
+from kit._tune import desk, leases, page, supervising
 from kit._tune.desk import Desk
 from kit._tune.goal import goal_of
 from kit._tune.job import Job, with_params
@@ -52,6 +52,8 @@ blend:
 submit: {from: final}
 """
 
+FIGURES = page._figures
+
 OPTIONS = Options(6, None, 1, "tpe", "blocks", "rmse", None, None, False, None, False)
 
 
@@ -77,8 +79,15 @@ def tuned(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
     monkeypatch.setattr(supervising, "begin", begin)
     monkeypatch.setattr(supervising, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(page, "_figures", lambda study: [])
     toy.write(RECIPE)
     return toy
+
+
+@pytest.fixture
+def drawn(tuned: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a study has its plots. They take as long as all the rest, so that each kind of study has them once."""
+    monkeypatch.setattr(page, "_figures", FIGURES)
 
 
 def tune(toy: Toy, *options: str, recipe: str = "r.yaml", ends: int = 0) -> dict[str, Any]:
@@ -115,6 +124,7 @@ def project(toy: Toy, **changes: Any) -> Project:
 # -- what it writes and who reads it
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_winner_is_written_found_and_never_trained_again(tuned: Toy) -> None:
     found = tune(tuned, "--model", "a", "--trials", "6")
     assert found["trials"] == {
@@ -267,9 +277,9 @@ def test_the_same_command_again_does_nothing(tuned: Toy) -> None:
 
 
 def test_one_worker_gives_the_same_study_twice(tuned: Toy) -> None:
-    first = tune(tuned, "--model", "a", "--trials", "14")
+    first = tune(tuned, "--model", "a", "--trials", "12")
     again = tuned.kit(
-        "tune", str(tuned.folder / "r.yaml"), "--json", "--jobs", "1", "--model", "a", "--trials", "14",
+        "tune", str(tuned.folder / "r.yaml"), "--json", "--jobs", "1", "--model", "a", "--trials", "12",
         root=tuned.folder / "other",
     )  # fmt: skip
     assert {**again.json, "seconds": 0} == {**first, "seconds": 0}
@@ -308,6 +318,7 @@ def test_a_study_refuses_to_mix(tuned: Toy) -> None:
     assert "what is scored" in error(tuned, "--model", "a", "--trials", "3")
 
 
+@pytest.mark.usefixtures("drawn")
 def test_ranges_of_a_study_may_widen_but_not_change_their_kind(tuned: Toy) -> None:
     ranges = "\ntune: {models: {a: {ranges: {max_bin: {low: 20, high: %s}}}}}"
     tuned.write(RECIPE + ranges % "60")
@@ -363,6 +374,7 @@ def test_a_bad_input_is_one_clear_error(tuned: Toy, options: list[str], words: t
     assert all(word in told for word in words), told
 
 
+@pytest.mark.usefixtures("drawn")
 def test_ranges_fixed_values_and_given_params_make_the_space(tuned: Toy) -> None:
     section = """
 tune:
@@ -593,6 +605,7 @@ def test_a_split_seed_tunes_on_other_folds(tuned: Toy) -> None:
     assert of_seed(project(tuned), 5).plan.folds_key != project(tuned).plan.folds_key
 
 
+@pytest.mark.usefixtures("drawn")
 def test_more_seeds_and_a_page_without_network(tuned: Toy) -> None:
     seeds = ("params: {n_estimators: 12}}", "params: {n_estimators: 12}, seeds: 2}")
     tuned.edit(seeds, text=RECIPE + "tune: {pruner: none}\n")
@@ -601,11 +614,11 @@ def test_more_seeds_and_a_page_without_network(tuned: Toy) -> None:
     assert {v for n, v in states(tuned).items() if n.startswith("fit a")} == {"reuse"}
     assert "tuned on these folds" in done.out.splitlines()[-1]
     assert "what matters" in done.out
-    page = (tuned.root / "oof" / "r" / "_tuning" / "a.html").read_text("utf-8")
-    assert "Plotly.newPlot" in page
-    assert "<script src=" not in page
-    assert "<link" not in page
-    head = page.partition("<body>")[2].partition("<h2>")[0]
+    text = (tuned.root / "oof" / "r" / "_tuning" / "a.html").read_text("utf-8")
+    assert "Plotly.newPlot" in text
+    assert "<script src=" not in text
+    assert "<link" not in text
+    head = text.partition("<body>")[2].partition("<h2>")[0]
     assert "<td>complete 4, pruned 0, failed 0</td>" in head
     assert "{" not in head
 
@@ -613,6 +626,7 @@ def test_more_seeds_and_a_page_without_network(tuned: Toy) -> None:
 # -- survival
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_stopped_study_goes_on_without_repeating_a_fold(tuned: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock runs out after some looks at it: the trial goes back into the queue with the folds it has."""
     looks, watched = itertools.count(), supervising.Watched()
