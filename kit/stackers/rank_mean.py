@@ -23,6 +23,10 @@ RETURNS: PredKind | None = None
 LEARNS: bool = False
 
 
+EDGE, CLOSE = 1e-3, 1e-6
+"""By how much ranks of classes are drawn out at both ends; by how much a probability may miss the range of 0 to 1."""
+
+
 class Params(Base):
     """The mean of ranks has no parameters."""
 
@@ -37,6 +41,8 @@ class Ranks(Curves):
         """Return for each row of z (S, n, m) the mean over sources of the value that has the mean rank there.
 
         A rank is taken among the rows the stacker was fitted on, so that a row's blend does not hang on the others.
+        Sources of classes that are no probabilities count by their ranks alone: with theirs, the mean of the values
+        would leave [0, 1], and the rows beyond would become equal.
         """
         n_sources, n, m = z.shape
         mean = np.zeros((n, m))
@@ -44,8 +50,14 @@ class Ranks(Curves):
             rank = np.zeros(n)
             for s in range(n_sources):
                 rank += self.at(s * m + k, z[s, :, k]) / n_sources
-            mean[:, k] = np.interp(rank, *self.back([s * m + k for s in range(n_sources)]))
+            curves = [s * m + k for s in range(n_sources) if ctx.task.kind == "regression" or self._fits(s * m + k)]
+            mean[:, k] = np.interp(rank, *self.back(curves)) if curves else rank
         return Pred(proper(ctx.task, mean).astype(np.float32))
+
+    def _fits(self, k: int) -> bool:
+        """Return whether the values of curve k are probabilities; its ends are drawn out by EDGE."""
+        low, high = self.x[self.start[k]], self.x[self.start[k + 1] - 1]
+        return bool(low >= -EDGE - CLOSE and high <= 1 + EDGE + CLOSE)
 
 
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Ranks:
@@ -62,6 +74,7 @@ def _ranks(task: Task, values: NDArray[np.floating], v: Floats) -> tuple[Floats,
         span = max(places[-1] - places[0], abs(places[0]), 1.0)
         ends = (places[0] - span, middle[0] - 1), (places[-1] + span, middle[-1] + 1)
     else:
-        ends = (min(-1e-3, places[0] - 1e-3), -1e-3), (max(1.001, places[-1] + 1e-3), 1.001)
+        low, high = min(-EDGE, places[0] - EDGE), max(1 + EDGE, places[-1] + EDGE)
+        ends = (low, -EDGE), (high, 1 + EDGE)
     x = np.concatenate([[ends[0][0]], places, [ends[1][0]]])
     return x, np.concatenate([[ends[0][1]], middle, [ends[1][1]]])

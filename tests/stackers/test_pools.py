@@ -115,6 +115,19 @@ def test_rank_mean_ranks_by_the_mean_rank() -> None:
     assert area[0] == pytest.approx(area[1], abs=1e-9)
 
 
+def test_rank_mean_takes_log_odds_among_probabilities_as_their_ranks() -> None:
+    z, y, v = problem(BINARY, 3)
+    ctx = context(BINARY, 3, "auc")
+    odds = 3 * np.log(z / (1 - z))
+    for mixed in (np.concatenate([z[:2], odds[2:]]), odds):
+        areas = []
+        for given in (z, mixed):
+            made = rank_mean.fit(rank_mean.Params(), ctx, given, y, v)(given, ctx)
+            assert 0 <= made.mean.min() < made.mean.max() <= 1
+            areas.append(ctx.metric.score(BINARY, y, made, v))
+        assert areas[0] == pytest.approx(areas[1], abs=2e-5)
+
+
 @pytest.mark.parametrize("even", [True, False])
 @pytest.mark.parametrize("n", [300, 5000])
 def test_steps_of_a_distribution_are_those_of_a_plain_count(n: int, even: bool) -> None:
