@@ -126,7 +126,7 @@ def test_what_a_declaration_redoes(known):
 
 def test_held_rows_do_not_reach_the_stop(toy):
     """Fold 0's y turned to noise, split by a column: under every declaration fold 0's predictions keep their bits."""
-    skewed(toy.folder, 450, 300)
+    skewed(toy.folder)
     train = pl.read_csv(toy.folder / "train.csv").with_columns(fold=pl.int_range(pl.len()) % 3)
     noisy = train.with_columns(
         y=pl.when(pl.col("fold") == 0).then(pl.col("y").reverse() * 0.5 + 1).otherwise(pl.col("y"))

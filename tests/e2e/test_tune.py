@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import re
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -617,6 +618,7 @@ def test_more_seeds_and_a_page_without_network(tuned: Toy) -> None:
     text = (tuned.root / "oof" / "r" / "_tuning" / "a.html").read_text("utf-8")
     assert "Plotly.newPlot" in text
     assert "<script src=" not in text
+    assert not re.search("<script[^>]* src=", text)
     assert "<link" not in text
     head = text.partition("<body>")[2].partition("<h2>")[0]
     assert "<td>complete 4, pruned 0, failed 0</td>" in head
