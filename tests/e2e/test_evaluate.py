@@ -129,7 +129,7 @@ def test_held_rows_do_not_reach_the_stop(toy):
 
     The rows are enough for fold 0 to stop by the declaration, and the trees so many that it does.
     """
-    skewed(toy.folder, 2400)
+    skewed(toy.folder, 2000)
     train = pl.read_csv(toy.folder / "train.csv").with_columns(fold=pl.int_range(pl.len()) % 3)
     noisy = train.with_columns(
         y=pl.when(pl.col("fold") == 0).then(pl.col("y").reverse() * 0.5 + 1).otherwise(pl.col("y"))
@@ -145,8 +145,8 @@ def test_held_rows_do_not_reach_the_stop(toy):
             frame.write_csv(toy.folder / "train.csv")
             text = recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}")
             text = text.replace("n_estimators: 12", "n_estimators: 100, learning_rate: 0.3")
-            toy.write(text.replace("epochs: 12", "epochs: 12, members: 1"))
-            toy.run()
+            toy.write(text.replace("epochs: 12", "epochs: 6, members: 1"))
+            toy.run("--only", "b")
             assert toy.card("b")["best_steps"][0] < 100, evaluate
             seen.append(toy.oof("b").filter(pl.col("fold") == 0)["pred"].to_list())
         assert seen[0] == seen[1], evaluate
