@@ -82,9 +82,13 @@ def open_recipe(
 
 
 def selected(recipe: Recipe, only: Sequence[str]) -> Callable[[Stage], bool]:
-    """Return which stages may run: all, or the fits of the models named by --only and of those they wait for."""
+    """Return which stages may run: all, or the fits of the models named by --only and of those they wait for.
+
+    What a declared distribution is estimated by shapes the score of each, and mostly its stop.
+    """
     needs = {entry.name: entry.needs for entry in recipe.ordered()}
-    wanted = set[str]().union(*(below(name, needs) for name in only))
+    estimated = recipe.evaluate.model
+    wanted = set[str]().union(*(below(name, needs) for name in (*only, *([estimated] if estimated else []))))
     return lambda stage: not only or stage.verb == "column" or stage.local.get("model") in wanted
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from conftest import Toy, results
 
-from kit.opening import read_recipe
+from kit.opening import open_recipe, read_recipe, selected
 
 NET = "{use: hetero_mlp, params: {epochs: 12}, stop: fixed}"
 
@@ -20,10 +20,10 @@ blend:
 """
 
 
-def skewed(folder, n: int = 1200, t: int = 1200) -> np.ndarray:
-    """Write train rows whose y is mostly high and test rows whose y is even; return the truth of test."""
+def skewed(folder, n: int = 1200, t: int = 1200, share: float = 0.85) -> np.ndarray:
+    """Write train rows, that share of whose y is high, and test rows whose y is even; return the truth of test."""
     rng = np.random.default_rng(5)
-    high = rng.random(n) < 0.85
+    high = rng.random(n) < share
     y = np.where(high, rng.uniform(7, 10, n), rng.uniform(0, 7, n))
     truth = rng.uniform(0, 10, t)
     for name, target, first in (("train", y, 0), ("test", truth, n)):
@@ -124,12 +124,23 @@ def test_what_a_declaration_redoes(known):
     assert "fit a fold 0 seed 0" not in known.ran()
 
 
+def test_only_fits_what_the_distribution_is_estimated_by(toy):
+    skewed(toy.folder, 60)
+    toy.write(
+        recipe("evaluate: {estimate: mix, by: counts}\n").replace("blend:", "  c: lightgbm\n  d: xgboost\nblend:")
+    )
+    opened = open_recipe(toy.folder / "r.yaml", root=toy.folder)
+    chosen = selected(opened.recipe, ["c"])
+    fitted = {s.local["model"] for s in opened.plan.stages if s.verb == "fit" and chosen(s)}
+    assert fitted == {"a", "b", "c"}
+
+
 def test_held_rows_do_not_reach_the_stop(toy):
     """Fold 0's y turned to noise, split by a column: under every declaration fold 0's predictions keep their bits.
 
     The rows are enough for fold 0 to stop by the declaration, and the trees so many that it does.
     """
-    skewed(toy.folder, 2000)
+    skewed(toy.folder, 1500, share=0.7)
     train = pl.read_csv(toy.folder / "train.csv").with_columns(fold=pl.int_range(pl.len()) % 3)
     noisy = train.with_columns(
         y=pl.when(pl.col("fold") == 0).then(pl.col("y").reverse() * 0.5 + 1).otherwise(pl.col("y"))
@@ -144,7 +155,7 @@ def test_held_rows_do_not_reach_the_stop(toy):
         for frame in (train, noisy):
             frame.write_csv(toy.folder / "train.csv")
             text = recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}")
-            text = text.replace("n_estimators: 12", "n_estimators: 100, learning_rate: 0.3")
+            text = text.replace("n_estimators: 12", "n_estimators: 100, learning_rate: 0.1")
             toy.write(text.replace("epochs: 12", "epochs: 6, members: 1"))
             toy.run("--only", "b")
             assert toy.card("b")["best_steps"][0] < 100, evaluate
