@@ -59,6 +59,16 @@ def test_absurd_predictions_of_a_few_test_rows_are_no_other_order() -> None:
     assert not [f for f in said if f.check == "shuffled_test"]
 
 
+def test_probabilities_of_three_digits_may_miss_one() -> None:
+    w, sources = scene("multiclass")
+    for digits, wrong in ((3, False), (2, True)):
+        pred = sources[0].pred.round(digits)
+        off = np.abs(pred.sum(axis=1, dtype=np.float64) - 1).max()
+        assert off > 0.9e-3, "more than a thousandth is lost"
+        said = findings(w.truth, [replace(sources[0], pred=pred), *sources[1:]])
+        assert any(f.check == "sum" for f in said) == wrong
+
+
 @pytest.mark.parametrize("kind", planted.KINDS)
 def test_faults_of_the_numbers_are_all_found(kind):
     w, sources = scene(kind)
