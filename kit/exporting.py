@@ -14,8 +14,9 @@ import numpy as np
 from kit import registry
 from kit.design import concat
 from kit.errors import DataError, RecipeError, nearest
+from kit.fitspec import FitSpec, Handed
 from kit.fitting import folds_for, inputs_of, spec_of
-from kit.fold import FitSpec, Handed, handed
+from kit.fold import handed
 from kit.oofdir import parquet
 from kit.opening import Opened
 from kit.types import NO_PARENT, Array, Design, Ints, Rows, Task, labelled, unique

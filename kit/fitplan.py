@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from kit import bins, design, evaluate, fold, importance, registry, scored, search, sourced
+from kit import bins, design, evaluate, fold, importance, registry, scored, search, sourced, stopping
 from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -39,7 +39,7 @@ def ingredients(
     made: dict[str, Any] = {
         "model": names.resolved(model.plug, needs),
         "libs": registry.versions(tuple(dict.fromkeys((*module.LIBS, *_libs(model.features), "numpy")))),
-        "code": [code_file(m) for m in (fold, design, importance, scored, sourced)],
+        "code": [code_file(m) for m in (fold, stopping, design, importance, scored, sourced)],
         "design": _design(model, facts, names, needs),
         "task": task_dict(facts.task),
         "split": {**split, "code": code_of(recipe.split)},

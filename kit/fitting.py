@@ -13,7 +13,8 @@ from kit.canon import key_of, stream
 from kit.design import DesignSpec, Taught, teaching
 from kit.evaluate import Wanted
 from kit.evaluating import wanted_in, wanted_of
-from kit.fold import FitSpec, FoldResult, fit_all, fit_fold, grown, lasting
+from kit.fitspec import FitSpec, FoldResult
+from kit.fold import fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
 from kit.importance import permutation
 from kit.memory import Memory
@@ -22,6 +23,7 @@ from kit.oofobject import load_oof
 from kit.scored import with_extra
 from kit.sourced import spoken_of
 from kit.stage import Stage, use_of
+from kit.stopping import lasting
 from kit.store import Store
 from kit.types import Array, Floats, Folds, Pred, Rows
 

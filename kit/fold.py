@@ -8,87 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from kit import registry
 from kit.canon import stream
-from kit.contracts import Fitted, Run, Watch, never
-from kit.design import Designs, DesignSpec, Use, build, teaching
-from kit.errors import DataError
-from kit.evaluate import LEAST_EFFECTIVE, Wanted, effective, factors
+from kit.contracts import Fitted, Run, never
+from kit.design import Designs, build, teaching
+from kit.evaluate import LEAST_EFFECTIVE, effective, factors
+from kit.fitspec import Ended, FitSpec, FoldResult, Handed
 from kit.rows import both
 from kit.scored import cut_scored
-from kit.sections import StopPolicy
 from kit.sourced import believed, spoken_of
-from kit.types import Bools, Design, Floats, Folds, Ints, Pred, Rows, Task
+from kit.stopping import lasting, stop_rows
+from kit.types import Bools, Folds, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]
 """`memo(name, make)` returns the last value made under that name for the same design, or makes it."""
-
-
-@dataclass(frozen=True)
-class FitSpec:
-    """One fit: a model on one fold with one seed.
-
-    `steps`: what the pooled policy chose; None otherwise. `wanted`: the test distribution that stop rows stand for.
-    `sources`: columns that hold predictions of other models.
-    """
-
-    model: Use
-    design: DesignSpec
-    task: Task
-    split: Use
-    stop: StopPolicy
-    stop_folds: int | None
-    seed_index: int
-    steps: int | None = None
-    threads: int = 1
-    device: Literal["cpu", "cuda"] = "cpu"
-    watch: Watch = never
-    wanted: Wanted | None = None
-    sources: tuple[str, ...] = ()
-
-
-class Ended(Exception):
-    """The watch of a fit ended it: there is no result."""
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """What a fit gives: predictions on the recipe's scale, and what is worth knowing of the model.
-
-    `designs`: the matrices it learnt from, with the learnt features and codec that predict needs. `held_rows`: blind.
-    `at_word`: no learning row has predictions of the sources, which were taken to be right.
-    """
-
-    held: Pred
-    test: Pred
-    fitted: Fitted
-    best_step: int
-    curve: Floats
-    designs: Designs
-    held_rows: Rows
-    held_design: Design
-    seconds: float
-    n_learn: int
-    at_word: bool = False
-
-    def predict(self, design: Design, at: Ints) -> Pred:
-        """Return the prediction of a design whose rows are the held rows at positions `at` (n,)."""
-        return self.designs.codec.decode(self.fitted.predict(design), self.held_rows.take(at))
-
-
-@dataclass(frozen=True)
-class Handed:
-    """What a learner is handed: matrices, and the rows behind them; `stop`: those it is stopped on."""
-
-    designs: Designs
-    learn: Rows
-    stop: Rows | None
-    held: Rows
 
 
 def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -> FoldResult:
@@ -149,15 +88,6 @@ def fit_all(spec: FitSpec, train: Rows, test: Rows, memo: Memo) -> FoldResult:
         seconds=time.perf_counter() - began,
         n_learn=made.n_real,
     )
-
-
-def lasting(split: Use, train: Rows) -> Rows:
-    """Return the training rows that a model of all rows learns from: under a window of time those within it."""
-    module = registry.load("splits", split.use)
-    if not hasattr(module, "lasting"):
-        return train
-    learns: Bools = module.lasting(split.params, train)
-    return train if learns.all() else train.take(np.flatnonzero(learns))
 
 
 def grown(model: str, steps: float, ratio: float) -> int:
@@ -225,7 +155,12 @@ def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
         return learning, held
     if spec.stop in ("fixed", "pooled"):
         return learning, None
-    learns, stops = cut_scored(learning, lambda rows: _stop_rows(spec, rows))
+
+    def halves(rows: Rows) -> tuple[Bools, Bools]:
+        draw = partial(stream, spec.design.seed, "stop", spec.design.fold)
+        return stop_rows(spec.split, spec.stop_folds, spec.task, rows, draw)
+
+    learns, stops = cut_scored(learning, halves)
     stop = learning.take(np.flatnonzero(stops))
     if spec.wanted is not None:
         # The factors come from learning rows alone: what held rows hold must not reach the stop.
@@ -233,44 +168,6 @@ def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
         if effective(stop.v) < LEAST_EFFECTIVE:
             return learning, None
     return learning.take(np.flatnonzero(learns)), stop
-
-
-def _stop_rows(spec: FitSpec, learning: Rows) -> tuple[Bools, Bools]:
-    """Return who learns and who stops: the last fold of the same splitter, which so obeys groups and time.
-
-    Where the learning rows are too few for as many folds (few groups left), fewer are tried; a splitter that finds no
-    two folds in them (a fold column with two values) gives way to kfold, one by time first to the last rows, however
-    long its blocks and gaps are.
-    """
-    module = registry.load("splits", spec.split.use)
-    wanted: int = spec.stop_folds or int(getattr(spec.split.params, "folds", 5))
-    for n_folds in range(wanted, 1, -1):
-        changes = {"folds": n_folds} if hasattr(spec.split.params, "folds") else {}
-        rng = stream(spec.design.seed, "stop", spec.design.fold)
-        try:
-            made = module.assign(spec.split.params.model_copy(update=changes), spec.task, learning, rng)
-        except DataError:
-            continue
-        last = int(made.held.max(initial=-1))
-        stops = made.held == last
-        learns = ~stops if made.train is None else made.train[last]
-        if last >= 0 and stops.any() and learns.any():
-            return learns, stops
-    return _stop_rows(replace(spec, split=_plainer(spec, wanted, len(learning))), learning)
-
-
-def _plainer(spec: FitSpec, wanted: int, n: int) -> Use:
-    """Return the split that takes the place of one which finds no stop rows among n.
-
-    Raises:
-        DataError: it was kfold.
-    """
-    timed = "time" in registry.load("splits", spec.split.use).NEEDS
-    for name in ("time", "kfold") if timed else ("kfold",):
-        plain = Use("splits", name, registry.load("splits", name).Params(folds=max(wanted, 2)))
-        if spec.split != plain and spec.split.use != "kfold":
-            return plain
-    raise DataError("too few learning rows to cut stop rows from", got=n, next="stop: fixed")
 
 
 def _nothing(task: Task) -> Pred:

@@ -17,7 +17,8 @@ from kit import registry, rows
 from kit.canon import stream
 from kit.design import DesignSpec, Use
 from kit.errors import DataError
-from kit.fold import FitSpec, FoldResult, fit_fold
+from kit.fitspec import FitSpec, FoldResult
+from kit.fold import fit_fold
 from kit.opening import Opened, Sets, open_recipe
 from kit.types import Floats, Folds, Pred, Rows, Task
 

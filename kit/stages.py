@@ -35,7 +35,7 @@ _MEMORY = Memory()
 def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memory: Memory = _MEMORY) -> None:
     """Carry out a stage and commit its result.
 
-    `memory`: what is kept between fits. `watch` follows a fit; where it ends one, `kit.fold.Ended` is raised and
+    `memory`: what is kept between fits. `watch` follows a fit; where it ends one, `kit.fitspec.Ended` is raised and
     nothing is committed.
     """
     verbs = {"column": _column, "evaluate": evaluating.run, "oof": _oof, "blend": _blend, "submit": _submit}

@@ -18,7 +18,7 @@ from kit._tune.racing import Race, Run
 from kit._tune.studies import settings_of
 from kit._tune.watching import Stop, Watcher
 from kit.errors import FitError, KitError
-from kit.fold import Ended
+from kit.fitspec import Ended
 from kit.memory import Memory
 from kit.stage import Stage
 from kit.store import Store

@@ -14,7 +14,7 @@ from worlds import TASKS, K, check_blind
 
 from kit import registry
 from kit.design import Use, build
-from kit.fold import FitSpec
+from kit.fitspec import FitSpec
 from kit.types import NO_PARENT, Rows
 
 

@@ -16,7 +16,7 @@ from worlds import TASKS, K, World, check_blind
 from kit import registry
 from kit.contracts import Fitted, Run
 from kit.design import Designs, Use, build
-from kit.fold import FitSpec
+from kit.fitspec import FitSpec
 from kit.params import Tune
 from kit.types import Design, Pred
 

@@ -18,7 +18,8 @@ from kit import registry
 from kit.canon import stream
 from kit.design import DesignSpec, Taught, Use
 from kit.features import aggregate, dates, text_stats
-from kit.fold import FitSpec, FoldResult, fit_fold
+from kit.fitspec import FitSpec, FoldResult
+from kit.fold import fit_fold
 from kit.params import ColumnName, Params, SourceName, refs
 from kit.types import Array, Column, Folds, Ints, Pred, Rows, Task
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from kit import stages
-from kit.fold import Ended
+from kit.fitspec import Ended
 from kit.memory import Memory
 from kit.opening import Opened, open_recipe
 from kit.types import Block, Design
