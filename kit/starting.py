@@ -14,6 +14,7 @@ from kit.errors import DataError, nearest, writing
 from kit.labels import FEW_NUMBERS
 from kit.opening import Opened, open_recipe
 from kit.paths import whole
+from kit.problems import LONGEST, RESERVED
 from kit.spelling import spelt
 from kit.wording import listed
 
@@ -73,17 +74,19 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
         raise DataError("there is such a file already", got=path, next="name another: --out other.yaml")
     files = _read(Path(folder), {"train": train, "test": test, "sample": sample})
     said = {"target": _target(files, target), "id": _id(files, id)}
+    said["rename"] = _rename(files, said["id"].value)
     said["metric"] = Guess(metric, "as it was said") if metric else _metric(files, said["target"].value)
     said["split"] = _split(files, said, root)
     text = _text(path, files, said)
     with writing(str(path)), whole(path) as temp:
         temp.write_text(text, "utf-8")
-    return {"recipe": str(path), "guessed": {key: guess._asdict() for key, guess in said.items()}}
+    return {"recipe": str(path), "guessed": {key: guess._asdict() for key, guess in said.items() if guess.why}}
 
 
 def _name(folder: Path) -> str:
     """Return the name of a recipe after its folder."""
-    return re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "competition"
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")[:LONGEST]
+    return name if name and name not in RESERVED else "competition"
 
 
 def _read(folder: Path, named: Mapping[str, str | None]) -> _Files:
@@ -139,9 +142,28 @@ def _id(files: _Files, said: str | None) -> Guess:
     if first in shared:
         return Guess(str(first), "the first column of the sample submission")
     names = [c for c in shared if _NAMES_ROWS.search(c) and all(p[c].n_unique() == len(p) for p in parts)]
+    if files.sample is not None and files.test is not None:
+        names = [c for c in names if _asked(files.test[c], files.sample)]
     if names:
         return Guess(names[0], "different in every row, and so is it called")
     return Guess("", "no column is seen to name the rows: they are numbered")
+
+
+def _asked(ids: pl.Series, sample: pl.DataFrame) -> bool:
+    """Return whether the first column of the sample holds these ids."""
+    import polars as pl
+
+    return set(ids.cast(pl.String)) == set(sample.to_series(0))
+
+
+def _rename(files: _Files, id: str) -> Guess:
+    """Return how the sample's own name of the id becomes that of the data; "" where they are the same."""
+    if not id or files.sample is None or files.test is None or id in files.sample.columns:
+        return Guess("", "")
+    first = files.sample.columns[0]
+    if first in files.train.columns or first in files.test.columns or not _asked(files.test[id], files.sample):
+        return Guess("", "")
+    return Guess(f"{{{spelt(first)}: {spelt(id)}}}", "the sample submission has another name for the id")
 
 
 def _metric(files: _Files, target: str) -> Guess:
@@ -178,7 +200,9 @@ def _plain(text: str) -> str:
 
 def _opened(files: _Files, said: Mapping[str, Guess], root: str | Path) -> Opened:
     roles = {key: said[key].value for key in ("target", "id") if said[key].value}
-    data = {part: str(path.resolve()) for part, path in files.paths.items()} | roles
+    paths = {part: str(path.resolve()) for part, path in files.paths.items()}
+    renamed = {files.sample.columns[0]: said["id"].value} if files.sample is not None and said["rename"].value else {}
+    data: dict[str, Any] = {**paths, **roles, "rename": renamed}
     return open_recipe({"data": data, "metric": said["metric"].value, "models": {"m": "lightgbm"}}, root=root)
 
 
@@ -215,13 +239,17 @@ def _text(path: Path, files: _Files, said: Mapping[str, Guess]) -> str:
     paths = [f"  {part + ':':8}{_from(path, file)}" for part, file in files.paths.items()]
     lines = [
         *((f"  {key + ':':8}{spelt(said[key].value)}", said[key].why) for key in ("id", "target")),
+        *([(f"  rename: {said['rename'].value}", said["rename"].why)] if said["rename"].why else []),
         (f"metric: {said['metric'].value}", said["metric"].why),
         (f"split:  {{{said['split'].value}}}", said["split"].why),
     ]
     wide = max(len(line) for line, _ in lines) + 2
     told = [f"{line:{wide}}# {why}" for line, why in lines if not line.endswith('""')]
     name = _name(path.with_suffix(""))
-    head = [f"# kit check {path.name} shows what is made of the data, kit run {path.name} fits.", f"name:   {name}"]
+    head = [
+        f"# kit check {path.name} shows what is made of the data, kit run {path.name} fits.",
+        f"name:   {spelt(name)}",
+    ]
     return "\n".join([*head, "data:", *paths, *told, "models:", MODELS])
 
 

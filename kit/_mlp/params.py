@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import kit.params
 from kit.params import Tune
+from kit.types import Task
 
 RegressionLoss = Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful", "balanced", "bmc"]
 Schedule = Literal["coslog4", "cosine", "one_cycle", "constant"]
@@ -154,3 +155,15 @@ class NetParams(kit.params.Params):
         if self.variance_bounds[0] >= self.variance_bounds[1]:
             raise ValueError(f"variance_bounds must rise, however: {list(self.variance_bounds)}")
         return self
+
+    def idle(self, task: Task) -> frozenset[str]:
+        """Return what is for another kind of target, for periodic embeddings where there are none, for widths given."""
+        labels = task.kind != "regression"
+        unused = {
+            "loss": labels or task.objective == "absolute",
+            "label_smoothing": not labels,
+            "sigma": not self.embed_max,
+            "width": bool(self.hidden),
+            "layers": bool(self.hidden),
+        }
+        return frozenset(name for name, holds in unused.items() if holds)

@@ -134,3 +134,27 @@ def test_data_that_break_a_rule_get_a_recipe_that_says_so(tmp_path):
     assert "training rows without a target" in found["guessed"]["split"]["why"]
     with pytest.raises(DataError, match="without a target"):
         kit.check(tmp_path / "r.yaml", root=tmp_path)
+
+
+def test_a_sample_that_calls_the_id_otherwise_is_matched_by_it(tmp_path):
+    """By its values, in whatever order; where no column holds them the rows are numbered, as the sample cannot say."""
+    sample = pl.DataFrame({"Id": range(N + T - 1, N - 1, -1), "y": 0.5})
+    write(tmp_path, RNG.normal(size=N), sample)
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert (found["id"]["value"], found["rename"]["value"]) == ("row_id", "{Id: row_id}")
+    assert "no column tells" in found["split"]["why"]  # the data were looked at
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as Id, y")
+    write(tmp_path, RNG.normal(size=N), sample.with_columns(Id=pl.col("Id") - N))
+    found = kit.init(tmp_path, out=tmp_path / "s.yaml", root=tmp_path)["guessed"]
+    assert found["id"]["value"] == "" and "rename" not in found
+    assert kit.check(tmp_path / "s.yaml", root=tmp_path)["submission"].endswith("as Id, y")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("null", "null"), ("2023", "2023"), ("ON", "on"), ("blends", "competition"), ("a" * 120, "a" * 100)],
+)
+def test_whatever_a_folder_is_called_the_recipe_reads_back(tmp_path, monkeypatch, folder, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / folder, TWO)
+    assert kit.check(kit.init(folder)["recipe"])["recipe"] == name

@@ -19,7 +19,7 @@ from conftest import Toy
 
 import kit.objectfiles
 import kit.tuning
-from kit import stages
+from kit import registry, stages
 from kit._tune import desk, leases, page, supervising
 from kit._tune.desk import Desk
 from kit._tune.goal import goal_of
@@ -35,7 +35,7 @@ from kit.models import lightgbm
 from kit.opening import open_recipe
 from kit.stages import load_oof
 from kit.store import Store
-from kit.types import Pred
+from kit.types import Pred, Task
 
 RECIPE = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -436,6 +436,12 @@ def test_what_changes_nothing_beside_the_given_params_is_not_searched(tuned: Toy
     assert idle("lightgbm", "{data_sample_strategy: bagging}") == set()
     assert idle("catboost", "{bagging_temperature: 2}") == {"subsample"}
     assert idle("catboost", "{objective: absolute}") == {"leaf_steps"}
+    net, classes = registry.load("models", "hetero_mlp").Params, ("no", "yes")
+    assert net().idle(Task("regression")) == {"label_smoothing"}
+    assert net().idle(Task("regression", "absolute")) == {"label_smoothing", "loss"}
+    assert net().idle(Task("binary", "logloss", classes, "yes")) == {"loss"}
+    given = net(hidden=(8,), embed_max=0)
+    assert given.idle(Task("multiclass", "softmax", classes)) == {"loss", "sigma", "width", "layers"}
 
 
 def test_a_range_of_what_changes_nothing_is_refused(tuned: Toy) -> None:
