@@ -20,6 +20,7 @@ from kit.params import Params
 from kit.paths import whole
 from kit.recipe import Model, Recipe
 from kit.search import given, nested
+from kit.spelling import spelt
 from kit.strictyaml import Document
 from kit.tunable import Entry, Tuned
 
@@ -27,6 +28,17 @@ HEAD = """\
 # Written by `kit tune`. Plain values, to be read and committed: `kit run` uses them, explicit params of the recipe win,
 # --no-tuned leaves them out. A score is that of the folds it was tuned on, so a little too good.
 """
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes YAML 1.1, and with quotes what 1.2 reads as a number: one of 60 keys of folds is like 03911e73."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if spelt(text) == text else "'")
+
+
+_Dumper.add_representer(str, _text)
 
 
 def path_of(folder: Path, recipe: str) -> Path:
@@ -97,7 +109,7 @@ def write(path: Path, model: str, entry: Entry) -> None:
         _, entries = read(path)
         entries[model] = entry
         listed = {name: _plain(each) for name, each in entries.items()}
-        text = HEAD + yaml.safe_dump({"models": listed}, sort_keys=False, allow_unicode=True, width=120)
+        text = HEAD + yaml.dump({"models": listed}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
         with whole(path) as temp:
             temp.write_text(text, "utf-8")
 
