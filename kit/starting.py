@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,7 +73,9 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
     if path.exists():
         raise DataError("there is such a file already", got=path, next="name another: --out other.yaml")
     files = _read(Path(folder), {"train": train, "test": test, "sample": sample})
-    said = {"target": _target(files, target), "id": _id(files, id)}
+    goal = _target(files, target)
+    files = _of_one(files, goal.value)
+    said = {"target": goal, "id": _id(files, id)}
     said["rename"] = _rename(files, said["id"].value)
     said["metric"] = Guess(metric, "as it was said") if metric else _metric(files, said["target"].value)
     said["split"] = _split(files, said, root)
@@ -110,14 +112,15 @@ def _read(folder: Path, named: Mapping[str, str | None]) -> _Files:
 def _target(files: _Files, said: str | None) -> Guess:
     """Return the column to predict."""
     known = files.train.columns
+    asked = _asked_for(files)
     if said is not None:
         if said not in known:
             raise DataError(
                 "the target is not in the training data", got=said, allowed=known, next=nearest(said, known)
             )
-        return Guess(said, "as it was said")
+        left = "" if len(asked) < 2 or said not in asked else "; the sample, which asks for others too, is left out"
+        return Guess(said, f"as it was said{left}")
     only = [] if files.test is None else [c for c in known if c not in files.test.columns]
-    asked = [] if files.sample is None else [c for c in files.sample.columns[1:] if c in known]
     if len(asked) == 1:
         return Guess(asked[0], "the sample submission asks for it")
     if len(only) == 1 and not asked:
@@ -127,6 +130,20 @@ def _target(files: _Files, said: str | None) -> Guess:
         "the sample submission asks for several columns: one recipe for each" if asked else "no single column can be it"
     )
     raise DataError("the target is not known", got=why, allowed=between, next="name it: --target COLUMN")
+
+
+def _asked_for(files: _Files) -> list[str]:
+    """Return the training columns that the sample submission asks for."""
+    return [] if files.sample is None else [c for c in files.sample.columns[1:] if c in files.train.columns]
+
+
+def _of_one(files: _Files, target: str) -> _Files:
+    """Return the files for one of several targets: a sample of all of them is none of a recipe's, but shows values."""
+    asked = _asked_for(files)
+    if files.sample is None or len(asked) < 2 or target not in asked:
+        return files
+    paths = {part: path for part, path in files.paths.items() if part != "sample"}
+    return replace(files, paths=paths, sample=files.sample.select(files.sample.columns[0], target))
 
 
 def _id(files: _Files, said: str | None) -> Guess:

@@ -158,3 +158,13 @@ def test_whatever_a_folder_is_called_the_recipe_reads_back(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     write(tmp_path / folder, TWO)
     assert kit.check(kit.init(folder)["recipe"])["recipe"] == name
+
+
+def test_one_of_several_targets_gets_a_recipe_without_the_sample_of_all(tmp_path):
+    write(tmp_path, RNG.normal(size=N), shown(y=0.5, x=0.5))
+    with pytest.raises(DataError, match=r"asks for several columns: one recipe for each(?s:.*)--target COLUMN"):
+        kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)
+    found = kit.init(tmp_path, target="y", out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert found["metric"]["value"] == "rmse" and found["id"]["value"] == "row_id"
+    assert found["target"]["why"] == "as it was said; the sample, which asks for others too, is left out"
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as row_id, y")
