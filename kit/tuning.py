@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from kit.opening import Opened, Sets, open_recipe
 from kit.presence import at_work
 from kit.recipe import Model
 from kit.tunable import SamplerName
+
+log = logging.getLogger("kit")
 
 
 @at_work("tune")
@@ -40,7 +43,9 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
     root: str | Path = ".",
     observer: TuneObserver | None = None,
 ) -> list[Result]:
-    """Search params for the named models (all, if none is) and return what was found; it stands beside the recipe then.
+    """Search params for the named models and return what was found; it stands beside the recipe then.
+
+    If none is named, all are searched of which something is to be.
 
     `timeout` is in seconds from this call. Ctrl-C ends the search, and what was found until then is written.
 
@@ -64,6 +69,7 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         new=new,
     )
     projects = [Project(opened, m, options, opened.facts, opened.plan) for m in _models(opened, model)]
+    projects = projects if model else _searchable(projects)
     _check(projects)
     with interruptible() as watched, writing(str(projects[0].folder)):
         return Session(projects, began, observer or TuneObserver(), watched).run()
@@ -93,6 +99,15 @@ def _models(opened: Opened, names: Sequence[str]) -> list[Model]:
             allowed = list(known)
             raise RecipeError("unknown model", place="--model", got=name, allowed=allowed, next=nearest(name, allowed))
     return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def _searchable(projects: list[Project]) -> list[Project]:
+    """Return the models of which something is searched; all of them where that is none, for the error to be told."""
+    found = [project for project in projects if project.searched]
+    if found and len(found) < len(projects):
+        names = ", ".join(p.model.name for p in projects if p not in found)
+        log.warning("not tuned, for nothing of it is searched: %s; ranges stand under tune.models", names)
+    return found or projects
 
 
 def _blend(opened: Opened, goal: str) -> str | None:

@@ -79,13 +79,18 @@ class Project:
         return {**given(self.model.plug.params), **{own_name(cls, n): v for n, v in self.section.fixed.items()}}
 
     @property
+    def searched(self) -> tuple[Dimension, ...]:
+        """What is searched, which may be nothing."""
+        return space(self.model, self.section, categories=self._categories(), without=self._idle())
+
+    @property
     def dimensions(self) -> tuple[Dimension, ...]:
         """What is searched.
 
         Raises:
             RecipeError: nothing is.
         """
-        found = space(self.model, self.section, categories=self._categories(), without=self._idle())
+        found = self.searched
         if not found:
             raise RecipeError(
                 "nothing of this model is left to search",

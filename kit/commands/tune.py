@@ -12,7 +12,9 @@ from kit.commands._shared import DEBUG, JSON, ROOT, SET, TRUST, guarded, left
 
 @click.command("tune")
 @click.argument("recipe")
-@click.option("--model", multiple=True, metavar="MODEL", help="Tune these models only (default: all, one by one).")
+@click.option(
+    "--model", multiple=True, metavar="MODEL", help="Tune these models only (default: all with something to search)."
+)
 @click.option("--trials", type=click.IntRange(1), help="Trials of a study in all (default: 100, or the recipe's).")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End within S seconds.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes (default: one per core).")

@@ -444,6 +444,16 @@ def test_what_changes_nothing_beside_the_given_params_is_not_searched(tuned: Toy
     assert given.idle(Task("multiclass", "softmax", classes)) == {"loss", "sigma", "width", "layers"}
 
 
+def test_models_of_which_nothing_is_searched_are_left_out_unless_they_are_named(
+    tuned: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = "b: {use: lightgbm, features: base, params: {n_estimators: 8, leaves: 5}, stop: fixed}"
+    tuned.edit((old, "b: {use: sklearn, features: base, params: {estimator: Ridge}}"), text=RECIPE)
+    assert tune(tuned, "--trials", "1")["model"] == "a"
+    assert "not tuned, for nothing of it is searched: b" in caplog.text
+    assert "nothing of this model is left to search" in error(tuned, "--model", "b")
+
+
 def test_a_range_of_what_changes_nothing_is_refused(tuned: Toy) -> None:
     """By kit check already, with its line; whether the model's params or the fixed ones leave the parameter unused."""
     model = "a: {use: lightgbm, features: base, params: {n_estimators: 12}}"
