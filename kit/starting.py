@@ -101,12 +101,17 @@ def _read(folder: Path, named: Mapping[str, str | None]) -> _Files:
     if found["train"] is None:
         raise datafolder.without_train(folder, "--train FILE")
     paths = {part: path for part, path in found.items() if path is not None}
-    return _Files(
-        paths,
-        table.read(paths["train"]),
-        table.read(paths["test"]) if "test" in paths else None,
-        table.read_text(paths["sample"]) if "sample" in paths else None,
-    )
+    train, test = table.read(paths["train"]), table.read(paths["test"]) if "test" in paths else None
+    sample = table.read_text(paths["sample"]) if "sample" in paths else None
+    return _Files(paths, train, test, _id_first(sample, train, test))
+
+
+def _id_first(sample: pl.DataFrame | None, train: pl.DataFrame, test: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Return the sample with the id in front: where its first column is one that test lacks, that is the target."""
+    if sample is None or test is None or sample.columns[0] in test.columns or sample.columns[0] not in train.columns:
+        return sample
+    shared = [c for c in sample.columns if c in test.columns and c in train.columns]
+    return sample.select(*shared[:1], *(c for c in sample.columns if c not in shared[:1]))
 
 
 def _target(files: _Files, said: str | None) -> Guess:
@@ -157,7 +162,7 @@ def _id(files: _Files, said: str | None) -> Guess:
         return Guess(said, "as it was said")
     first = None if files.sample is None else files.sample.columns[0]
     if first in shared:
-        return Guess(str(first), "the first column of the sample submission")
+        return Guess(str(first), "it names the rows of the sample submission")
     names = [c for c in shared if _NAMES_ROWS.search(c) and all(p[c].n_unique() == len(p) for p in parts)]
     if files.sample is not None and files.test is not None:
         names = [c for c in names if _asked(files.test[c], files.sample)]

@@ -39,7 +39,7 @@ def test_the_recipe_says_what_was_guessed_and_holds(tmp_path, toy):
         "  train:  My Shop/train.csv\n"
         "  test:   My Shop/test.csv\n"
         "  sample: My Shop/sample_submission.csv\n"
-        "  id:     row_id    # the first column of the sample submission\n"
+        "  id:     row_id    # it names the rows of the sample submission\n"
         "  target: y         # the sample submission asks for it\n"
         "metric: rmse        # a guess for numbers; rmsle if errors count in per cent\n"
         "split:  {folds: 5}  # no column tells test from train; rows that belong together: {use: group, groups: COLUMN}\n"
@@ -168,3 +168,11 @@ def test_one_of_several_targets_gets_a_recipe_without_the_sample_of_all(tmp_path
     assert found["metric"]["value"] == "rmse" and found["id"]["value"] == "row_id"
     assert found["target"]["why"] == "as it was said; the sample, which asks for others too, is left out"
     assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as row_id, y")
+
+
+@pytest.mark.parametrize(("y", "metric"), [(RNG.normal(size=N), "rmse"), ([0, 1] * (N // 2), "auc")])
+def test_a_sample_may_have_the_id_last(tmp_path, y, metric):
+    write(tmp_path, y, shown(y=0.5).select("y", "row_id"))
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert [found[key]["value"] for key in ("id", "target", "metric")] == ["row_id", "y", metric]
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as y, row_id")
