@@ -132,6 +132,8 @@ def result(result: Result, root: str) -> None:
     say(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
     if result.submission:
         say(f"submission: {relative(result.submission, root)}")
+    elif result.truncated and not result.models:
+        say("no submission: no model was complete in time; the same command goes on from the fits that were")
     elif not result.failures:
         say("no submission: the recipe has no test rows, or its blend lacks a model")
 

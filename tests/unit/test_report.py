@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from kit import report, terminal
+from kit.api import Result
 from kit.cli import main
 from kit.commands import _ledger
 
@@ -19,6 +20,14 @@ def test_words_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert "[/INST]" in shown and "[red]" in shown
     assert "[low, high]" in CliRunner().invoke(main, ["show", "augment", "jitter"]).output.replace("\n", " ")
+
+
+def test_a_run_without_a_submission_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    """A time limit under which no model was whole was called a recipe without test rows."""
+    counts = {"run": 5, "reused": 3, "failed": 38}
+    for truncated, why in ((True, "no model was complete in time"), (False, "the recipe has no test rows")):
+        report.result(Result("r", None, {}, {}, counts, truncated, 40.0, ("lgbm",)), ".")
+        assert why in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[str]) -> None:
