@@ -252,7 +252,7 @@ def _split(files: _Files, said: Mapping[str, Guess], root: str | Path) -> Guess:
 
 
 def _beside(groups: Sequence[tuple[int, str]], taken: str) -> str:
-    others = [name for _, name in sorted(groups) if name != taken]
+    others = [spelt(name) for _, name in sorted(groups) if name != taken]
     return f"; so do those of {listed(others[:3])}" if others else ""
 
 

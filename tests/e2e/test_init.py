@@ -102,6 +102,18 @@ def test_folds_are_cut_as_test_was(tmp_path, train, test, split):
     assert kit.check(tmp_path / "r.yaml", root=tmp_path)["folds"] == f"5 by {'kfold' if by == 'folds: 5' else by}"
 
 
+def test_reasons_stay_on_their_line(tmp_path):
+    """Of two columns that name groups one is named beside the other, whatever it is called."""
+    write(tmp_path, RNG.normal(size=N))
+    for part, first, size in (("train", 0, N), ("test", 1, T)):
+        groups = pl.Series(np.arange(size) // 2 * 2 + first)
+        frame = pl.read_csv(tmp_path / f"{part}.csv").with_columns(groups.alias("a"), groups.alias("b\nc: d"))
+        frame.write_csv(tmp_path / f"{part}.csv")
+    told = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]["split"]
+    assert "groups: a" in told["value"] and told["why"].endswith('so do those of "b\\nc: d"')
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["folds"] == "5 by group"
+
+
 def test_what_is_said_is_taken(tmp_path):
     write(tmp_path, STARS, shown(y=3), RNG.normal(size=N), RNG.normal(size=T))
     (tmp_path / "train.csv").rename(tmp_path / "learn.csv")
