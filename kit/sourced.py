@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from kit.overlay import Overlay
 from kit.types import Array, Floats, Pred, Rows, Task, labelled
 
 
@@ -26,7 +27,7 @@ def spoken_of(rows: Rows, sources: Sequence[str], task: Task, *, sure: bool = Tr
         return rows.take(np.flatnonzero(known)), False
     right = _right(labelled(rows), task) if sure else np.full((len(rows), 1), np.mean(labelled(rows)))
     said = {name: _wide(right, rows.header[name].width) for name in sources}
-    return replace(rows, x=_Over(rows.x, said)), True
+    return replace(rows, x=Overlay(rows.x, said, tuple(said))), True
 
 
 def believed(pred: Pred, rows: Rows, sources: Sequence[str]) -> Pred:
@@ -49,19 +50,3 @@ def _wide(right: Floats, width: int) -> Array:
     out = np.zeros((len(right), width), np.float32)
     out[:, : right.shape[1]] = right[:, :width]
     return out
-
-
-class _Over(Mapping[str, Array]):
-    """Columns of which some are others."""
-
-    def __init__(self, base: Mapping[str, Array], own: Mapping[str, Array]) -> None:
-        self._base, self._own = base, own
-
-    def __getitem__(self, name: str) -> Array:
-        return self._own[name] if name in self._own else self._base[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._base)
-
-    def __len__(self) -> int:
-        return len(self._base)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kit import datafolder, facts, opening, sample, table
+from kit._audit.common import off_one
 from kit.errors import DataError, RecipeError, nearest, shorten
 from kit.facts import Facts
 from kit.logbook import entries
@@ -21,9 +22,6 @@ from kit.types import Floats
 
 if TYPE_CHECKING:
     import polars as pl
-
-SUM = 1e-3
-"""By how much the probabilities of a row may miss a sum of one before it is said."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +208,9 @@ def _parsed(values: pl.Series) -> Floats:
 
 
 def _sums(p: Floats) -> Iterator[Fault]:
-    off = np.abs(p.sum(axis=1) - 1)
-    if (off > SUM).any():
-        got = f"{int((off > SUM).sum())} rows, by up to {np.nanmax(off):.3g}"
+    off = off_one(p)
+    if off.any():
+        got = f"{np.count_nonzero(off)} rows, by up to {off.max():.3g}"
         yield Fault(
             "probabilities do not sum to 1", "warning", got, "most metrics scale them; check that this one does"
         )

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from kit import registry
-from kit._audit.common import Finding, Suspect, outputs
+from kit._audit.common import Finding, Suspect, off_one, outputs
 from kit.paired import Truth
 from kit.types import Bools, Floats, Floats32
 
-SUM, EDGE, ROUNDED = 1e-3, 1e-6, 6e-4
-"""By how much probabilities may miss a sum of one, a probability the range of 0 to 1, and each of several classes its
-share of that sum: so much is lost by rounding to three digits."""
+EDGE = 1e-6
+"""By how much a probability may miss the range of 0 to 1."""
 
 OFF, OFF_OTHERS = 0.75, 1.0
 """Standard deviations of the target by which predictions may lie off it on the whole: where the metric asks for the
@@ -73,19 +72,13 @@ def _probabilities(truth: Truth, s: Suspect) -> Iterator[Finding]:
             reason = f"{part} values run from {low:.4g} to {high:.4g}, not from 0 to 1"
             advice = f"these look like {percent if low >= 0 and high <= 100 else logit}"
             yield Finding(s.name, "range", "warning" if ranks else "error", reason, advice)
-        elif pred.shape[1] > 1 and (off := _off_one(pred)).any():
+        elif pred.shape[1] > 1 and (off := off_one(pred)).any():
             where = f"{np.count_nonzero(off)} of {len(pred)} rows (off by {off.max():.3g})"
             reason, advice = f"{part} probabilities do not sum to 1 in {where}", "divide each row by its sum"
             yield Finding(s.name, "sum", "error", reason, f"{advice}, or look for a class that is lacking")
         elif bool(np.isin(pred, (0, 1)).all()) and wants == "proba":
             reason = f"{part} holds only 0 and 1: labels, not probabilities"
             yield Finding(s.name, "labels", "warning", reason, "predict_proba instead of predict")
-
-
-def _off_one(pred: Floats32) -> Floats:
-    """Return (n,) by how much the probabilities (n, m) of a row miss a sum of one, 0 where that may be rounding."""
-    off = np.abs(pred.sum(axis=1, dtype=np.float64) - 1)
-    return np.where(off > max(SUM, ROUNDED * pred.shape[1]), off, 0.0)
 
 
 def _target(s: Suspect, pred: Floats, y: Floats) -> Iterator[Finding]:

@@ -21,6 +21,11 @@ MOST_CELLS = 20_000
 """Rows times outputs that are compared."""
 
 
+SUM, ROUNDED = 1e-3, 6e-4
+"""By how much probabilities may miss a sum of one, and each of several classes its share of that sum: so much is lost
+by rounding to three digits."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about a source: what was checked, how bad it is, why, and what to do."""
@@ -161,3 +166,9 @@ def _others(sets: list[list[str]]) -> list[Finding]:
         advice = f"usable together: {', '.join(names[:6])}; --mixed-folds blends across folds and marks it"
         found += [Finding(name, "other_folds", "warning", reason, advice) for name in names]
     return found
+
+
+def off_one(pred: Floats | Floats32) -> Floats:
+    """Return (n,) by how much the probabilities (n, m) of a row miss a sum of one, 0 where that may be rounding."""
+    off = np.abs(pred.sum(axis=1, dtype=np.float64) - 1)
+    return np.where(off > max(SUM, ROUNDED * pred.shape[1]), off, 0.0)

@@ -1,8 +1,8 @@
-"""What the augmenters share: the choice of parents, columns laid over others, synthetic rows."""
+"""What the augmenters share: the choice of parents, synthetic rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from kit.errors import RecipeError, nearest
+from kit.overlay import Overlay
 from kit.types import NO_PARENT, Array, Floats, Ints, Rows, require
 
 PerRow = Annotated[float, Field(gt=0, le=100)]
@@ -25,22 +26,6 @@ def draw_parents(pool: Ints, per_row: float, rng: np.random.Generator) -> Ints:
     times, share = divmod(per_row, 1.0)
     some = np.sort(rng.choice(len(pool), size=round(share * len(pool)), replace=False))
     return np.concatenate([np.tile(pool, int(times)), pool[some]])
-
-
-class Overlay(Mapping[str, Array]):
-    """The columns `names` of `above` laid over those of `below`; both are read only on access."""
-
-    def __init__(self, below: Mapping[str, Array], above: Mapping[str, Array], names: tuple[str, ...]) -> None:
-        self._below, self._above, self._names = below, above, names
-
-    def __getitem__(self, name: str) -> Array:
-        return self._above[name] if name in self._names else self._below[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._below)
-
-    def __len__(self) -> int:
-        return len(self._below)
 
 
 @dataclass(frozen=True)
