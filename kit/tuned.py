@@ -19,7 +19,7 @@ from kit.mistakes import mistakes
 from kit.params import Params
 from kit.paths import whole
 from kit.recipe import Model, Recipe
-from kit.search import given, nested
+from kit.search import given, nested, with_values
 from kit.spelling import spelt
 from kit.strictyaml import Document
 from kit.tunable import Entry, Tuned
@@ -84,6 +84,16 @@ def apply(recipe: Recipe) -> Recipe:
         return recipe
     models = [_applied(m, entries.get(m.name), document) for m in recipe.models]
     return replace(recipe, models=tuple(models))
+
+
+def with_found(recipe: Recipe, found: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """Return the recipe with these params of some of its models, by name, where it gives none itself."""
+
+    def filled(model: Model) -> Model:
+        params = with_values(model.plug.params, found[model.name])
+        return replace(model, plug=replace(model.plug, params=params))
+
+    return replace(recipe, models=tuple(filled(m) if m.name in found else m for m in recipe.models))
 
 
 def _applied(model: Model, entry: Entry | None, document: Document) -> Model:

@@ -13,7 +13,8 @@ from typing import get_args
 from kit import devices
 from kit._tune import sampling
 from kit._tune.project import Options, Project, needed
-from kit._tune.session import Result, Session
+from kit._tune.results import Result
+from kit._tune.session import Session
 from kit._tune.supervising import TuneObserver, interruptible
 from kit.errors import RecipeError, nearest, writing
 from kit.opening import Opened, Sets, open_recipe

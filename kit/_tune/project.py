@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Project:
-    """A model to tune on some folds. `facts` and `plan` are those of the recipe on these folds."""
+    """A model to tune on some folds. `facts` and `plan` are those of the recipe on these folds.
+
+    `beside`: found params of the models it is judged with, which the recipe has here; `before`: its own of last time.
+    """
 
     opened: Opened
     model: Model
     options: Options
     facts: Facts
     plan: Plan
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    before: Mapping[str, Any] | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -118,8 +123,10 @@ class Project:
 
     def fits(self) -> list[Stage]:
         """Return the stages of a trial in order: curves, then fold by fold the fit of the first seed."""
-        mine = [s for s in self.plan.stages if s.local.get("model") == self.model.name]
-        return [s for s in mine if s.verb == "curve" or (s.verb == "fit" and s.ingredients["seed_index"] == 0)]
+        stages = {s.key: s for s in self.plan.stages}
+        fits = [seeds[0] for seeds in stages[self.plan.oofs[self.model.name]].ingredients["fits"]]
+        wanted = {*fits, *stages[fits[0]].ingredients.get("curves", ())}  # not by name: two models may have the same
+        return [s for s in self.plan.stages if s.key in wanted]
 
     def chain(self) -> list[Stage]:
         """Return the blends between the model and the goal, in order; none where the goal is the model itself."""
@@ -141,15 +148,18 @@ class Project:
         """Return the trials to begin with: the defaults, then what is known to be good."""
         cls, base, defaults, idle = type(self.model.plug.params), self.base, self.defaults(), self._idle()
         ranged = {own_name(cls, name) for name in self.section.ranges}
-        known = []
-        for i, entry in enumerate(cls.PORTFOLIO):
+        known = [(f"known good {i + 1}", entry) for i, entry in enumerate(cls.PORTFOLIO)]
+        if self.before is not None:
+            known.insert(0, ("found before", self.before))
+        found = [Start(DEFAULTS, {})]
+        for label, entry in known:
             kept = {name: value for name, value in entry.items() if name not in {*base, *idle}}
             # A range that the recipe gives is kept to; the declared ones are not meant as bounds.
             kept |= {
                 d.name: d.nearest(kept.get(d.name, defaults.get(d.name))) for d in self.dimensions if d.name in ranged
             }
-            known.append(Start(f"known good {i + 1}", kept))
-        return [Start(DEFAULTS, {}), *known]
+            found.append(Start(label, kept))
+        return found
 
     def defaults(self) -> dict[str, Any]:
         """Return every param of the model as the first trial has it."""
@@ -176,17 +186,17 @@ class Project:
             ],
         }
 
+    def goal(self) -> dict[str, Any]:
+        """Return what trials are scored by, as `goal_of` reads it."""
+        made: dict[str, Any] = {"metric": self.options.metric, "seed": self.recipe.seed}
+        made |= {"model": self.plan.oofs[self.model.name], "task": self.fits()[0].ingredients["task"]}
+        made |= {"rows": self.facts.rows_key, "folds": self.plan.folds_key, "v": self.plan.v_key}
+        return made | {"chain": [s.to_json() for s in self.chain()]}
+
     def job(self, place: Place, deadline: float | None, stop: Path) -> Job:
         """Return the job of the study."""
         options, module_name = self.options, self._learner()
         dimensions = self.dimensions
-        rows = {"rows": self.facts.rows_key, "folds": self.plan.folds_key, "v": self.plan.v_key}
-        goal: dict[str, Any] = {
-            "metric": options.metric,
-            "seed": self.recipe.seed,
-            "model": self.plan.oofs[self.model.name],
-        }
-        goal |= {**rows, "task": self.fits()[0].ingredients["task"], "chain": [s.to_json() for s in self.chain()]}
         return Job(
             root=str(self.opened.root),
             place=place,
@@ -195,7 +205,7 @@ class Project:
             fits=tuple(s.to_json() for s in self.fits()),
             base=self.base,
             dimensions=dimensions,
-            goal=goal,
+            goal=self.goal(),
             key=key_of({"tie": self.tie()})[:16],
             seed=self.recipe.seed,
             trials=options.trials,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ from filelock import FileLock
 
 from kit import devices, planning, registry, stages, tuned
 from kit._tune import studies
+from kit._tune.beside import in_blend, score_of, sources_of, standing
 from kit._tune.found import Found
 from kit._tune.goal import goal_of
 from kit._tune.keeping import drop, record, record_study
 from kit._tune.otherfolds import inside, of_seed
 from kit._tune.project import Project, needed
+from kit._tune.results import NONE_BEGUN, Result
 from kit._tune.storages import Place
-from kit._tune.summary import Summary, problems, pruned_by, summarise
+from kit._tune.summary import problems, pruned_by, summarise
 from kit._tune.supervising import TuneObserver, Watched, supervise
 from kit.engine import Clock, Observer, Outcome, execute
 from kit.errors import FitError
@@ -41,43 +43,6 @@ SEARCH_SHARE = 0.85
 THESE = "these folds"
 
 
-@dataclass(frozen=True)
-class Result:
-    """What tuning a model came to. `left`: fits of the best trial that `kit run` has still to make."""
-
-    model: str
-    metric: str
-    summary: Summary
-    best_params: Mapping[str, Any]
-    tuned_on: str
-    nested_score: float | None
-    seconds: float
-    tuned_recipe: str
-    study: str
-    place: str
-    page: str | None
-    pruned_by: Mapping[str, int]
-    problems: tuple[str, ...]
-    interrupted: bool
-    left: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `kit tune --json` prints of one model."""
-        gain = self.summary.gain
-        return {
-            "model": self.model,
-            "best_score": self.summary.best,
-            "default_score": self.summary.default,
-            "best_params": dict(self.best_params),
-            "trials": dict(self.summary.counts),
-            "folds_trained": self.summary.folds_trained,
-            "seconds": self.seconds,
-            "tuned_recipe": self.tuned_recipe,
-            "gain": None if gain is None else [gain.mean, gain.low, gain.high],
-            "nested_score": self.nested_score,
-        }
-
-
 class Session:
     """The studies of one command, one after the other. `began`: when the command did, by the clock and in CPU time."""
 
@@ -96,45 +61,50 @@ class Session:
 
     def run(self) -> list[Result]:
         """Return what was found, model by model; those that time or Ctrl-C left no room for are missing."""
-        self._prepare()
         results: list[Result] = []
         for i, project in enumerate(self.projects):
-            if results and (self.watched.stopped or self._over()):
-                break
-            results.append(self._model(project, len(self.projects) - i))
+            over = bool(results) and (self.watched.stopped or self._over())
+            result = None if over else self._model(project, [p.model.name for p in self.projects[i + 1 :]])
+            results.append(result or self._none(project))
+        score = self._blend_score(results)
         drop(self.opened.store, self._prepared)
-        return results
+        return [replace(result, blend=self.options.blend, blend_score=score) for result in results]
 
     def _over(self) -> bool:
         return self.search_end is not None and time.monotonic() >= self.search_end
 
-    def _prepare(self) -> None:
-        """Carry out what every trial reads: computed columns, and OOFs of other models."""
-        names = {name for project in self.projects for name in needed(project)}
-        plan = self.opened.plan
+    def _prepare(self, project: Project, names: Collection[str]) -> bool:
+        """Carry out what trials read: computed columns, OOFs of these models; return whether all of it is there."""
+        plan, store = project.plan, self.opened.store
+        wanted = {plan.oofs[name] for name in names} | sources_of(project)
 
         def only(stage: Stage) -> bool:
             return stage.verb == "column" or stage.local.get("model") in names
 
-        if any(only(stage) and not self.opened.store.has(stage.key) for stage in plan.stages):
-            record(self.opened.store, self._prepared, plan)
+        if any((only(s) or s.key in wanted) and not store.has(s.key) for s in plan.stages):
+            record(store, self._prepared, plan)
             outcome = self._execute(plan, only)
             if outcome.failed:
                 raise FitError.many([outcome.failed[0].problem])
+        return all(store.has(key) for key in wanted)
 
     def _execute(self, plan: Plan, only: Callable[[Stage], bool]) -> Outcome:
         hints = {m.name: registry.load("models", m.plug.use).COST for m in self.opened.recipe.models}
         jobs, root = self.options.jobs, self.opened.root
         return execute(plan, self.opened.store, lambda: Workers(jobs, root), Clock(self.end, hints), Observer(), only)
 
-    def _model(self, project: Project, models_left: int) -> Result:
+    def _model(self, project: Project, later: Sequence[str]) -> Result | None:
+        """Return what was found; None where time ran out before its study could begin. `later`: models to come."""
         began = time.monotonic()
         folds = project.facts.n_folds
-        parts = models_left * (1 + (folds if self.options.nested else 0))
+        parts = (1 + len(later)) * (1 + (folds if self.options.nested else 0))
         seed = self.options.split_seed
-        searched = project if seed is None else of_seed(project, seed)
         stem = project.model.name + (f".for-{self.options.blend}" if self.options.blend else "")
-        found = self._study(searched, stem + (f".split{seed}" if seed is not None else ""), parts)
+        project, place = standing(project, stem + (f".split{seed}" if seed is not None else ""), later)
+        if not self._prepare(project, needed(project)):
+            return None
+        searched = project if seed is None else of_seed(project, seed)
+        found = self._study(searched, place, parts)
         settings = {**_fixed(project), **found.summary.settings}
         nested = None
         if self.options.nested and not self.watched.stopped:
@@ -161,21 +131,37 @@ class Session:
             left=left,
         )
 
-    def _study(self, project: Project, stem: str, parts: int) -> Found:
+    def _none(self, project: Project) -> Result:
+        """Return the result of a model that no time was left for."""
+        path = tuned.path_of(project.recipe.folder, project.recipe.name)
+        metric, stopped = registry.shown(self.options.metric), self.watched.stopped
+        return Result(
+            project.model.name, metric, NONE_BEGUN, {}, THESE, None, 0.0, str(path), "", "", None, {}, (), stopped, 0
+        )
+
+    def _blend_score(self, results: Sequence[Result]) -> float | None:
+        """Return what `kit run` gives the blend with all that was found; what it lacks is fitted in the time left."""
+        tried = [p for p, result in zip(self.projects, results, strict=True) if result.summary.best is not None]
+        project = in_blend(tried[-1]) if tried else None
+        if project is None or self.watched.stopped:
+            return None
+        there = self._prepare(project, {*needed(project), project.model.name})
+        return score_of(project) if there else None
+
+    def _study(self, project: Project, place: Place, parts: int) -> Found:
         """Return a study, carried out as far as its trials, the time and the user let it."""
-        options, recipe, store, v_key = self.options, project.recipe, self.opened.store, project.plan.v_key
+        options, store, v_key = self.options, self.opened.store, project.plan.v_key
         if v_key is not None and not store.has(v_key):
             stages.run(project.plan.of(v_key), store)
-        place = studies.place_of(project.folder, recipe.name, stem, options.storage, new=options.new)
         project.folder.mkdir(parents=True, exist_ok=True)
         temp = store.temporary()
         job = project.job(place, self._deadline(project, parts), temp / "stop")
-        study = studies.open_study(place, job.better, project.tie())
+        study = studies.open_study(place, job.better, project.tie(), project.beside)
         studies.check_ranges(study, place, job.dimensions)
         with FileLock(job.lock):
             studies.enqueue(study, project.starts()[: options.trials], project.dimensions, project.defaults())
             record_study(job, study)
-        self.observer.begin(f"{recipe.name}/{stem}")
+        self.observer.begin(place.name)
         try:
             supervise(job, options.jobs, self.observer, self.watched)
         finally:
@@ -199,7 +185,8 @@ class Session:
         """Return the score of models each tuned without the fold that it is scored on; None where time ran out."""
         held = []
         for k in range(project.facts.n_folds):
-            found = self._study(inside(project, k), f"{stem}.fold{k}", max(1, parts - k))
+            inner = inside(project, k)
+            found = self._study(inner, standing(inner, f"{stem}.fold{k}", ())[1], max(1, parts - k))
             found.settle()
             if found.summary.best is None or self.watched.stopped:
                 return None
@@ -210,8 +197,7 @@ class Session:
                 return None
             stored = self.opened.store.open(fit.key)
             held.append(Pred(stored.array("held"), stored.array("held_std") if "held_std" in stored else None))
-        place = Place("", "", "")
-        return goal_of(project.job(place, None, Path()).goal, self.opened.store).value(held)
+        return goal_of(project.goal(), self.opened.store).value(held)
 
     def _plan(self, project: Project, settings: Mapping[str, Any]) -> Plan:
         """Return the plan of the recipe with these params of the model: what `kit run` makes of the tuned file."""

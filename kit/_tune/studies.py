@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-TIE, SETTINGS, START = "tie", "settings", "start"
-"""User attributes: what a study may not mix; what a trial was in fact trained with; which of the first trials it is."""
+TIE, BESIDE, SETTINGS, START = "tie", "beside", "settings", "start"
+"""User attributes: what a study may not mix; found params of the models beside its own; what a trial was in fact
+trained with; which of the first trials it is."""
 
 SIGNIFICANT = 6
 """Digits of a searched number, so that the tuned file can be read, and its values are the very ones that were tried."""
@@ -55,8 +56,30 @@ def _known(place: Place) -> set[str]:
     return set(optuna.get_all_study_names(connect(place)))
 
 
-def open_study(place: Place, better: Literal["lower", "higher"], tie: Mapping[str, Any]) -> Study:
-    """Return the study of a place, begun where there is none.
+def attrs(place: Place) -> dict[str, Any] | None:
+    """Return the user attributes of the study of a place, None where there is none."""
+    import optuna
+
+    if not place.url and not Path(place.journal).is_file():
+        return None
+    try:
+        return optuna.load_study(study_name=place.name, storage=connect(place)).user_attrs
+    except KeyError:
+        return None
+
+
+def parts(tie: Mapping[str, Any]) -> dict[str, str]:
+    """Return a short key of each part of what a study is tied to."""
+    return {name: key_of({"part": part})[:16] for name, part in tie.items()}
+
+
+def open_study(
+    place: Place,
+    better: Literal["lower", "higher"],
+    tie: Mapping[str, Any],
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Study:
+    """Return the study of a place, begun where there is none. `beside`: what was found for other models before.
 
     Raises:
         RecipeError: it was made on something else.
@@ -65,13 +88,13 @@ def open_study(place: Place, better: Literal["lower", "higher"], tie: Mapping[st
 
     direction: Literal["minimize", "maximize"] = "minimize" if better == "lower" else "maximize"
     study = optuna.create_study(storage=connect(place), study_name=place.name, direction=direction, load_if_exists=True)
-    parts = {name: key_of({"part": part})[:16] for name, part in tie.items()}
-    known = study.user_attrs.get(TIE)
+    now, known = parts(tie), study.user_attrs.get(TIE)
     if known is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(TIE, parts)
-    elif known != parts:
+        study.set_user_attr(BESIDE, dict(beside or {}))
+        study.set_user_attr(TIE, now)
+    elif known != now:
         before = known if isinstance(known, Mapping) else {}
-        changed = [name for name in parts if before.get(name) != parts[name]] or ["what it was made by"]
+        changed = [name for name in now if before.get(name) != now[name]] or ["what it was made by"]
         raise RecipeError(
             "this study was made on something else, and one study cannot hold both",
             place=f"{place.shown} ({place.name})",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from kit._tune.session import Result
+from kit._tune.results import Result
 from kit._tune.supervising import TuneObserver, View
 from kit.report import relative
 from kit.terminal import columns, duration, err, lay, number, say
@@ -85,7 +85,14 @@ def progress(*, quiet: bool) -> Iterator[TuneObserver]:
 def show(results: Sequence[Result], root: str) -> None:
     """Print what was found."""
     for result in results:
-        _show(result, root)
+        if result.study:
+            _show(result, root)
+    none = ", ".join(r.model for r in results if r.summary.best is None)
+    if none:
+        say(f"not tuned, for no trial of it is complete: {none}; the same command goes on where this one ended")
+    if (last := results[-1]).blend_score is not None:
+        with_all = "all its models with what was found for them, as kit run gives it"
+        say(f"{last.blend}: {last.metric} {number(last.blend_score)}, {with_all}")
 
 
 def _show(result: Result, root: str) -> None:
@@ -112,7 +119,6 @@ def _show(result: Result, root: str) -> None:
 
 def _end(result: Result, root: str) -> None:
     if result.summary.best is None:
-        say("no trial is complete: the same command goes on")
         return
     say(f"study: {result.study} in {relative(result.place, root)}")
     page = relative(result.page, root) if result.page else "none: pip install plotly"

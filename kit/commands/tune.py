@@ -37,13 +37,13 @@ def command(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any
 
     def work() -> int:
         from kit import api
+        from kit._tune.results import listed
         from kit.commands import _tuning
 
         with _tuning.progress(quiet=quiet or as_json) as observer:
             results = api.tune(recipe, **_named(options), observer=observer)
         if as_json:
-            found = [result.as_json() for result in results]
-            click.echo(json.dumps(found[0] if len(found) == 1 else {"models": found}))
+            click.echo(json.dumps(listed(results)))
         else:
             _tuning.show(results, options["root"])
         return 130 if any(result.interrupted for result in results) else 0
