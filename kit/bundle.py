@@ -2,6 +2,7 @@
 
 models/replay.json            what it is made of; names of columns, how they were read
 models/levels/<n>.arrow       the levels of a category or text column
+models/joins/<n>.arrow         a further table, with the columns that are read
 models/columns/<alias>/       a computed column as it was learnt
 models/fold<k>-seed<s>/       a model in its native format, its features and codec in replay.json and .safetensors
 models/refit-seed<s>/         the same, trained on all rows
@@ -17,15 +18,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import intact, registry, table
+from kit import intact, registry, sides, table
 from kit.canon import parts_of
 from kit.fitplan import adds, task_dict
 from kit.recipe import Model
 from kit.scene import Scene
 from kit.stage import Stage, alias_of
 
-FORMAT = 1
-"""Number of the layout of a bundle; readers take every older one."""
+FORMAT = 2
+"""Number of the layout of a bundle; readers take every older one. 2: with further tables."""
 
 
 def keeps(scene: Scene) -> bool:
@@ -65,7 +66,7 @@ def _about(scene: Scene, name: str) -> dict[str, Any]:
     y, entry = scene.store.open(scene.facts.rows_key).array("y"), scene.entry(name)
     reads = entry.reads if isinstance(entry, Model) else entry.sources
     return {
-        "format": FORMAT,
+        "format": FORMAT if scene.recipe.data.join else 1,
         "recipe": scene.recipe.name,
         "name": name,
         "key": scene.plan.oofs[name],
@@ -102,6 +103,7 @@ def _blend(scene: Scene, name: str, stage: Stage, target: Path) -> dict[str, Any
         "seed": stage.ingredients["seed"],
         "sources": _sources(scene, stage),
         "columns": _columns(scene, sorted(stage.ingredients.get("x", {})), target),
+        **_joins(scene, sorted(stage.ingredients.get("x", {})), target),
         **files,
     }
 
@@ -130,6 +132,7 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
         "seeds": model.seeds,
         "refit": bool(refits),
         "columns": _columns(scene, sorted(columns), target),
+        **_joins(scene, sorted(columns), target),
         **named,
         "over": adds(model),
         "own": _own(first.local["files"], target),
@@ -174,6 +177,23 @@ def _columns(scene: Scene, names: Sequence[str], target: Path) -> dict[str, dict
             file.write_bytes(stored.blob(f"levels/{name}"))
             found[name]["levels"] = file.name
     return found
+
+
+def _joins(scene: Scene, names: Sequence[str], target: Path) -> dict[str, Any]:
+    """Return what is needed of the further tables for these columns; their rows go to joins/."""
+    stored = scene.store.open(scene.facts.table_key)
+    needed, found = set(names), []
+    for i, about in reversed(list(enumerate(stored.meta.get("joins", ())))):
+        side = sides.of(about, stored.blob(f"join/{i}"))
+        left = side.only(needed)
+        if not left.adds:
+            continue
+        needed |= set(left.needs)
+        file = target / "joins" / f"{i}.arrow"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(sides.to_arrow(left.rows))
+        found.append({**left.about(), "rows": file.name})
+    return {"joins": found[::-1]} if found else {}
 
 
 def _own(files: Mapping[str, str], target: Path) -> dict[str, str]:

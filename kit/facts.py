@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit import alike, amounts, folding, labels, labelwords, loading, registry, roles, sample, table, unchanged
+from kit import alike, amounts, asked, folding, labels, labelwords, loading, registry, roles, sample, table, unchanged
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -76,7 +76,7 @@ def known(recipe: Recipe, store: Store, table_key: str, rows_key: str, made: Seq
     data, stored, rows = recipe.data, store.open(table_key), store.open(rows_key)
     folds, fresh = folding.folds(recipe, store, table_key, rows_key)
     header = {n: Column(c["kind"], (), c["width"]) for n, c in stored.meta["header"].items()}
-    taken = {data.target, data.id, data.groups, data.weight, data.time, *loading.split_columns(recipe)}
+    taken = {data.target, data.id, data.groups, data.weight, data.time, *asked.split_columns(recipe)}
     free = tuple(n for n in header if n not in taken | set(data.drop) and n not in stored.meta["missing_in_test"])
     return Facts(
         table_key=table_key,

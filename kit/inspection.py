@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import cost, findings, loading, registry
+from kit import asked, cost, findings, registry
 from kit.engine import states
 from kit.forms import Form
 from kit.given import Source, hand_over
@@ -53,7 +53,7 @@ def _columns(opened: Opened, used: Collection[str]) -> list[dict[str, Any]]:
     """Return name, kind, how it is written, number of levels, share of missing values and role of each column."""
     facts, data, table = opened.facts, opened.recipe.data, opened.store.open(opened.facts.table_key)
     roles: dict[str | None, str] = {data.groups: "groups", data.weight: "weight", data.time: "time"}
-    roles.update(dict.fromkeys(loading.split_columns(opened.recipe), "fold"))
+    roles.update(dict.fromkeys(asked.split_columns(opened.recipe), "fold"))
     roles.update(dict.fromkeys(data.drop, "dropped"))
     told = {"regression": "numeric"}.get(facts.task.kind, "classes")
     shown = [{"name": facts.target, "kind": told, "form": "", "levels": len(facts.task.classes), "role": "target"}]

@@ -12,6 +12,7 @@ from kit import (
     alike,
     amounts,
     asarray,
+    asked,
     clocks,
     commas,
     csvbytes,
@@ -22,23 +23,29 @@ from kit import (
     extra,
     forms,
     infer,
+    joining,
     jsonfile,
     kinds,
     roles,
+    sides,
     spelling,
     table,
+    taking,
     wishes,
 )
 from kit.canon import code_file, digest_data
-from kit.errors import DataError, nearest
+from kit.errors import DataError
 from kit.extra import Added, Extra, add
+from kit.features import _sql
 from kit.infer import Roles
 from kit.objectfiles import Later
 from kit.paths import among
 from kit.recipe import Recipe
 from kit.sections import ExtraSection
+from kit.sides import Side
 from kit.store import Store
 from kit.types import Array
+from kit.wishes import Wish
 from kit.wording import At, placed
 
 if TYPE_CHECKING:
@@ -63,9 +70,8 @@ CODE = (
     commas,
 )
 """Modules that shape a table."""
-
-RESULT_COLUMNS = ("repeat", "fold", "y", "pred", "std", "v", "group")
-"""What stands beside the id in the files of a result."""
+JOIN_CODE = (joining, sides, taking, _sql)
+"""Modules that shape it as well where further tables are joined."""
 
 
 def locate(name: str, recipe: Recipe, at: At) -> Path:
@@ -107,17 +113,20 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
     if data.extra:
         parts = [digest(part, e.path, recipe, at) for part, e, at in _extra_parts(recipe)]
         source["extra"] = [[p, e.weight] for p, e in zip(parts, data.extra, strict=True)]
+    if data.join:
+        found = [digest(f"join.{i}", j.path, recipe, ("data", "join", i, "path")) for i, j in enumerate(data.join)]
+        source["join"] = [[f, j.model_dump(exclude={"path"})] for f, j in zip(found, data.join, strict=True)]
     if data.holdout is not None:
         source["holdout"] = [data.holdout, recipe.seed]
     return {
         "verb": "table",
-        "code": [code_file(m) for m in CODE],
+        "code": [code_file(m) for m in (*CODE, *(JOIN_CODE if data.join else ()))],
         "data": source,
         "nulls": data.nulls,
         "encoding": data.encoding,
         "kept": [data.target, data.id],
-        "kinds": roles.kinds(recipe, _named(recipe)),
-        "named": sorted(_named(recipe)),
+        "kinds": _kinds(recipe),
+        "named": sorted(asked.with_role(recipe)),
         **({"rename": dict(data.rename)} if data.rename else {}),
     }
 
@@ -129,14 +138,16 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
         DataError: the data breaks a rule.
     """
     data = recipe.data
-    train, test = _frames(recipe)
-    _check(recipe, train, test)
+    joined = joining.joined(recipe, *_frames(recipe), partial(_table_of, recipe))
+    train, test = joined.train, joined.test
+    asked.check(recipe, train, test, joined.known)
     keep = [data.target, *([data.id] if data.id else [])]
     try:
-        built = infer.build(train, test, Roles(keep, _named(recipe), roles.kinds(recipe, _named(recipe))))
+        built = infer.build(train, test, Roles(keep, asked.with_role(recipe), _kinds(recipe)))
     except DataError as error:
         raise placed(error, recipe.document, ("data", "kinds")) from error
-    del train, test
+    joins, told = joined.sides, joined.notes
+    del train, test, joined
     files: dict[str, Array | bytes | Later] = {}
     for name, (train_part, test_part) in built.kept.items():
         files[f"train/{name}"] = table.series_to_arrow(train_part)
@@ -144,7 +155,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
             files[f"test/{name}"] = table.series_to_arrow(test_part)
     about: tuple[dict[str, Any], ...] = ()
     if data.extra:
-        added = _with_extra(built, recipe)
+        added = _with_extra(built, recipe, joins)
         built, about = added.table, added.about
         files["extra/weight"] = added.weight
         files |= {f"extra/target/{i}": table.series_to_arrow(s) for i, s in enumerate(added.targets)}
@@ -153,8 +164,12 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
         files[f"x/{name}"] = Later(partial(built.x.__getitem__, name), size)
         if column.levels:
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
+    files |= {f"join/{i}": sides.to_arrow(side.rows) for i, side in enumerate(joins)}
+    meta = _meta(built, recipe, about)
+    if joins:
+        meta |= {"joins": [side.about() for side in joins], "notes": [*map(list, told), *meta["notes"]]}
     still()
-    store.commit(key, files, _meta(built, recipe, about), made)
+    store.commit(key, files, meta, made)
 
 
 def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -194,12 +209,24 @@ def _extra_parts(recipe: Recipe) -> list[tuple[str, ExtraSection, At]]:
     return [(f"extra.{i}", e, ("data", "extra", i, "path")) for i, e in enumerate(recipe.data.extra)]
 
 
-def _with_extra(built: infer.Table, recipe: Recipe) -> Added:
+def _with_extra(built: infer.Table, recipe: Recipe, joins: Sequence[Side]) -> Added:
     data = recipe.data
-    features = set(built.header) - _named(recipe) - set(data.drop) - built.missing_in_test
+    features = set(built.header) - asked.with_role(recipe) - set(data.drop) - built.missing_in_test
     texts = [name for name, form in built.forms.items() if forms.is_spelled(form)]
-    files = [Extra(e.path, _rows(part, e.path, recipe, at, texts), e.weight) for part, e, at in _extra_parts(recipe)]
+    read = [(e, _rows(part, e.path, recipe, at, texts)) for part, e, at in _extra_parts(recipe)]
+    files = [Extra(e.path, joining.extended(rows, joins), e.weight) for e, rows in read]
     return add(built, files, data.target, sorted(features))
+
+
+def _kinds(recipe: Recipe) -> dict[str, Wish]:
+    """Return what columns are said to be, by the recipe or by the type they have in a data frame."""
+    typed: dict[str, Wish] = dict.fromkeys(sorted(joining.categories(recipe) - asked.with_role(recipe)), "category")
+    return {**typed, **roles.kinds(recipe, asked.with_role(recipe))}
+
+
+def _table_of(recipe: Recipe, number: int, texts: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a further table."""
+    return _rows(f"join.{number}", recipe.data.join[number].path, recipe, ("data", "join", number, "path"), texts)
 
 
 def _rows(part: str, name: str, recipe: Recipe, at: At, texts: Sequence[str] = ()) -> pl.DataFrame:
@@ -212,18 +239,6 @@ def _rows(part: str, name: str, recipe: Recipe, at: At, texts: Sequence[str] = (
         return table.renamed(table.plain(recipe.frames[part].rows, data.nulls), data.rename)
     path = locate(name, recipe, at)
     return table.renamed(table.read(path, data.nulls, data.encoding, table.unnamed(texts, data.rename)), data.rename)
-
-
-def split_columns(recipe: Recipe) -> tuple[str, ...]:
-    """Return the columns the splitter reads: they say which fold a row is in and are no features."""
-    column = getattr(recipe.split.params, "column", None)
-    return (str(column),) if column else ()
-
-
-def _named(recipe: Recipe) -> set[str]:
-    """Return the columns with a role beside target and id."""
-    data = recipe.data
-    return {c for c in (data.groups, data.weight, data.time, *split_columns(recipe)) if c is not None}
 
 
 def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
@@ -260,37 +275,3 @@ def _remarks(recipe: Recipe) -> list[list[str]]:
     files = [(("data", part), name) for part in ("train", "test") if (name := getattr(recipe.data, part)) is not None]
     files = [(at, name) for at, name in files if at[1] not in recipe.frames]
     return [["", f"{name}: {what}", ""] for at, name in files for what in table.remarks(locate(name, recipe, at))]
-
-
-def _check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None) -> None:
-    """Raise DataError for a column that the recipe names and the data lack, or that has another role."""
-    data = recipe.data
-    basic: list[tuple[At, str | None, str]] = [(("data", role), getattr(data, role), role) for role in ("target", "id")]
-    others: list[tuple[At, str | None, str]] = [
-        *((("data", role), getattr(data, role), role) for role in ("groups", "weight", "time")),
-        *((("split", "column"), name, "split") for name in split_columns(recipe)),
-        *((("data", "kinds", name), name, kind) for name, kind in data.kinds.items()),
-    ]
-    drop: list[tuple[At, str | None, str]] = [(("data", "drop"), name, "dropped") for name in data.drop]
-    lost = [old for old, new in data.rename.items() if new not in train.columns]
-    renamed: list[tuple[At, str | None, str]] = [(("data", "rename", old), old, "renamed") for old in lost]
-    for at, name, role in (*renamed, *basic, *others, *drop):
-        _require_column(name, train.columns, at, f"{role} column", recipe)
-    for at, name, role in others:
-        if name is not None and name in (data.target, data.id):
-            rule = f"the {'target' if name == data.target else 'id'} cannot be the {role} column as well"
-            raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
-    if data.id in RESULT_COLUMNS:
-        rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
-        raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))
-    if test is not None and data.id is not None and data.id not in test.columns:
-        rule, advice = "the test file lacks the id column", "check data.id, or rename the column of the test file"
-        error = DataError(rule, got=f"columns {', '.join(test.columns)}", allowed=f"a column {data.id}", next=advice)
-        raise placed(error, recipe.document, ("data", "test"))
-
-
-def _require_column(name: str | None, known: list[str], at: At, named: str, recipe: Recipe) -> None:
-    if name is not None and name not in known:
-        advice = nearest(name, known) or "name one of the columns there are"
-        error = DataError(f"the {named} is not in the training data", got=name, allowed=known, next=advice)
-        raise placed(error, recipe.document, at)

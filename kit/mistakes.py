@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from kit.errors import nearest
 from kit.params import Params
 
 _BOUNDS = {
@@ -55,6 +56,10 @@ def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -
     for path, first in found.items():
         if not path:
             yield _of_several(value, first)
+        elif first["type"] == "extra_forbidden":
+            known = _keys(cls, path[:-1])
+            next = nearest(str(path[-1]), known) or f"one of {', '.join(known)}"
+            yield Mistake(path, "unknown key", path[-1], next)
         elif first["type"] == "missing":
             yield Mistake(path[:-1], f"{_name(path)} must be given", next=f"add `{path[-1]}: ...`")
         else:
@@ -91,6 +96,22 @@ def _spelt(cls: type[Any], part: str | int, value: Any) -> str | int:
         return part
     own = getattr(cls, "OWN", {})
     return next((k for k in value if k in aliases and part in (aliases[k], own.get(aliases[k]))), part)
+
+
+def _keys(cls: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys of the section that stands at a path of `cls`."""
+    inside = [cls]
+    for part in (p for p in path if isinstance(p, str)):
+        fields = [c.model_fields[part] for c in inside if part in c.model_fields]
+        inside = [found for field in fields for found in _sections(field.annotation)]
+    return [f.alias or name for c in inside[:1] for name, f in c.model_fields.items()]
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """Return the sections that a type speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _sections(part)]
 
 
 def _must(detail: Mapping[str, Any]) -> str:

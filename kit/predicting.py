@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import intact, newrows, oofdir, registry, saving
+from kit import intact, newrows, oofdir, registry, saving, sides
 from kit.bundle import FORMAT
 from kit.computed import computed
 from kit.crossfit import BlendSpec, tests_of
@@ -83,16 +83,14 @@ class Replay:
 
     def _groups(self, name: str, about: Mapping[str, Any], keys: Array) -> Ints:
         """Return (t,) the group of each new row: the place of its key among those of training, or one past the last."""
-        rows, notes = newrows.read(self.frame, about["columns"], self.folder / name / "models" / "levels")
-        self.notes |= dict.fromkeys(notes)
+        rows = self._rows(name, about)
         values = rows.x[about["stacker"]["params"]["key"]]
         place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
         return np.where(keys[place] == values, place, len(keys)).astype(np.int64)
 
     def _model(self, name: str, about: Mapping[str, Any]) -> Oof:
         folder, own = self.folder / name / "models", self._own(name, about)
-        rows, notes = newrows.read(self.frame, about["columns"], folder / "levels")
-        self.notes |= dict.fromkeys(notes)
+        rows = self._rows(name, about)
         rows = self._with_computed(rows, about, folder, own)
         parts = [f"refit-seed{s}" for s in range(about["seeds"])]
         groups = [parts] if about["refit"] else _parts(about)
@@ -106,6 +104,15 @@ class Replay:
         if about.get("over"):
             test = carried(test, self.of(about["over"]).test)
         return _oof(test, np.stack(stds) if len(stds) == len(preds) else None, kind)
+
+    def _rows(self, name: str, about: Mapping[str, Any]) -> Rows:
+        """Return the new rows as a bundle reads them, with the columns of the further tables that it keeps."""
+        folder, frame = self.folder / name / "models", self.frame
+        for join in about.get("joins", ()):
+            frame, _ = sides.attach(frame, sides.of(join, (folder / "joins" / join["rows"]).read_bytes()))
+        rows, notes = newrows.read(frame, about["columns"], folder / "levels")
+        self.notes |= dict.fromkeys(notes)
+        return rows
 
     def _with_computed(self, rows: Rows, about: Mapping[str, Any], folder: Path, own: Mapping[str, str]) -> Rows:
         """Return the rows with the predictions of sources and the computed columns beside the data's own."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from kit.types import label_text
 from kit.wishes import Wish
@@ -41,6 +41,52 @@ class ExtraSection(_Section):
     """rows: learnt from in every fold, never held, never stopped on, never in an OOF."""
     weight: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """How much one of its rows counts in learning beside a training row of weight 1."""
+
+
+class JoinSection(_Section):
+    """A further table, whose columns are added to the rows that share a key with it."""
+
+    path: str
+    """File of the table: csv, tsv, json, jsonl or parquet, plain or .gz."""
+    on: dict[str, str]
+    """The key: a column that both have, a list of columns, or {column of the rows: column of the table}."""
+    take: Literal["auto"] | dict[str, str] | None = None
+    """What is taken where a key has several rows: {new column: SQL expression over aggregates}, or auto."""
+    before: dict[str, str] | None = None
+    """Column of dates or numbers (or {column of the rows: column of the table}): rows that are not earlier than the
+    row itself are not taken."""
+    prefix: str = ""
+    """What the names of the added columns begin with."""
+
+    @field_validator("on", "before", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any, info: ValidationInfo) -> Any:
+        names = [value] if isinstance(value, str) else value
+        pairs = {name: name for name in names if isinstance(name, str)} if isinstance(names, list | tuple) else names
+        right = isinstance(pairs, Mapping) and all(isinstance(n, str) and n for pair in pairs.items() for n in pair)
+        if value is None and info.field_name == "before":
+            return None
+        if not right or not pairs or (isinstance(names, list | tuple) and len(pairs) < len(names)):
+            raise ValueError("a column, a list of columns, or a mapping {column of the rows: column of the table}")
+        if info.field_name == "before" and len(pairs) > 1:
+            raise ValueError("one column, or one pair {column of the rows: column of the table}")
+        return pairs
+
+    @field_validator("take", mode="before")
+    @classmethod
+    def _expressions(cls, value: Any) -> Any:
+        if value is None or value == "auto":
+            return value
+        texts = isinstance(value, Mapping) and all(isinstance(text, str) and text for text in value.values())
+        if not texts or not value or not all(isinstance(name, str) and name for name in value):
+            raise ValueError("auto, or a mapping {new column: expression}; one that holds a comma stands in quotes")
+        return value
+
+    @model_validator(mode="after")
+    def _taken(self) -> Self:
+        if self.before and self.take is None:
+            raise ValueError("before: goes with take, which says what is taken of the earlier rows")
+        return self
 
 
 class DataSection(_Section):
@@ -79,6 +125,8 @@ class DataSection(_Section):
     """What a column is where that is inferred wrongly: numeric, category, text, date (date dmy, date mdy) or key."""
     extra: tuple[ExtraSection, ...] = ()
     """Files with further rows to learn from."""
+    join: tuple[JoinSection, ...] = ()
+    """Further tables, whose columns are added to the rows by a key, one after the other."""
     encoding: Encoding | None = None
     """How text files are written where that is not UTF-8, as `latin-1` or `cp1252`."""
 

@@ -131,7 +131,8 @@ def _like(made: pl.DataFrame, given: Any) -> Any:
 def _texts(about: Mapping[str, Any]) -> list[str]:
     """Return the columns to read as text: 12 among words stays a word where a new file has numbers alone."""
     columns = [name for name, spec in about["columns"].items() if forms.is_spelled(forms.Form(**spec["form"]))]
-    return [*columns, *([about["id"]] if about.get("id_text") else [])]
+    keys = [key["column"] for join in about.get("joins", ()) for key in join["keys"] if key["mode"] == "text"]
+    return [*columns, *keys, *([about["id"]] if about.get("id_text") else [])]
 
 
 def _frame(data: Any, about: Mapping[str, Any], texts: Collection[str]) -> pl.DataFrame:

@@ -86,6 +86,7 @@ KEYS = [
         "encoding",
         "refit",
     ),
+    *("join", "on", "take", "before", "prefix"),
     *("target_transform", "average", "seeds", "text", "key", "pairs", "swap", "score", "low", "high", "tune"),
 ]
 WORDS = [

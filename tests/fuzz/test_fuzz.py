@@ -70,6 +70,21 @@ augment: {noise: [{use: jitter, columns: [x1], std: 0.5, score: 1.0}]}
 models: {m: {use: lightgbm, augment: noise, params: {n_estimators: 1}, features: [numeric, dates]}}
 missing: drop
 """,
+    """\
+data:
+  train: train.csv
+  test: test.csv
+  id: id
+  target: y
+  join:
+    - {path: side.csv, on: c, prefix: s_}
+    - {path: more.csv, on: {c: c}, take: {n: "count(*)", high: "max(x1) - min(x1)", usual: mode(t)}}
+    - {path: more.csv, on: [c], take: auto, before: {day: day}, prefix: m_}
+metric: rmse
+split: {use: kfold, folds: 2}
+features: {base: [numeric, {use: target_mean, columns: [usual]}], few: [{use: numeric, columns: [high, m_x1_mean]}]}
+models: {m: {use: lightgbm, params: {n_estimators: 1}}}
+""",
 ]
 
 DATA = """\
@@ -134,6 +149,7 @@ def write(folder: Path) -> None:
     test.write_csv(folder / "test.csv")
     test.select("id", y=pl.lit(0.5)).write_csv(folder / "sample.csv")
     table(9000, 10).drop("id").write_csv(folder / "more.csv")
+    (folder / "side.csv").write_text("c,place,size\nred,A1,1.5\ngreen,A2,2\nblue,A1,\n")
 
 
 def judge(*args: str, ends: tuple[int, ...]) -> str:

@@ -1,0 +1,67 @@
+"""The columns that a recipe names: their roles, and whether the data have them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from kit.errors import DataError, nearest
+from kit.recipe import Recipe
+from kit.wording import At, placed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RESULT_COLUMNS = ("repeat", "fold", "y", "pred", "std", "v", "group")
+"""What stands beside the id in the files of a result."""
+
+
+def split_columns(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns the splitter reads: they say which fold a row is in and are no features."""
+    column = getattr(recipe.split.params, "column", None)
+    return (str(column),) if column else ()
+
+
+def with_role(recipe: Recipe) -> set[str]:
+    """Return the columns with a role beside target and id."""
+    data = recipe.data
+    return {c for c in (data.groups, data.weight, data.time, *split_columns(recipe)) if c is not None}
+
+
+def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined: Collection[str] = ()) -> None:
+    """Raise DataError for a column that the recipe names and the data lack, or that has another role.
+
+    `joined`: columns of further tables, which may be renamed, and be said to be of a kind, whatever is taken of them.
+    """
+    data = recipe.data
+    basic: list[tuple[At, str | None, str]] = [(("data", role), getattr(data, role), role) for role in ("target", "id")]
+    others: list[tuple[At, str | None, str]] = [
+        *((("data", role), getattr(data, role), role) for role in ("groups", "weight", "time")),
+        *((("split", "column"), name, "split") for name in split_columns(recipe)),
+        *((("data", "kinds", name), name, kind) for name, kind in data.kinds.items()),
+    ]
+    drop: list[tuple[At, str | None, str]] = [(("data", "drop"), name, "dropped") for name in data.drop]
+    lost = [old for old, new in data.rename.items() if new not in train.columns and new not in joined]
+    renamed: list[tuple[At, str | None, str]] = [(("data", "rename", old), old, "renamed") for old in lost]
+    for at, name, role in (*renamed, *basic, *others, *drop):
+        if at[1] == "kinds" and name in joined:
+            continue
+        _require_column(name, train.columns, at, f"{role} column", recipe)
+    for at, name, role in others:
+        if name is not None and name in (data.target, data.id):
+            rule = f"the {'target' if name == data.target else 'id'} cannot be the {role} column as well"
+            raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
+    if data.id in RESULT_COLUMNS:
+        rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
+        raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))
+    if test is not None and data.id is not None and data.id not in test.columns:
+        rule, advice = "the test file lacks the id column", "check data.id, or rename the column of the test file"
+        error = DataError(rule, got=f"columns {', '.join(test.columns)}", allowed=f"a column {data.id}", next=advice)
+        raise placed(error, recipe.document, ("data", "test"))
+
+
+def _require_column(name: str | None, known: list[str], at: At, named: str, recipe: Recipe) -> None:
+    if name is not None and name not in known:
+        advice = nearest(name, known) or "name one of the columns there are"
+        error = DataError(f"the {named} is not in the training data", got=name, allowed=known, next=advice)
+        raise placed(error, recipe.document, at)

@@ -1,0 +1,361 @@
+"""`data.join`: columns of further tables by a key, of one row, of several, and of those before a date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from kit import sides, taking
+from kit.errors import KitError
+from kit.opening import Opened, open_recipe
+
+Y = {"y": [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]}
+ROWS = pl.DataFrame(
+    {
+        "store": [1, 2, None, 2, 9, 1],
+        "day": ["2021-01-05", "2021-01-09", "2021-01-09", None, "2021-01-09", "2020-12-31"],
+        **Y,
+    }
+)
+TEST = pl.DataFrame({"store": [2, 1], "day": ["2021-01-06", "2022-01-01"]})
+STORES = pl.DataFrame({"store": [2, 1, 5], "type": ["b", "a", "c"], "size": [20.5, 10.5, 50.5]})
+VISITS = pl.DataFrame(
+    {
+        "shop": [1, 2, 1, 2, 1, 2, None, 2],
+        "date": [
+            "2021-01-05",
+            "2021-01-01",
+            "2021-01-01",
+            "2021-01-08",
+            "2021-01-01",
+            "2021-01-05",
+            "2020-01-01",
+            None,
+        ],
+        "paid": [5.0, 1.0, 2.0, 8.0, None, 4.0, 99.0, 70.0],
+        "how": ["card", "cash", "cash", "card", "card", None, "cash", "cash"],
+    }
+)
+
+
+def opened(
+    tmp_path: Path, join: Any, train: pl.DataFrame = ROWS, test: pl.DataFrame | None = TEST, **data: Any
+) -> Opened:
+    recipe = {
+        "data": {"train": train, "target": "y", "join": join, **({} if test is None else {"test": test}), **data},
+        "metric": "rmse",
+        "split": {"use": "kfold", "folds": 2},
+        "models": {"m": {"use": "sklearn", "features": ["numeric"], "params": {"estimator": "Ridge"}}},
+    }
+    return open_recipe(recipe, root=tmp_path)
+
+
+def column(found: Opened, name: str) -> list[Any]:
+    """Return a column of train and test: numbers, dates as days, or words."""
+    stored = found.store.open(found.facts.table_key)
+    x = stored.array(f"x/{name}")
+    if x.dtype.kind == "i":
+        from kit.table import levels_from_arrow
+
+        levels = levels_from_arrow(stored.blob(f"levels/{name}"))
+        return [levels[code] if code >= 0 else None for code in x]
+    return [None if np.isnan(v) else float(v) for v in x]
+
+
+def refused(tmp_path: Path, join: Any, **data: Any) -> str:
+    with pytest.raises(KitError) as caught:
+        opened(tmp_path, join, **data)
+    assert caught.value.problems[0].place.startswith("the recipe: data.join.0"), caught.value.problems[0].place
+    return str(caught.value)
+
+
+# -- one row per key
+
+
+def test_columns_of_one_row_per_key(tmp_path):
+    found = opened(tmp_path, [{"path": STORES, "on": "store"}])
+    assert column(found, "type") == ["a", "b", None, "b", None, "a", "b", "a"]
+    assert column(found, "size") == [10.5, 20.5, None, 20.5, None, 10.5, 20.5, 10.5]
+    assert (found.facts.n_train, found.facts.n_test) == (6, 2)
+    assert column(found, "store") == [1, 2, None, 2, 9, 1, 2, 1], "rows stay where they are"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "met"),
+    [
+        ([1, 2, 3], [1.0, 3.0, 7.0], [0, None, 1]),
+        ([1, 2, 3], ["1", "3.0", "x"], [0, None, 1]),
+        (["1", "2.0", "x"], [1, 2, 3], [0, 1, None]),
+        (["007", "7", "x"], ["7", "007", "y"], [1, 0, None]),
+        (["007", "8", "x"], [7, 8, 9], [None, 1, None]),
+        ([1.5, 2.0, None], ["1.5", "2", "3"], [0, 1, None]),
+        ([" a", "b ", "c"], ["a", "b", "d"], [0, 1, None]),
+        (["2021-01-05", "5.1.2021", "x"], ["5.1.2021", "a", "2021-01-05"], [2, 0, None]),
+        (["2021-01-05", "2021-01-06", None], ["5.1.2021", "6.1.2021", "17.1.2021"], [0, 1, None]),
+        ([10**17 + 1, 10**17 + 2, 1], [str(10**17 + 2), str(10**17 + 1), "5"], [1, 0, None]),
+        ([True, False, None], ["true", "x", "y"], [0, None, None]),
+    ],
+)
+def test_keys_match_by_value(tmp_path, ours, theirs, met):
+    train = pl.DataFrame({"k": pl.Series(ours * 2), **Y})
+    side = pl.DataFrame({"other": pl.Series(theirs), "place": [0.25, 1.25, 2.25]})
+    found = opened(tmp_path, [{"path": side, "on": {"k": "other"}}], train, None)
+    assert column(found, "place")[:3] == [None if i is None else i + 0.25 for i in met]
+
+
+def test_several_columns_are_one_key_and_joins_go_on_from_joins(tmp_path):
+    train = pl.DataFrame({"a": [1, 1, 2, 2, None, 1], "b": ["x", "y", "x", "y", "x", None], **Y})
+    side = pl.DataFrame({"b": ["y", "x", "x"], "a": [2, 1, 2], "next": ["n1", "n2", "n1"]})
+    last = pl.DataFrame({"name": ["n2", "n1"], "end": [2.5, 1.5]})
+    joins = [{"path": side, "on": ["a", "b"]}, {"path": last, "on": {"next": "name"}, "prefix": "the_"}]
+    found = opened(tmp_path, joins, train, None)
+    assert column(found, "next") == ["n2", None, "n1", "n1", None, None]
+    assert column(found, "the_end") == [2.5, None, 1.5, 1.5, None, None]
+
+
+def test_kinds_nulls_rename_and_drop_are_those_of_any_column(tmp_path):
+    side = pl.DataFrame({"Shop": [1, 2], "code": [7, -1], "size": ["?", "5"]})
+    found = opened(
+        tmp_path,
+        [{"path": side, "on": "store"}],
+        rename={"Shop": "store"},
+        kinds={"code": "category"},
+        nulls=["?", "-1"],
+        drop=["size"],
+    )
+    assert column(found, "code") == ["7", None, None, None, None, "7", None, "7"]
+    assert column(found, "size")[:2] == [None, 5.0] and "size" not in found.facts.free
+
+
+def test_numbers_of_a_categorical_type_are_names(tmp_path):
+    side = STORES.to_pandas().assign(size=pd.Categorical([1, 2, 3]))
+    found = opened(tmp_path, [{"path": side, "on": "store", "prefix": "s_"}])
+    assert column(found, "s_size")[:2] == ["2", "1"]
+
+
+def test_what_cannot_be_joined(tmp_path):
+    join: dict[str, Any] = {"path": STORES, "on": "store"}
+    told = refused(tmp_path, [join | {"on": "stroe"}])
+    assert "the training data lack a column to join by" in told and "did you mean 'store'?" in told
+    assert "did you mean 'store'?" in refused(tmp_path, [join | {"on": {"store": "stores"}}])
+    assert "by the target" in refused(tmp_path, [join | {"on": "y"}])
+    assert "the test data lack" in refused(tmp_path, [join], test=TEST.drop("store"))
+    told = refused(tmp_path, [join | {"path": pl.concat([STORES, STORES[:1]])}])
+    assert "store 2 in 2 rows, as 1 of 3 keys stand more than once" in told and "take: auto" in told
+    told = refused(tmp_path, [join | {"path": STORES.rename({"size": "day"})}])
+    assert "of this name already" in told and "prefix: side_" in told
+    told = refused(tmp_path, [join | {"path": STORES.with_columns(store=pl.Series(["A1", "A2", "A3"]))}])
+    assert "no training row has a key" in told and "store: 1" in told and "A1, A2, A3" in told
+    assert "no column beside its key" in refused(tmp_path, [join | {"path": STORES.select("store")}])
+    assert "goes with take" in refused(tmp_path, [join | {"before": "day"}])
+
+
+def test_few_matches_are_told(tmp_path):
+    def notes(side: pl.DataFrame) -> list[list[str]]:
+        found = opened(tmp_path, [{"path": side, "on": "store"}])
+        return [n for n in found.store.open(found.facts.table_key).meta["notes"] if n[0] == "store"]
+
+    ((_, what, _),) = notes(STORES)
+    assert "67% of the keys in train but 100% of those in test" in what
+    assert notes(STORES[1:]) and not notes(pl.concat([STORES, STORES.with_columns(store=pl.Series([9, 7, 8]))]))[1:]
+
+
+# -- several rows
+
+
+def test_what_is_taken_of_several_rows(tmp_path):
+    take = {
+        "n": "count(*)",
+        "known": "count(paid)",
+        "ways": "count(DISTINCT how)",
+        "all": "sum(paid)",
+        "each": "sum(paid) / NULLIF(count(*), 0)",
+        "cards": "sum(CASE WHEN how = 'card' THEN 1 ELSE 0 END)",
+        "usual": "mode(upper(how))",
+        "latest": "max(date)",
+        "mid": "median(paid)",
+        "spread": "stddev(paid)",
+    }
+    found = opened(tmp_path, [{"path": VISITS, "on": {"store": "shop"}, "take": take}], kinds={"date": "date"})
+    assert column(found, "n") == [3, 4, 0, 4, 0, 3, 4, 3], "nothing of a key that is not there: counts are 0"
+    assert column(found, "known")[:3] == [2, 4, 0] and column(found, "ways")[:3] == [2, 2, 0]
+    assert column(found, "all")[:3] == [7, 83, None] and column(found, "each")[:3] == [7 / 3, 83 / 4, None]
+    assert column(found, "cards")[:3] == [2, 1, None]
+    assert column(found, "usual")[:3] == ["CARD", "CASH", None]
+    assert column(found, "latest")[:3] == [18632.0, 18635.0, None]
+    assert column(found, "mid")[:2] == [3.5, 6.0]
+    np.testing.assert_allclose(column(found, "spread")[:2], [np.std([5, 2], ddof=1), np.std([1, 8, 4, 70], ddof=1)])
+
+
+def test_take_auto_goes_by_kind(tmp_path):
+    found = opened(tmp_path, [{"path": VISITS, "on": {"store": "shop"}, "take": "auto", "prefix": "v_"}])
+    added = [n for n in found.facts.header if n.startswith("v_")]
+    assert sorted(added) == sorted(
+        [
+            *("v_count", "v_date_first", "v_date_last", "v_paid_mean", "v_paid_std", "v_paid_min", "v_paid_max"),
+            *("v_paid_sum", "v_how_nunique", "v_how_mode"),
+        ]
+    )
+    assert column(found, "v_count")[:3] == [3, 4, 0] and column(found, "v_how_mode")[:3] == ["card", "cash", None]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("paid", "takes nothing of the rows"),
+        ("sum(paid) + paid", "outside an aggregate"),
+        ("sum(payed)", "did you mean 'paid'?"),
+        ("sum(how)", "CAST(how AS FLOAT)"),
+        ("corr(paid, paid)", "aggregate that is not let through"),
+        ("sum(max(paid))", "other rows"),
+        ("sum(paid) OVER (PARTITION BY how)", "not let through"),
+        ("sum(paid", "not closed"),
+        ("sum()", "names no column"),
+        ("sum(paid) + read_csv(paid)", "not let through"),
+        ("sum(paid) -- and more", "holds something"),
+        ("(SELECT max(paid) FROM visits)", "unknown column"),
+        ("avg(DISTINCT paid)", "distinct"),
+    ],
+)
+def test_what_cannot_be_taken(tmp_path, sql, told):
+    said = refused(tmp_path, [{"path": VISITS, "on": {"store": "shop"}, "take": {"x": sql}}])
+    assert told in said, said
+
+
+# -- before a date
+
+
+def test_nothing_of_the_day_itself_or_later(tmp_path):
+    take = {"n": "count(*)", "all": "sum(paid)", "newest": "last(how)", "usual": "mode(how)"}
+    join = {"path": VISITS, "on": {"store": "shop"}, "take": take, "before": {"day": "date"}}
+    found = opened(tmp_path, [join])
+    assert column(found, "n") == [2, 3, 0, 0, 0, 0, 2, 3], "rows without a date, or before all, take nothing"
+    assert column(found, "all") == [2, 13, None, None, None, None, 5, 7]
+    assert column(found, "newest") == ["card", "card", None, None, None, None, "cash", "card"]
+    assert column(found, "usual")[0] == "card", "of equally common ones the least"
+
+
+def test_before_is_what_a_loop_over_rows_takes(tmp_path):
+    """Ties, rows and tables without a date, keys without rows, columns of several kinds: as pandas says it row by row."""
+    rng = np.random.default_rng(5)
+    n, m = 400, 1500
+
+    def days(size: int, missing: float) -> pl.Series:
+        found = [
+            f"2021-{a:02d}-{b:02d}" for a, b in zip(rng.integers(1, 4, size), rng.integers(1, 29, size), strict=True)
+        ]
+        return pl.Series([None if r < missing else d for d, r in zip(found, rng.random(size), strict=True)])
+
+    def some(values: Any, missing: float) -> pl.Series:
+        return pl.Series(
+            [None if r < missing else v for v, r in zip(values.tolist(), rng.random(len(values)), strict=True)]
+        )
+
+    def rows(size: int) -> pl.DataFrame:
+        return pl.DataFrame(
+            {"a": some(rng.integers(0, 12, size), 0.05), "b": rng.choice(["x", "y"], size), "day": days(size, 0.1)}
+        )
+
+    train, test = rows(n).with_columns(y=rng.normal(size=n)), rows(n // 2)
+    table = (
+        rows(m)
+        .rename({"day": "on"})
+        .with_columns(v=some((1e9 + rng.normal(size=m)).round(3), 0.2), w=some(rng.choice(["p", "q", "r"], m), 0.2))
+    )
+    take = {
+        "count": "count(*)", "known": "count(v)", "total": "sum(v)", "mean": "avg(v)", "std": "std(v)", "low": "min(v)",
+        "high": "max(v)", "first": "first(v)", "last": "last(w)", "ways": "count(DISTINCT w)", "usual": "mode(w)",
+    }  # fmt: skip
+    join = {"path": table, "on": ["a", "b"], "before": {"day": "on"}, "take": take}
+    found = opened(tmp_path, [join], train, test)
+    expected = _looped(pd.concat([train.to_pandas(), test.to_pandas()]), table.to_pandas())
+    assert sum(expected["count"]) > 2000 and expected["count"].count(0) > 50
+    for name in ("count", "known", "ways", "low", "high", "first", "last", "usual"):
+        assert column(found, name) == expected[name], name
+    for name in ("total", "mean", "std"):
+        np.testing.assert_allclose(
+            np.array(column(found, name), float), np.array(expected[name], float), rtol=1e-6, err_msg=name
+        )
+
+
+def _looped(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows.itertuples():
+        part = (
+            table[(table["a"] == row.a) & (table["b"] == row.b) & (table["on"] < row.day)]
+            if isinstance(row.day, str)
+            else table[:0]
+        )
+        part = part.sort_values("on", kind="stable")
+        v, w = part["v"].dropna(), part["w"].dropna()
+        made = {
+            "count": float(len(part)), "known": float(len(v)), "ways": float(w.nunique()), "total": v.sum() if len(v) else None,
+            "mean": v.mean() if len(v) else None, "std": v.std() if len(v) > 1 else None, "low": v.min() if len(v) else None,
+            "high": v.max() if len(v) else None, "first": v.iloc[0] if len(v) else None,
+            "last": w.iloc[-1] if len(w) else None, "usual": w.mode().iloc[0] if len(w) else None,
+        }  # fmt: skip
+        for name, value in made.items():
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_future_shapes_no_bit_of_what_was_before(tmp_path):
+    """Other values, and other rows, from a day on: what is taken before it has the same bytes."""
+    rng = np.random.default_rng(6)
+    table = pl.DataFrame({"k": rng.integers(0, 3, 300), "t": rng.integers(0, 40, 300), "v": rng.normal(size=300)})
+    late = table.with_columns(v=pl.when(pl.col("t") >= 20).then(pl.col("v") * 1e6 - 7).otherwise(pl.col("v")))
+    late = pl.concat([late, late.filter(pl.col("t") >= 20).with_columns(k=pl.lit(1, pl.Int64))])
+    train = pl.DataFrame({"k": rng.integers(0, 3, 60), "t": rng.integers(0, 21, 60), "y": rng.normal(size=60)})
+    join = {"on": "k", "before": "t", "take": "auto", "prefix": "h_"}
+    made = [opened(tmp_path, [join | {"path": side}], train, None) for side in (table, late)]
+    names = [n for n in made[0].facts.header if n.startswith("h_")]
+    assert "h_v_std" in names and all(made[0].facts.content[n] == made[1].facts.content[n] for n in names)
+    assert made[0].facts.table_key != made[1].facts.table_key
+
+
+def test_before_compares_like_with_like(tmp_path):
+    join = {"path": VISITS.with_columns(date=pl.Series(range(8))), "on": {"store": "shop"}, "take": "auto"}
+    said = refused(tmp_path, [join | {"before": {"day": "date"}}])
+    assert "day: date, date of the DataFrame join.0: numeric" in said
+    said = refused(tmp_path, [join | {"before": {"day": "date"}, "take": {"m": "median(paid)"}}])
+    assert "rows before a date" in said and "leave out `before`" in said
+
+
+# -- kept
+
+
+def test_a_side_reads_back_and_keeps_what_is_asked_for():
+    import json
+
+    takes = tuple(
+        taking.parsed(n, s, {"v": "numeric", "w": "category"}, ordered=True)
+        for n, s in {"a": "sum(v)", "b": "mode(w)"}.items()
+    )
+    from kit.forms import Form
+
+    rows = pl.DataFrame(
+        {
+            "@0": ["1", "1", "2"],
+            taking.GROUP: [0, 0, 1],
+            sides.DAY: [1.0, 2.0, 1.0],
+            "v": [1.0, 2.0, 3.0],
+            "w": ["x", "y", "y"],
+        }
+    )
+    side = sides.Side(
+        (sides.Key("k", "number", Form("numbers")),),
+        rows.cast({taking.GROUP: pl.UInt32}),
+        sides.Before("t", Form("numbers")),
+        takes,
+    )
+    left = side.only(["a", "nothing"])
+    assert left.adds == ["a"] and "w" not in left.rows.columns
+    again = sides.of(json.loads(json.dumps(left.about())), sides.to_arrow(left.rows))
+    frame = pl.DataFrame({"k": [1.0, 1.0, 2.0, 3.0], "t": [2, 3, 1, 9]})
+    made, found = sides.attach(frame, again)
+    assert made["a"].to_list() == [1.0, 3.0, None, None] and found.tolist() == [0, 0, 2, -1]
