@@ -56,8 +56,9 @@ class MetricModule(Protocol):
     `Counts`, where that tells it. What takes a number behind its name has `AT: Number` and `score_at`, which is `score`
     with that number as a last argument. `THRESHOLDS`: the tasks in which labels cut at other places than the usual ones
     pay, as measured on holdouts. `ORDERED` is True where whole numbers are trained as a regression, `RANKING` where a
-    submission lists the best classes. `LEAST` is what smaller predictions are scored as, and so written as: others who
-    score by it may take none below.
+    submission lists the best classes. `RANGE`: the least and the greatest score there can be, None where there is no
+    bound; a metric that says nothing of it may have any. `LEAST` is what smaller predictions are scored as, and so
+    written as: others who score by it may take none below.
     """
 
     BETTER: Literal["lower", "higher"]

@@ -107,7 +107,7 @@ def lb_add(
     tell how the board rounds.
 
     Raises:
-        DataError: there is no such submission, or the score is none.
+        DataError: there is no such submission, or the score is none, or none that its metric can have.
     """
     base = Path(root).resolve()
     text = str(score).strip()
@@ -118,11 +118,24 @@ def lb_add(
     path = Path(str(number))
     foreign = path.suffix == ".csv" and path.is_file() and path.resolve().parent != base / "submissions"
     known = _take_in(path, base) if foreign else entry(str(number), base)
+    _check_range(known.about.get("metric"), text)
     if known.scores.get(board) != float(text):
         with writing(str(base / "submissions")), lock(Store(base)):
             line = ledger.Line(known.number, "score", board, text, note=note)
             ledger.append(base / "submissions", *_begun(base), line)
     return _shown(entry(str(known.number), base))
+
+
+def _check_range(name: str | None, text: str) -> None:
+    """Raise DataError for a score that the metric cannot have; what a file of one's own can is not known."""
+    if name is None or name.partition("@")[0] not in registry.names("metrics"):
+        return
+    low, high = getattr(registry.load("metrics", name), "RANGE", (None, None))
+    if (low is None or float(text) >= low) and (high is None or float(text) <= high):
+        return
+    allowed = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+    advice = "kit log shows the number and the metric of each submission; write the score as the leaderboard shows it"
+    raise DataError(f"{name} has no such score", got=text, allowed=allowed, next=advice)
 
 
 def _begun(root: Path) -> list[ledger.Line]:

@@ -16,6 +16,7 @@ TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 
 
 def tally(counts: Counts) -> Floats:

@@ -15,6 +15,7 @@ TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
 WANTS: PredKind = "proba"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:

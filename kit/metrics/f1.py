@@ -17,6 +17,7 @@ TASKS: tuple[TaskKind, ...] = ("binary",)
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 THRESHOLDS: tuple[TaskKind, ...] = ("binary",)
 
 

@@ -16,6 +16,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:

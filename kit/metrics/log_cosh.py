@@ -14,6 +14,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, None)
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:

@@ -14,6 +14,7 @@ TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
 WANTS: PredKind = "proba"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, None)
 
 EPS = 1e-15
 

@@ -15,6 +15,7 @@ TASKS: tuple[TaskKind, ...] = ("multiclass",)
 WANTS: PredKind = "proba"
 OBJECTIVE: Mapping[str, Objective] = {"multiclass": "softmax"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 
 AT = Number(3, 1, 1_000)
 RANKING = True

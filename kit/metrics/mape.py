@@ -15,6 +15,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "absolute"}
 CODEC: str = "log1p"
+RANGE: tuple[float | None, float | None] = (0.0, None)
 
 
 def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:

@@ -14,6 +14,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "absolute"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, None)
 
 HALF = 1e-12
 """Share of the weights by which a half may be missed and still be one."""

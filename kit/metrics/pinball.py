@@ -15,6 +15,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "absolute"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, None)
 
 AT = Number(0.5, 0.001, 0.999, whole=False)
 

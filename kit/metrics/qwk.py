@@ -14,6 +14,7 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 WANTS: PredKind = "label"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared", "binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (-1.0, 1.0)
 THRESHOLDS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
 ORDERED = True
 

@@ -93,6 +93,9 @@ def test_better_is_the_direction_it_says(name: str, objective: str) -> None:
     task, y, fair, v = sample(objective)
     scores = [metric.sign * metric.score(task, y, pred, v) for pred in (perfect(task, y), fair, wrong(task, y))]
     assert scores[0] < scores[1] < scores[2]
+    low, high = registry.load("metrics", name).RANGE
+    for score in (metric.sign * each for each in scores):
+        assert (low is None or low - 1e-9 <= score) and (high is None or score <= high + 1e-9)
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))

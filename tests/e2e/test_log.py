@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import polars as pl
 import pytest
 
 import kit
-from kit import ledger
+from kit import ledger, logbook
+from kit.errors import DataError
 
 
 def submitted(toy, *sources: str) -> list[str]:
@@ -79,6 +81,7 @@ def test_a_submission_made_elsewhere_gets_a_number(toy, tmp_path):
         (("first", "0.5"), "no number"),
         (("0001", "high"), "must be a number"),
         (("0001", "nan"), "must be a number"),
+        (("0001", "-0.5"), "rmse has no such score"),
         (("0001", "0.5", "--board", "secret"), "unknown board"),
     ],
 )
@@ -88,6 +91,27 @@ def test_what_cannot_be_written_down(toy, args, rule):
     assert done.code == 2
     assert rule in done.json["error"]["rule"]
     assert not (toy.root / "submissions" / ledger.NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "allowed"),
+    [
+        ("rmse", "-0.5", "at least 0"),
+        ("auc", "1.01", "0 to 1"),
+        ("map@3", "1.5", "0 to 1"),
+        ("r2", "1.2", "at most 1"),
+        ("r2", "-3", ""),
+        ("nll", "-7", ""),
+        ("auc", "1", ""),
+        ("metric.py", "-9", ""),
+        (None, "-9", ""),
+    ],
+)
+def test_a_score_is_one_that_its_metric_can_have(metric, text, allowed):
+    """A minus or a digit too much stood in the ledger, and what was told of the board went by it."""
+    with nullcontext() if not allowed else pytest.raises(DataError, match="has no such score") as error:
+        logbook._check_range(metric, text)
+    assert not allowed or error.value.problems[0].allowed == allowed
 
 
 def test_a_number_is_never_given_twice_and_a_lost_file_comes_back_under_its_own(toy):
