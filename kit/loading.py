@@ -177,16 +177,27 @@ def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]
         n: {"kind": c.kind, "width": c.width, "levels": len(c.levels), "form": asdict(built.forms[n])}
         for n, c in built.header.items()
     }
+    target = _target_of_test(built, recipe)
     return {
         "n_train": built.n_train,
         "n_test": built.n_test,
+        "target_of_test": target,
         "header": header,
         "missing_in_test": sorted(built.missing_in_test - {recipe.data.target}),
         "only_in_test": sorted(built.only_in_test),
-        "notes": [*_remarks(recipe), *map(list, built.notes)],
+        "notes": [*_remarks(recipe), *target, *map(list, built.notes)],
         "n_extra": len(next(iter(built.x.values()), ())) - built.n_train - built.n_test if about else 0,
         "extra": list(about),
     }
+
+
+def _target_of_test(built: infer.Table, recipe: Recipe) -> list[list[str]]:
+    """Return the note that test has the target as well, as (column, what, next); nothing where it has no value."""
+    _, test = built.kept[recipe.data.target]
+    if test is None or not (known := len(test) - test.null_count()):
+        return []
+    what = f"the test file has the target as well, in {known} of {len(test)} rows: it is left out there, as if unknown"
+    return [[recipe.data.target, what, "data.extra: a file of the rows to learn from, if these are true values"]]
 
 
 def sample_of(recipe: Recipe) -> tuple[pl.DataFrame | None, str]:

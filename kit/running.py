@@ -89,6 +89,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     refuse_namesake(opened)
     opened = _mended(opened, reopen, only)
     remember(opened)
+    _tell_of_target(opened)
     _tell_of_kept(opened)
     watcher = _Scored(observer or Observer(), opened)
     outcome, final = _carry_out(
@@ -102,6 +103,13 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     path_of = submit(scene, cards) if source in cards else None
     remember(opened, final)
     return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
+
+
+def _tell_of_target(opened: Opened) -> None:
+    """Say, as the data are read, that test has the target; `kit check` always says it."""
+    if "table" in opened.facts.made:
+        for column, what, _ in opened.store.open(opened.facts.table_key).meta["target_of_test"]:
+            log.warning("%s: %s", column, what)
 
 
 def _tell_of_kept(opened: Opened) -> None:

@@ -395,3 +395,18 @@ def test_names_that_polars_or_results_use_otherwise(toy):
     toy.edit(("id: id, target: y", "id: row_id, target: ^a$, rename: {pred: row_id}"))
     toy.run()
     assert toy.oof("final").columns == ["row_id", "fold", "y", "pred"]
+
+
+def test_a_test_file_that_has_the_target_is_told_of(toy, caplog):
+    """It was left out without a word: a person may have taken the wrong file, or have truths to learn from."""
+    path = toy.folder / "test.csv"
+    frame = pl.read_csv(path).with_columns(y=pl.when(pl.col("id") > pl.col("id").median()).then(1.0))
+    without = toy.run().submitted
+    frame.write_csv(path)
+    told = f"the test file has the target as well, in {frame['y'].count()} of {len(frame)} rows: it is left out there"
+    assert 0 < frame["y"].count() < len(frame)
+    assert toy.run().submitted == without
+    assert [r.message for r in caplog.records if "has the target as well" in r.message] == [f"y: {told}, as if unknown"]
+    assert told in toy.kit("check", str(toy.folder / "r.yaml")).out.replace("\n", " ").replace("  ", " ")
+    frame.with_columns(y=None).write_csv(path)
+    assert "has the target" not in toy.kit("check", str(toy.folder / "r.yaml")).out

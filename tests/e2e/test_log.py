@@ -361,7 +361,7 @@ def test_two_submissions_of_one_number_are_named(toy):
 
 
 def test_scores_below_0_are_taken(toy):
-    submitted(toy, "final")
+    toy.run("--set", "metric=r2")
     assert toy.kit("lb", "add", "1", "-0.25").code == 0
     assert kit.log(toy.root)["submissions"][0]["public"] == -0.25
     assert toy.kit("lb", "add", "1", "0.25", "--bord", "private").code == 2
