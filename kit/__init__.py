@@ -18,6 +18,7 @@ __all__ = [
     "lb_final",
     "log",
     "ls",
+    "merge",
     "plan",
     "predict",
     "replay",

@@ -9,13 +9,15 @@ from kit.inspection import check
 from kit.intervals import interval
 from kit.leaderboard import lb_blend
 from kit.logbook import lb_add, log
+from kit.merging import merge
 from kit.opening import Opened, open_recipe, read_recipe
 from kit.replaying import replay
-from kit.running import Result, run
+from kit.running import Result
 from kit.serving import export, predict
 from kit.shifting import shift
 from kit.starting import init
 from kit.submitting import submit
+from kit.together import run
 from kit.tuning import tune
 from kit.views import differences, gc, ls, plan, show, stage, why
 
@@ -39,6 +41,7 @@ __all__ = [
     "lb_final",
     "log",
     "ls",
+    "merge",
     "open_recipe",
     "plan",
     "predict",

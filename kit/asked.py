@@ -34,7 +34,11 @@ def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined
     `joined`: columns of further tables, which may be renamed, and be said to be of a kind, whatever is taken of them.
     """
     data = recipe.data
-    basic: list[tuple[At, str | None, str]] = [(("data", role), getattr(data, role), role) for role in ("target", "id")]
+    basic: list[tuple[At, str | None, str]] = [
+        (("data", "target"), data.target, "target"),
+        (("data", "id"), data.id, "id"),
+        *((("data", "targets", i), name, "target") for i, name in enumerate(data.targets)),
+    ]
     others: list[tuple[At, str | None, str]] = [
         *((("data", role), getattr(data, role), role) for role in ("groups", "weight", "time")),
         *((("split", "column"), name, "split") for name in split_columns(recipe)),
@@ -48,8 +52,8 @@ def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined
             continue
         _require_column(name, train.columns, at, f"{role} column", recipe)
     for at, name, role in others:
-        if name is not None and name in (data.target, data.id):
-            rule = f"the {'target' if name == data.target else 'id'} cannot be the {role} column as well"
+        if name is not None and name in (*data.together, data.id):
+            rule = f"the {'id' if name == data.id else 'target'} cannot be the {role} column as well"
             raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
     if data.id in RESULT_COLUMNS:
         rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"

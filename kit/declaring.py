@@ -1,4 +1,4 @@
-"""The section `evaluate` of a recipe, in its short and its long form, as the schema takes it."""
+"""The sections `data` and `evaluate` of a recipe: what the schema alone does not say of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from kit.errors import nearest
 from kit.problems import Checks
-from kit.sections import Estimated, EvaluateSection, Shares
+from kit.sections import DataSection, Estimated, EvaluateSection, Shares
 from kit.wording import At
 
 AT: At = ("evaluate",)
@@ -15,6 +15,23 @@ BESIDE = ("bins",)
 """Keys of the long form that the short one has too."""
 
 _SHORT = (*Shares.model_fields, *Estimated.model_fields)
+
+
+def check_data(checks: Checks, data: DataSection | None) -> None:
+    """Note what of the data's keys does not go together."""
+    if data is None:
+        return
+    if ((data.train or data.folder) is None) == (data.source is None):
+        checks.add("data needs either a train file or a source", ("data",), next="data: {train: train.csv, ...}")
+    if data.test is not None and data.holdout is not None:
+        advice = "leave out one of them"
+        checks.add("a test file and a holdout exclude each other", ("data", "holdout"), data.holdout, next=advice)
+    for target in data.together:
+        if target in data.drop:
+            checks.add("the target cannot be dropped", ("data", "drop"), got=target, next="take it out of drop")
+    if data.target not in data.together:
+        got, known = data.target, data.targets
+        checks.add("it is none of the targets", ("data", "target"), got, known, (got, known), "name one of them")
 
 
 def declared(checks: Checks, value: Any, known: Sequence[str]) -> EvaluateSection:

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit import alike, amounts, asked, folding, labels, labelwords, loading, registry, roles, sample, table, unchanged
+from kit import (
+    alike,
+    amounts,
+    asked,
+    folding,
+    labels,
+    labelwords,
+    loading,
+    registry,
+    roles,
+    sample,
+    table,
+    targets,
+    unchanged,
+)
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -118,6 +132,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
         "sample": loading.digest("sample", data.sample, recipe, ("data", "sample")) if data.sample else None,
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
         "task": [recipe.task, recipe.positive, registry.keyed("metrics", recipe.metric)],
+        **({"targets": [code_file(targets), data.targets]} if data.targets else {}),
     }
 
 
@@ -143,6 +158,7 @@ def _make_rows(
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}
     blobs = {f"ids/{part}": table.series_to_arrow(series) for part, series in ids.items() if series is not None}
     raw, place = loading.sample_of(recipe)
+    raw = targets.own_columns(raw, data, place) if raw is not None and data.targets else raw
     layout, order, listed = sample.layout(recipe, task, ids["test"], raw, place)
     notes += sample.remarks(layout, task, raw, place)
     meta = {

@@ -119,7 +119,7 @@ def _found(name: str, store: Store, root: Path, trust: bool) -> Home | None:
     for path in [*paths, root / "recipes" / f"{name}.yaml", root / f"{name}.yaml"]:
         try:
             if path.is_file():
-                return _opened(path, store, trust)
+                return _opened(path, store, trust, record.get("target"))
         except KitError:
             return None
     return None
@@ -130,8 +130,8 @@ def _submission(home: Home) -> tuple[Layout, str]:
     return home.facts.sample, home.facts.submitted
 
 
-def _opened(path: Path, store: Store, trust: bool) -> Home:
-    recipe = datafolder.filled(opening.read_recipe(path, (), trust))
+def _opened(path: Path, store: Store, trust: bool, target: str | None = None) -> Home:
+    recipe = datafolder.filled(opening.read_recipe(path, opening.picking(target), trust))
     return Home(recipe.name, recipe.metric, recipe.document.value, facts.gather(recipe, store), store)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from kit import asked, cost, findings, registry
 from kit.engine import states
 from kit.forms import Form
-from kit.given import Source, hand_over
-from kit.opening import Opened, Sets, open_recipe
+from kit.given import Given, Source, hand_over
+from kit.opening import Opened, Sets, each, family, open_recipe
 from kit.types import Array
 
 
 def check(  # noqa: PLR0913 - one keyword per option of `kit check`, and the frames
-    path: Source,
+    path: Source | Given,
     *,
     set: Sets = (),
     root: str | Path = ".",
@@ -26,8 +26,15 @@ def check(  # noqa: PLR0913 - one keyword per option of `kit check`, and the fra
     test: Any = None,
     sample: Any = None,
 ) -> dict[str, Any]:
-    """Return what was inferred of a recipe and its data, what to look at before fitting, and what fitting will cost."""
-    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust)
+    """Return what was inferred of a recipe and its data, what to look at before fitting, and what fitting will cost.
+
+    Of a recipe of several targets, `targets` holds that for each.
+    """
+    given = hand_over(path, train, test, sample)
+    if parts := each(given, set):
+        found_ = {part.target: check(given, set=part.sets, root=root, trust=trust) for part in parts}
+        return {"recipe": family(given, set), "targets": found_}
+    opened = open_recipe(given, set, root, trust=trust)
     recipe, found, task = opened.recipe, opened.facts, opened.facts.task
     todo = sum(state == "run" for state in states(opened.plan, opened.store).values())
     fits = [s for s in opened.plan.stages if s.verb == "fit"]

@@ -125,7 +125,7 @@ class _Join:
         train, test = self.rows
         for key, pairs in (("on", self.section.on), ("before", self.section.before or {})):
             for own in pairs:
-                if own == self.recipe.data.target:
+                if own in self.recipe.data.together:
                     raise self._wrong("rows cannot be joined by the target", key, got=own, next="name another column")
                 if own not in train.columns:
                     next = nearest(own, train.columns) or "name a column of the training data"

@@ -75,7 +75,12 @@ def encode(target: pl.Series, recipe: Recipe) -> tuple[Task, Floats]:
     place = column_of(recipe, recipe.data.target)
     if target.null_count():
         got = rows_of(recipe, target.is_null().to_numpy(), "without a value")
-        raise DataError("training rows without a target", place=place, got=got, next="drop those rows or fill them")
+        raise DataError(
+            "training rows without a target",
+            place=place,
+            got=got,
+            next="data: {unlabelled: drop} leaves them out; or fill them",
+        )
     kind = _kind(target, recipe)
     if kind == "regression":
         return Task("regression", _objective(recipe, kind)), _numbers(target, recipe)

@@ -26,6 +26,7 @@ from kit import (
     joining,
     jsonfile,
     kinds,
+    labelled,
     roles,
     sides,
     spelling,
@@ -124,10 +125,12 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
         "data": source,
         "nulls": data.nulls,
         "encoding": data.encoding,
-        "kept": [data.target, data.id],
+        "kept": [*data.together, data.id],
         "kinds": _kinds(recipe),
         "named": sorted(asked.with_role(recipe)),
         **({"rename": dict(data.rename)} if data.rename else {}),
+        **({"only": data.target} if data.targets and (data.extra or data.unlabelled == "drop") else {}),
+        **({"unlabelled": [data.unlabelled, code_file(labelled)]} if data.unlabelled != "refuse" else {}),
     }
 
 
@@ -141,7 +144,8 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
     joined = joining.joined(recipe, *_frames(recipe), partial(_table_of, recipe))
     train, test = joined.train, joined.test
     asked.check(recipe, train, test, joined.known)
-    keep = [data.target, *([data.id] if data.id else [])]
+    train, left_out = labelled.rows(train, recipe)
+    keep = [*data.together, *([data.id] if data.id else [])]
     try:
         built = infer.build(train, test, Roles(keep, asked.with_role(recipe), _kinds(recipe)))
     except DataError as error:
@@ -166,8 +170,9 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
     files |= {f"join/{i}": sides.to_arrow(side.rows) for i, side in enumerate(joins)}
     meta = _meta(built, recipe, about)
+    meta["notes"] = [*map(list, [*told, *left_out]), *meta["notes"]]
     if joins:
-        meta |= {"joins": [side.about() for side in joins], "notes": [*map(list, told), *meta["notes"]]}
+        meta["joins"] = [side.about() for side in joins]
     still()
     store.commit(key, files, meta, made)
 
@@ -183,7 +188,7 @@ def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]
         "n_test": built.n_test,
         "target_of_test": target,
         "header": header,
-        "missing_in_test": sorted(built.missing_in_test - {recipe.data.target}),
+        "missing_in_test": sorted(built.missing_in_test.difference(recipe.data.together)),
         "only_in_test": sorted(built.only_in_test),
         "notes": [*_remarks(recipe), *target, *map(list, built.notes)],
         "n_extra": len(next(iter(built.x.values()), ())) - built.n_train - built.n_test if about else 0,

@@ -118,9 +118,10 @@ def _opened(name: str, root: Path, recipe: str | Path | None, trust: bool) -> Op
     for path in (Path(p) for p in paths if p is not None):
         if not path.is_file():
             continue
-        read = opening.read_recipe(path, trust=trust)
+        picked = opening.picking(record.get("target"))
+        read = opening.read_recipe(path, picked, trust)
         if read.name == name:
-            return opening.open_recipe(path, root=root, trust=trust)
+            return opening.open_recipe(path, picked, root, trust=trust)
     return "no recipe made it" if not record else "the file of its recipe is gone"
 
 

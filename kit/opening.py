@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit import datafolder, deciding, devices, facts, planning, reader, strictyaml, tuned
+from kit import datafolder, deciding, devices, facts, planning, reader, strictyaml, targets, tuned
 from kit.errors import RecipeError, nearest, writing
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over, texts_of
@@ -18,6 +18,7 @@ from kit.recipe import Recipe
 from kit.stage import Stage
 from kit.store import Store
 from kit.strictyaml import Document
+from kit.targets import Part
 from kit.wording import placed
 
 Sets = str | Sequence[str] | Mapping[str, Any]
@@ -41,12 +42,32 @@ def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False, no_tu
     `trust`: it may run files of its own.
 
     Raises:
-        RecipeError: with every problem and its line.
+        RecipeError: with every problem and its line; it picks none of several targets.
     """
     given = hand_over(path)
-    document = strictyaml.apply_sets(_in_full(given.document), texts_of(set))
+    document = targets.single(changed(given, set))
     recipe = replace(reader.read(document, given.folder, trust), frames=given.frames)
     return recipe if no_tuned else tuned.apply(recipe)
+
+
+def changed(given: Given, set: Sets) -> Document:
+    """Return the document of a recipe with changes applied."""
+    return strictyaml.apply_sets(_in_full(given.document), texts_of(set))
+
+
+def each(given: Given, set: Sets) -> list[Part]:
+    """Return the targets of a recipe that are to be carried out one by one; none where it has, or picks, one."""
+    return targets.parts(changed(given, set), texts_of(set))
+
+
+def family(given: Given, set: Sets) -> str:
+    """Return the name of a recipe of several targets, with which those of their results begin."""
+    return targets.named(changed(given, set))
+
+
+def picking(target: str | None) -> Sets:
+    """Return the change that picks one of several targets, none where there is one."""
+    return {} if target is None else {"data.target": target}
 
 
 def _in_full(document: Document) -> Document:
@@ -114,6 +135,7 @@ def remember(opened: Opened, final: Opened | None = None) -> None:
         "last": last_keys(opened) | {s.name: s.key for s in found if opened.store.has(s.key)},
         "keep": sorted({s.key for s in found}),
         "stages": [s.to_json() for s in found if s.local],
+        "target": opened.recipe.data.target if opened.recipe.data.targets else None,
         "file": _file_of(opened.recipe) or read_record(folder / f"{opened.recipe.name}.json").get("file"),
     }
     write_record(opened.store, opened.recipe.name, record)
@@ -145,10 +167,10 @@ def refuse_namesake(opened: Opened) -> None:
     if here is not None and here == record.get("within"):  # the whole folder was copied, and the original stays
         return
     try:
-        name = strictyaml.load(Path(str(other))).value.get("name", Path(str(other)).stem)
+        taken = targets.names(strictyaml.load(Path(str(other))))
     except RecipeError:
         return
-    if name == recipe.name:
+    if recipe.name in taken:
         advice = "give one of them another `name`, or write elsewhere with --root"
         error = RecipeError(f"two recipes have the name {recipe.name}", got=f"{mine} and {other}", next=advice)
         raise placed(error, recipe.document, ("name",))

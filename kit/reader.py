@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from kit import chains, registry, search
-from kit.declaring import declared
+from kit import chains, registry, search, targets
+from kit.declaring import check_data, declared
 from kit.errors import RecipeError
 from kit.levels import circle
 from kit.plugs import DEFAULT_STACKER, Plugs
@@ -62,7 +62,7 @@ class _Reader(Plugs):
         models = self._models(sets, augments, stop)
         blends = self._blends()
         self._levels(models, blends)
-        self._data(given)
+        check_data(self, given)
         metric, also = self._scoring(top)
         submit = self._submit(blends)
         columns = {k: p for k, v in self.map("columns").items() if (p := self.plug("features", v, ("columns", k)))}
@@ -94,7 +94,7 @@ class _Reader(Plugs):
     # -- sections
 
     def _recipe_name(self, top: Mapping[str, Any]) -> str:
-        name = top.get("name", Path(self.document.path).name.removesuffix(".yaml").removesuffix(".yml"))
+        name = top.get("name", targets.named(self.document))
         self.name(name, ("name",))
         return str(name)
 
@@ -119,17 +119,6 @@ class _Reader(Plugs):
             return value
         self.add("positive must be one class of the target", ("positive",), got=value, next="positive: <class>")
         return None
-
-    def _data(self, data: DataSection | None) -> None:
-        if data is None:
-            return
-        if ((data.train or data.folder) is None) == (data.source is None):
-            self.add("data needs either a train file or a source", ("data",), next="data: {train: train.csv, ...}")
-        if data.test is not None and data.holdout is not None:
-            advice = "leave out one of them"
-            self.add("a test file and a holdout exclude each other", ("data", "holdout"), data.holdout, next=advice)
-        if data.target in data.drop:
-            self.add("the target cannot be dropped", ("data", "drop"), got=data.target, next="take it out of drop")
 
     def _split(self, value: Any, data: DataSection) -> tuple[Plug | None, int, DataSection]:
         value = {"use": value} if isinstance(value, str) else value

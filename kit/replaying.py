@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import archive, datafolder, facts, leaderboard, reader, sample, table
+from kit import archive, datafolder, facts, joined, leaderboard, reader, sample, table
 from kit.archive import positions
 from kit.blendcard import RECIPE
 from kit.errors import DataError, KitError, writing
@@ -107,6 +107,8 @@ def _rebuilt(known: Entry, root: Path, trust: bool, missing: _Missing) -> tuple[
     about = known.about
     if "lb" in about:
         return "the submissions it blends", _of_leaderboard(known, root, missing)
+    if "parts" in about:
+        return _of_targets(known, root, trust, missing)
     if not about.get("layout") or not about.get("task"):
         missing.add("its JSON does not say how it was written: it was made elsewhere, or by an older kit")
         return "", None
@@ -235,6 +237,24 @@ def _order(written: pl.Series, ids: pl.Series, about: Mapping[str, Any], missing
         missing.add(f"its test predictions are of other rows: {int((order < 0).sum())} ids are not among them")
         return None
     return order
+
+
+def _of_targets(known: Entry, root: Path, trust: bool, missing: _Missing) -> tuple[str, bytes | None]:
+    """Return from what, and the bytes, of a submission of several targets."""
+    found = []
+    for target, about in known.about["parts"].items():
+        own = _Missing()
+        found.append(_rebuilt(replace(known, about=about), root, trust, own))
+        for text in own.told:
+            missing.add(f"{target}: {text}")
+    hows, parts = ", ".join(how for how, _ in found), [csv for _, csv in found if csv is not None]
+    if len(parts) < len(found):
+        return hows, None
+    try:
+        return hows, joined.beside(known.about["header"], parts)
+    except DataError as error:  # a person has written in it
+        missing.add(error.problems[0].rule)
+        return hows, None
 
 
 def _of_leaderboard(known: Entry, root: Path, missing: _Missing) -> bytes | None:

@@ -2,85 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from kit.api import Result
 from kit.describe import Page
-from kit.engine import IN_WORKERS, Observer
-from kit.stage import Stage
-from kit.terminal import columns, duration, err, lay, number, say
+from kit.terminal import columns, err, lay, number, say
 
 WIDE = 100
 """Tables of more columns than this are told by runs of columns that are alike."""
 FEW = 4
 """Shorter runs are told column by column."""
-
-
-class _Plain(Observer):
-    """One line per fit: for files and pipes."""
-
-    def __init__(self) -> None:
-        self._total = self._done = 0
-
-    def begin(self, stages: list[Stage]) -> None:
-        self._total += sum(s.verb in IN_WORKERS for s in stages)
-
-    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
-        if stage.verb in IN_WORKERS:
-            self._done += 1
-            shown = "" if score is None else f"  {score:.6g}"
-            line = f"[{self._done}/{self._total}] {stage.name}{shown}  {seconds:.1f} s"
-            say(line, to=err)
-
-
-class _Live(_Plain):
-    """A bar with fits done, time left and the running score of each model."""
-
-    def __init__(self, bar: Progress) -> None:
-        super().__init__()
-        self._bar, self._task = bar, bar.add_task("fits", total=None, left="", scores="")
-        self._scores: dict[str, list[float]] = {}
-        self._began = time.monotonic()
-
-    def begin(self, stages: list[Stage]) -> None:
-        super().begin(stages)
-        self._bar.update(self._task, total=self._total)
-
-    def done(self, stage: Stage, seconds: float, score: float | None = None) -> None:
-        if stage.verb not in IN_WORKERS:
-            return
-        self._done += 1
-        if score is not None:
-            self._scores.setdefault(str(stage.local.get("model")), []).append(score)
-        scores = "  ".join(f"{m} {sum(s) / len(s):.5g}" for m, s in self._scores.items())
-        left = (time.monotonic() - self._began) / self._done * (self._total - self._done)
-        self._bar.update(self._task, completed=self._done, left=f"{duration(left)} left", scores=scores)
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Observer]:
-    """Give the observer that suits where stderr goes: a live bar, plain lines, or silence."""
-    if quiet:
-        yield Observer()
-    elif not err.is_terminal:
-        yield _Plain()
-    else:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[scores]}"),
-        )
-        with Progress(*columns, console=err, transient=True) as bar:
-            yield _Live(bar)
 
 
 def started(found: Mapping[str, Any]) -> None:
@@ -110,6 +44,12 @@ def failures(result: Result, *, debug: bool) -> None:
 
 def result(result: Result, root: str) -> None:
     """Print the score table of a run and where its results lie."""
+    scores(result)
+    ending(result, root)
+
+
+def scores(result: Result) -> None:
+    """Print the score table of a run and what is to be said of its models and blends."""
     first: Mapping[str, Any] = next(iter(result.cards.values()), {"metric": "score", "also": {}})
     scored = (first["metric"], *first["also"])
     table = columns("", *scored, "folds", "", "seconds", right=(*scored, "seconds"))
@@ -126,6 +66,10 @@ def result(result: Result, root: str) -> None:
     for name, card in result.cards.items():
         _remarks(name, card)
     _declared(result)
+
+
+def ending(result: Result, root: str) -> None:
+    """Print what was done and where the submission lies."""
     counts = result.stages
     if result.truncated:
         say(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
@@ -133,7 +77,8 @@ def result(result: Result, root: str) -> None:
     if result.submission:
         say(f"submission: {relative(result.submission, root)}")
     elif result.truncated and not result.models:
-        say("no submission: no model was complete in time; the same command goes on from the fits that were")
+        what = "not every target has a model that is" if result.targets else "no model was"
+        say(f"no submission: {what} complete in time; the same command goes on from the fits that were")
     elif not result.failures:
         say("no submission: the recipe has no test rows, or its blend lacks a model")
 
@@ -255,13 +200,18 @@ def check(found: Mapping[str, Any]) -> None:
         missing = _from_to([_percent(share) for share in sorted(line.get("missing", 0) for line in like)])
         table.add_row(name, first["kind"], first["form"], levels, missing, first["role"])
     lay(table)
-    for finding in found["findings"]:
+    findings(found["findings"])
+
+
+def findings(listed: Sequence[Mapping[str, Any]]) -> None:
+    """Print what to look at, each with the next step."""
+    for finding in listed:
         what = ": ".join(part for part in (finding["severity"], finding["column"], finding["what"]) if part)
         style = "yellow" if finding["severity"] == "warning" else None
         say(what, style=style)
         if finding["next"]:
             say(f"  next: {finding['next']}")
-    if not found["findings"]:
+    if not listed:
         say("nothing to look at was found")
 
 

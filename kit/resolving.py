@@ -204,12 +204,12 @@ class Resolver:
     def _misused(self, name: ColumnName, plug: Plug, feature: bool) -> RecipeError | None:
         """Return what is wrong with a column's name or role, None where nothing is."""
         facts, data = self.facts, self.recipe.data
-        roles = {data.target: "target", data.id: "id", data.groups: "groups", data.weight: "weight"}
-        roles |= {data.time: "time"}
+        roles: dict[str | None, str] = dict.fromkeys(data.together, "target")
+        roles |= {data.id: "id", data.groups: "groups", data.weight: "weight", data.time: "time"}
         roles |= {str(getattr(self.recipe.split.params, "column", None)): "fold"}
         if feature and self._takes_time(registry.load(plug.kind, plug.use), name):
             return None
-        refused = {data.target, data.id} if not feature or isinstance(name, KeyName) else set(roles)
+        refused = {*data.together, data.id} if not feature or isinstance(name, KeyName) else set(roles)
         there = name in facts.header or name in self.aliases
         usable = name in self.free or name in self.aliases
         usable |= name in roles and name not in facts.lacking if isinstance(name, KeyName) else not feature

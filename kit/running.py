@@ -1,4 +1,4 @@
-"""run: carries out a recipe from its file to its submission."""
+"""Carries out a recipe from its file to the submission."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 
 from kit import devices, oofdir, planning, registry, scores
 from kit.engine import Clock, Failure, Observer, Outcome, execute, states
-from kit.given import Source, hand_over, several
+from kit.given import Given
 from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
-from kit.presence import at_work
 from kit.publish import publish
 from kit.scene import Scene
 from kit.stage import Stage
@@ -35,7 +34,11 @@ log = logging.getLogger("kit")
 
 @dataclass(frozen=True)
 class Result:
-    """What `run` did. `models` and `blends`: name -> score, fold_scores, oof (path), peeked."""
+    """What `run` did. `models` and `blends`: name -> score, fold_scores, oof (path), peeked.
+
+    `targets`: of a recipe of several, target -> what was done for it; models and blends stand there alone. `submits`:
+    the model or blend that a submission shows.
+    """
 
     recipe: str
     submission: str | None
@@ -46,63 +49,83 @@ class Result:
     seconds: float
     missing: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    targets: Mapping[str, Result] = field(default_factory=dict)
+    submits: str | None = None
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # curves and all: pages of them
 
     def as_json(self) -> dict[str, Any]:
         """Return what `kit run --json` prints."""
         names = ("recipe", "submission", "models", "blends", "stages", "truncated", "seconds")
-        return {name: getattr(self, name) for name in names}
+        told = {name: getattr(self, name) for name in names}
+        return told | ({"targets": {t: r.as_json() for t, r in self.targets.items()}} if self.targets else {})
 
 
-@at_work("run")
-def run(  # noqa: PLR0913 - one keyword per option of `kit run`
-    path: Source,
-    *,
-    set: Sets = (),
-    only: str | Sequence[str] = (),
-    jobs: int | None = None,
-    time_limit: float | None = None,
-    root: str | Path = ".",
-    keep_models: bool = False,
-    trust: bool = False,
-    no_tuned: bool = False,
-    observer: Observer | None = None,
-    train: Any = None,
-    test: Any = None,
-    sample: Any = None,
-) -> Result:
-    """Carry out a recipe and return its scores and where its submission lies.
+@dataclass(frozen=True)
+class Wish:
+    """How a recipe is to be carried out: the options of `kit run`. `deadline`: on the monotonic clock."""
 
-    `path`: a recipe's file, or its content as a mapping. `train`, `test` and `sample`: data frames (pandas or polars)
-    in place of the files it names. `time_limit` is in seconds from this call. `trust`: the recipe may run files of its
-    own (`use: ./file.py`).
+    set: Sets = ()
+    only: tuple[str, ...] = ()
+    jobs: int | None = None
+    time_limit: float | None = None
+    deadline: float | None = None
+    root: str | Path = "."
+    keep_models: bool = False
+    trust: bool = False
+    no_tuned: bool = False
+    observer: Observer | None = None
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A recipe that was carried out: its models and blends are published, its submission is not yet."""
+
+    opened: Opened
+    scene: Scene
+    cards: Mapping[str, Mapping[str, Any]]
+    outcome: Outcome
+    began: float
+
+    def submit(self) -> Path | None:
+        """Write the submission and return its path; None where what it shows is not there."""
+        return submit(self.scene, self.cards) if self.submits else None
+
+    @property
+    def submits(self) -> bool:
+        """Whether there is something to submit."""
+        plan = self.scene.plan
+        return self.scene.recipe.submit in self.cards and plan.submit is not None and self.scene.store.has(plan.submit)
+
+    def result(self, submission: Path | None) -> Result:
+        """Return what is told of it."""
+        remember(self.opened, replace(self.opened, recipe=self.scene.recipe, plan=self.scene.plan))
+        seconds = time.monotonic() - self.began
+        return _result(self.opened, self.scene, self.cards, self.outcome, submission, seconds)
+
+
+def carry_out(given: Given, wish: Wish) -> Ran:
+    """Fit what is missing of a recipe, blend and publish.
 
     Raises:
-        KitError: the recipe or the data breaks a rule. Failed fits do not raise; they stand in `Result.failures`.
+        KitError: the recipe or the data breaks a rule.
     """
     began = time.monotonic()
-    deadline = None if time_limit is None else began + time_limit
-    given, only = hand_over(path, train, test, sample), several(only)
-    reopen = partial(open_recipe, given, set, root, keep_models, trust, no_tuned)
+    reopen = partial(open_recipe, given, wish.set, wish.root, wish.keep_models, wish.trust, wish.no_tuned)
     opened = reopen()
-    check_only(opened.recipe, only)
+    check_only(opened.recipe, wish.only)
     refuse_namesake(opened)
-    opened = _mended(opened, reopen, only)
+    opened = _mended(opened, reopen, wish.only)
     remember(opened)
     _tell_of_target(opened)
     _tell_of_kept(opened)
-    watcher = _Scored(observer or Observer(), opened)
-    outcome, final = _carry_out(
-        opened, selected(opened.recipe, only), jobs, _clock(opened, deadline, time_limit), watcher
-    )
+    watcher = _Scored(wish.observer or Observer(), opened)
+    clock = _clock(opened, wish.deadline, wish.time_limit)
+    outcome, final = _carry_out(opened, selected(opened.recipe, wish.only), wish.jobs, clock, watcher)
     scene = Scene(
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
     )
     cards = {name: publish(scene, name) for name, key in final.plan.oofs.items() if final.store.has(key)}
-    source = final.recipe.submit
-    path_of = submit(scene, cards) if source in cards else None
-    remember(opened, final)
-    return _result(opened, scene, cards, outcome, path_of, time.monotonic() - began)
+    return Ran(opened, scene, cards, outcome, began)
 
 
 def _tell_of_target(opened: Opened) -> None:
@@ -219,7 +242,8 @@ def _result(
         round(seconds, 3),
         scene.missing,
         tuple(outcome.failed),
-        cards,
+        submits=scene.recipe.submit,
+        cards=cards,
     )
 
 

@@ -109,6 +109,11 @@ class DataSection(_Section):
     """Column that names a row. None = row numbers, in a column `row`."""
     target: str = "target"
     """Column to predict."""
+    targets: tuple[str, ...] = ()
+    """Columns to predict, where a submission asks for several: each is carried out as a recipe of its own. `target`
+    picks one of them."""
+    unlabelled: Literal["refuse", "drop"] = "refuse"
+    """What becomes of training rows without a target: an error, or they are left out."""
     groups: str | None = None
     """Column whose values belong together (split: group)."""
     weight: str | None = None
@@ -129,6 +134,18 @@ class DataSection(_Section):
     """Further tables, whose columns are added to the rows by a key, one after the other."""
     encoding: Encoding | None = None
     """How text files are written where that is not UTF-8, as `latin-1` or `cp1252`."""
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """The target and its siblings, which are features of none of them."""
+        return self.targets or (self.target,)
+
+    @field_validator("targets")
+    @classmethod
+    def _several(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and len(set(value)) < max(2, len(value)):
+            raise ValueError("two different columns or more; one is named by `target`")
+        return value
 
     @field_validator("rename")
     @classmethod

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from kit import alike, archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table
+from kit import alike, archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table, targets
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -44,11 +44,36 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     model or blend, by default what the recipe submits. `layout`: "submission" gives the columns of the sample instead.
     `interval`: the share of truths, as 0.9, that further columns lower and upper are to hold. `output`: csv or parquet
     to write. Values that cannot be read as in training, and levels it did not have, are logged, a line per column.
+    Of a recipe of several targets each column but the id begins with its target, as in price_pred.
 
     Raises:
         KitError: no models were kept, the new data lack a column, the file cannot be written.
     """
-    folder = Path(root).resolve() / "oof" / _recipe_name(path)
+    base, wish = Path(root).resolve() / "oof", _Wish(model, layout, interval, trust)
+    parts, header = _parts(path, base)
+    if parts:
+        made = _beside(
+            {target: _predicted(base / recipe, data, wish) for target, recipe in parts.items()}, header, wish
+        )
+    else:
+        made = _predicted(base / _recipe_name(path), data, wish)
+    if output is not None:
+        frames.save(made, Path(output))
+    return _like(made, data) if _is_pandas(data) else made
+
+
+class _Wish(NamedTuple):
+    """What is to be predicted by: the options of `kit predict` beside where from and where to."""
+
+    model: str | None
+    layout: Layout
+    interval: float | None
+    trust: bool
+
+
+def _predicted(folder: Path, data: Any, wish: _Wish) -> pl.DataFrame:
+    """Return what the kept models under `folder` (oof/<recipe>) say of new rows."""
+    model, layout, interval, trust = wish
     bundles = sorted(folder.glob("*/models/replay.json"))
     if not bundles:
         there = sorted(p.parent.parent.parent.name for p in folder.parent.glob("*/*/models/replay.json"))
@@ -73,9 +98,33 @@ def predict(  # noqa: PLR0913 - one keyword per option of `kit predict`
     if interval is not None:
         lower, upper = intervals.ends_of(archive.read(folder / name), found, interval)
         made = made.with_columns(pl.Series("lower", lower), pl.Series("upper", upper))
-    if output is not None:
-        frames.save(made, Path(output))
-    return _like(made, data) if _is_pandas(data) else made
+    return made
+
+
+def _parts(path: str | Path, base: Path) -> tuple[dict[str, str], list[str]]:
+    """Return target -> name of its results, and the columns of their submission, where the last run had several."""
+    file = Path(path)
+    document = strictyaml.load(file) if file.is_file() else None
+    if document is not None and not targets.parts(document):
+        return {}, []
+    name = targets.named(document) if document is not None else str(path)
+    kept = base / name / targets.FILE
+    if document is None and not kept.is_file():
+        return {}, []
+    about = _read(kept)
+    return about["targets"], about["header"]
+
+
+def _beside(made: Mapping[str, pl.DataFrame], header: Sequence[str], wish: _Wish) -> pl.DataFrame:
+    """Return the predictions of several targets as one table."""
+    import polars as pl
+
+    first = next(iter(made.values()))
+    if wish.layout == "submission":
+        columns = {name: frame[name] for frame in made.values() for name in frame.columns}
+        return pl.DataFrame([columns[name] for name in (*header, *(c for c in columns if c not in header))])
+    own = [frame[name].alias(f"{target}_{name}") for target, frame in made.items() for name in frame.columns[1:]]
+    return pl.DataFrame([first.to_series(0), *own])
 
 
 def export(  # noqa: PLR0913 - one keyword per option of `kit export`
@@ -104,8 +153,7 @@ def _recipe_name(path: str | Path) -> str:
     file = Path(path)
     if not file.is_file():
         return str(path)
-    document = strictyaml.load(file)
-    return str(document.value.get("name", file.name.removesuffix(".yaml").removesuffix(".yml")))
+    return targets.named(targets.single(strictyaml.load(file)))
 
 
 def _read(bundle: Path) -> dict[str, Any]:

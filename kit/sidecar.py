@@ -70,6 +70,8 @@ class _About(_Part):
     rows: str | None = None
     data: dict[str, Any] | None = None
     resolved: dict[str, Any] | None = None
+    header: list[str] | None = None
+    parts: dict[str, _About] | None = None
     home: Annotated[tuple[str, dict[str, Any]], Field(strict=False)] | None = None
 
 

@@ -74,11 +74,12 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
         raise DataError("there is such a file already", got=path, next="name another: --out other.yaml")
     files = _read(Path(folder), {"train": train, "test": test, "sample": sample})
     goal = _target(files, target)
-    files = _of_one(files, goal.value)
-    said = {"target": goal, "id": _id(files, id)}
+    said = {"targets": _targets(files, goal.value), "target": goal, "id": _id(files, id)}
     said["rename"] = _rename(files, said["id"].value)
-    said["metric"] = Guess(metric, "as it was said") if metric else _metric(files, said["target"].value)
+    said["metric"] = Guess(metric, "as it was said") if metric else _metric(_of_one(files, goal.value), goal.value)
     said["split"] = _split(files, said, root)
+    if said["targets"].value and target is None:
+        said["target"] = Guess("", "")  # each of them
     text = _text(path, files, said)
     with writing(str(path)), whole(path) as temp:
         temp.write_text(text, "utf-8")
@@ -123,32 +124,36 @@ def _target(files: _Files, said: str | None) -> Guess:
             raise DataError(
                 "the target is not in the training data", got=said, allowed=known, next=nearest(said, known)
             )
-        left = "" if len(asked) < 2 or said not in asked else "; the sample, which asks for others too, is left out"
-        return Guess(said, f"as it was said{left}")
+        return Guess(said, "as it was said")
     only = [] if files.test is None else [c for c in known if c not in files.test.columns]
-    if len(asked) == 1:
+    if asked:
         return Guess(asked[0], "the sample submission asks for it")
-    if len(only) == 1 and not asked:
+    if len(only) == 1:
         return Guess(only[0], "the only training column that the test file lacks")
-    between = asked or only or known
-    why = (
-        "the sample submission asks for several columns: one recipe for each" if asked else "no single column can be it"
-    )
-    raise DataError("the target is not known", got=why, allowed=between, next="name it: --target COLUMN")
+    why, advice = "no single column can be it", "name it: --target COLUMN"
+    raise DataError("the target is not known", got=why, allowed=only or known, next=advice)
+
+
+def _targets(files: _Files, target: str) -> Guess:
+    """Return the targets, "" where there is one."""
+    asked = _asked_for(files)
+    if len(asked) < 2 or target not in asked:
+        return Guess("", "")
+    return Guess(f"[{', '.join(map(spelt, asked))}]", "the sample submission asks for them")
 
 
 def _asked_for(files: _Files) -> list[str]:
-    """Return the training columns that the sample submission asks for."""
-    return [] if files.sample is None else [c for c in files.sample.columns[1:] if c in files.train.columns]
+    """Return the training columns that the sample submission asks for; one that test has only for want of others."""
+    found = [] if files.sample is None else [c for c in files.sample.columns[1:] if c in files.train.columns]
+    lacking = [c for c in found if files.test is not None and c not in files.test.columns]
+    return lacking or found[:1]
 
 
 def _of_one(files: _Files, target: str) -> _Files:
-    """Return the files for one of several targets: a sample of all of them is none of a recipe's, but shows values."""
-    asked = _asked_for(files)
-    if files.sample is None or len(asked) < 2 or target not in asked:
+    """Return the files with what the sample shows of one target, where it has a column of that name."""
+    if files.sample is None or target not in files.sample.columns[1:]:
         return files
-    paths = {part: path for part, path in files.paths.items() if part != "sample"}
-    return replace(files, paths=paths, sample=files.sample.select(files.sample.columns[0], target))
+    return replace(files, sample=files.sample.select(files.sample.columns[0], target))
 
 
 def _id(files: _Files, said: str | None) -> Guess:
@@ -225,6 +230,7 @@ def _opened(files: _Files, said: Mapping[str, Guess], root: str | Path) -> Opene
     paths = {part: str(path.resolve()) for part, path in files.paths.items()}
     renamed = {files.sample.columns[0]: said["id"].value} if files.sample is not None and said["rename"].value else {}
     data: dict[str, Any] = {**paths, **roles, "rename": renamed}
+    data |= {"targets": _asked_for(files)} if said["targets"].value else {}
     return open_recipe({"data": data, "metric": said["metric"].value, "models": {"m": "lightgbm"}}, root=root)
 
 
@@ -260,7 +266,9 @@ def _text(path: Path, files: _Files, said: Mapping[str, Guess]) -> str:
     """Return the recipe, each guess with its reason behind it."""
     paths = [f"  {part + ':':8}{_from(path, file)}" for part, file in files.paths.items()]
     lines = [
-        *((f"  {key + ':':8}{spelt(said[key].value)}", said[key].why) for key in ("id", "target")),
+        (f"  id:     {spelt(said['id'].value)}", said["id"].why),
+        *([(f"  targets: {said['targets'].value}", said["targets"].why)] if said["targets"].why else []),
+        (f"  target: {spelt(said['target'].value)}", said["target"].why),
         *([(f"  rename: {said['rename'].value}", said["rename"].why)] if said["rename"].why else []),
         (f"metric: {said['metric'].value}", said["metric"].why),
         (f"split:  {{{said['split'].value}}}", said["split"].why),

@@ -28,7 +28,7 @@ def submit(scene: Scene, cards: Mapping[str, Mapping[str, Any]]) -> Path | None:
     if scene.plan.submit is None or not scene.store.has(scene.plan.submit):
         return None
     csv = scene.store.open(scene.plan.submit).blob("csv")
-    return place(scene.store, scene.root, scene.recipe.name, csv, _about(scene, cards))
+    return place(scene.store, scene.root, scene.recipe.name, csv, about_of(scene, cards))
 
 
 def place(store: Store, root: Path, name: str, csv: bytes, about: Mapping[str, Any]) -> Path:
@@ -184,7 +184,8 @@ def _digest(about: Path) -> str:
         return ""
 
 
-def _about(scene: Scene, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def about_of(scene: Scene, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the JSON of a recipe's submission says it was made of."""
     recipe, source = scene.recipe, str(scene.recipe.submit)
     libs = {lib for card in cards.values() for lib in card.get("versions", {})}
     return {

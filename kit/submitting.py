@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import datafolder, facts, opening, sample, table
+from kit import datafolder, facts, joined, opening, sample, table
 from kit._audit.common import off_one
 from kit.errors import DataError, RecipeError, nearest, shorten
 from kit.facts import Facts
+from kit.given import hand_over
 from kit.logbook import entries
 from kit.sample import Layout
 from kit.store import Store, Stored
@@ -45,17 +46,22 @@ def submit(
         RecipeError: the recipe is none, or it is not clear which. DataError: its data is none, or it has no test rows.
     """
     base, path = Path(root).resolve(), Path(check)
-    opened = datafolder.filled(opening.read_recipe(recipe or _recipe_of(path), (), trust))
+    given = hand_over(recipe or _recipe_of(path))
+    picks: list[opening.Sets] = [part.sets for part in opening.each(given, ())] or [()]
+    recipes = [datafolder.filled(opening.read_recipe(given, pick, trust)) for pick in picks]
     store = Store(base)
-    found = facts.gather(opened, store)
-    if not found.n_test:
-        raise DataError("the recipe has no test rows, so there is nothing to submit", got=opened.name)
+    found = [facts.gather(each, store) for each in recipes]
+    if not found[0].n_test:
+        raise DataError("the recipe has no test rows, so there is nothing to submit", got=recipes[0].name)
     try:
         frame = table.read_text(path)
     except DataError as error:
         problem = error.problems[0]
         return [asdict(Fault(problem.rule, "error", f"{problem.place} {problem.got}".strip(), problem.next))]
-    faults = list(_faults(frame, found, store.open(found.rows_key), opened.metric))
+    faults = list(_columns(frame, joined.header(recipes[0], found)))
+    faults += _ids_of(frame, found[0].sample, store.open(found[0].rows_key))
+    for each in found:
+        faults += _values(frame, each, store.open(each.rows_key), recipes[0].metric)
     faults.sort(key=lambda f: f.severity)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     known = [f"{e.number:04d}" for e in entries(base) if e.about.get("sha256") == digest and e.path != path.resolve()]
@@ -78,13 +84,15 @@ def _recipe_of(path: Path) -> Path:
     return fit[0]
 
 
-def _faults(frame: pl.DataFrame, found: Facts, rows: Stored, metric: str) -> Iterator[Fault]:
-    layout = found.sample
-    yield from _columns(frame, layout)
+def _ids_of(frame: pl.DataFrame, layout: Layout, rows: Stored) -> Iterator[Fault]:
     id_name = layout.header[layout.id_at]
     if id_name in frame.columns:
-        wanted = table.series_from_arrow(rows.blob("ids/submit"))
-        yield from _ids(frame[id_name], wanted)
+        yield from _ids(frame[id_name], table.series_from_arrow(rows.blob("ids/submit")))
+
+
+def _values(frame: pl.DataFrame, found: Facts, rows: Stored, metric: str) -> Iterator[Fault]:
+    """Yield the faults of the columns that show one target."""
+    layout = found.sample
     names = [n for i, n in enumerate(layout.header) if i != layout.id_at and n in frame.columns]
     numbers = []
     for name in names:
@@ -101,14 +109,14 @@ def _faults(frame: pl.DataFrame, found: Facts, rows: Stored, metric: str) -> Ite
         yield from _range(numbers[0], rows.array("y"), metric, names[0])
 
 
-def _columns(frame: pl.DataFrame, layout: Layout) -> Iterator[Fault]:
-    wanted, there = list(layout.header), frame.columns
+def _columns(frame: pl.DataFrame, wanted: Sequence[str]) -> Iterator[Fault]:
+    there = frame.columns
     for name in (n for n in wanted if n not in there):
         advice = nearest(name, [c for c in there if c not in wanted]) or f"the header is {','.join(wanted)}"
         yield Fault("a column is missing", "error", name, advice)
     for name in (n for n in there if n not in wanted):
         yield Fault("a column too many", "error", name, f"the header is {','.join(wanted)}")
-    if there != wanted and sorted(there) == sorted(wanted):
+    if there != list(wanted) and sorted(there) == sorted(wanted):
         yield Fault("the columns stand in another order", "error", ",".join(there), f"write {','.join(wanted)}")
 
 

@@ -11,15 +11,15 @@ from typing import Any
 from kit import archive, comparing, describe, presence, registry, stages
 from kit.engine import states
 from kit.errors import DataError, KitError, RecipeError, nearest
-from kit.given import Source, hand_over
-from kit.opening import Sets, check_only, last_keys, open_recipe, read_record, selected
+from kit.given import Given, Source, hand_over
+from kit.opening import Sets, check_only, each, last_keys, open_recipe, read_record, selected
 from kit.planning import Plan
 from kit.stage import Stage
 from kit.store import Store
 
 
 def plan(  # noqa: PLR0913 - one keyword per option of `kit plan`, and the frames
-    path: Source,
+    path: Source | Given,
     *,
     set: Sets = (),
     only: Sequence[str] = (),
@@ -31,7 +31,14 @@ def plan(  # noqa: PLR0913 - one keyword per option of `kit plan`, and the frame
     sample: Any = None,
 ) -> list[dict[str, str]]:
     """Return name, verb, key and state of every stage: what `run` would do."""
-    opened = open_recipe(hand_over(path, train, test, sample), set, root, trust=trust, no_tuned=no_tuned)
+    given = hand_over(path, train, test, sample)
+    if parts := each(given, set):
+        return [
+            {**line, "name": f"{part.target}: {line['name']}"}
+            for part in parts
+            for line in plan(given, set=part.sets, only=only, root=root, trust=trust, no_tuned=no_tuned)
+        ]
+    opened = open_recipe(given, set, root, trust=trust, no_tuned=no_tuned)
     check_only(opened.recipe, only)
     found = states(opened.plan, opened.store, selected(opened.recipe, only))
     return [{"name": s.name, "verb": s.verb, "key": s.key, "state": found[s.key]} for s in opened.plan.stages]

@@ -41,7 +41,7 @@ PROTOCOLS = {
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-TERMINAL = ("cli.py", "report.py", "terminal.py")
+TERMINAL = ("cli.py", "report.py", "terminal.py", "watching.py")
 
 
 def name_of(path: Path) -> str:

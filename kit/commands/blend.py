@@ -40,12 +40,12 @@ def command(sources: tuple[str, ...], as_json: bool, debug: bool, **options: Any
     """Blend the OOFs SRC... (recipe:model, recipe:model@key, folders, patterns) into a submission."""
 
     def work() -> int:
-        from kit import api, report
+        from kit import api, watching
         from kit.commands import _ledger
 
         sets, recipe = options.pop("set_"), options.pop("recipe_")
         observer = _ledger.silent if as_json else _ledger.before
-        with report.progress(quiet=as_json or options["nested"] != "full") as progress:
+        with watching.shown(quiet=as_json or options["nested"] != "full") as progress:
             made = api.blend(sources, set=sets, recipe=recipe, observer=observer, progress=progress, **options)
         if as_json:
             click.echo(json.dumps(made.as_json()))

@@ -20,13 +20,13 @@ def command(recipe: str, set_: tuple[str, ...], root: str, trust: bool, as_json:
     """Check RECIPE and its data without fitting, and show what was inferred."""
 
     def work() -> int:
-        from kit import api, report
+        from kit import api, severally
 
         found = api.check(recipe, set=set_, trust=trust, root=root)
         if as_json:
             click.echo(json.dumps(found))
         else:
-            report.check(found)
+            severally.check(found)
         return 0
 
     guarded(work, as_json, debug)

@@ -27,9 +27,9 @@ def command(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any
     """Carry out RECIPE: fits, out-of-fold predictions, blends, submission."""
 
     def work() -> int:
-        from kit import api, report
+        from kit import api, report, severally, watching
 
-        with report.progress(quiet=quiet or as_json) as observer:
+        with watching.shown(quiet=quiet or as_json) as observer:
             result = api.run(
                 recipe,
                 set=options["set_"],
@@ -46,7 +46,7 @@ def command(recipe: str, as_json: bool, debug: bool, quiet: bool, **options: Any
         if as_json:
             click.echo(json.dumps(result.as_json()))
         else:
-            report.result(result, options["root"])
+            severally.result(result, options["root"])
         return 3 if result.failures else 0
 
     guarded(work, as_json, debug)

@@ -172,14 +172,22 @@ def test_whatever_a_folder_is_called_the_recipe_reads_back(tmp_path, monkeypatch
     assert kit.check(kit.init(folder)["recipe"])["recipe"] == name
 
 
-def test_one_of_several_targets_gets_a_recipe_without_the_sample_of_all(tmp_path):
-    write(tmp_path, RNG.normal(size=N), shown(y=0.5, x=0.5))
-    with pytest.raises(DataError, match=r"asks for several columns: one recipe for each(?s:.*)--target COLUMN"):
-        kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)
-    found = kit.init(tmp_path, target="y", out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
-    assert found["metric"]["value"] == "rmse" and found["id"]["value"] == "row_id"
-    assert found["target"]["why"] == "as it was said; the sample, which asks for others too, is left out"
-    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as row_id, y")
+def test_all_targets_that_a_sample_asks_for_are_listed_and_one_may_be_picked(tmp_path):
+    write(tmp_path, RNG.normal(size=N), shown(Z=0.5, y=0.5))
+    pl.read_csv(tmp_path / "train.csv").with_columns(Z=pl.Series(RNG.normal(size=N))).write_csv(tmp_path / "train.csv")
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert found["targets"]["value"] == "[Z, y]" and "target" not in found and found["metric"]["value"] == "rmse"
+    told = kit.check(tmp_path / "r.yaml", root=tmp_path)["targets"]
+    assert [part["submission"] for part in told.values()] == ["blend as row_id, Z", "blend as row_id, y"]
+    found = kit.init(tmp_path, target="y", out=tmp_path / "one.yaml", root=tmp_path)["guessed"]
+    assert found["target"] == {"value": "y", "why": "as it was said"} and found["targets"]["value"] == "[Z, y]"
+    assert kit.check(tmp_path / "one.yaml", root=tmp_path)["submission"] == "blend as row_id, y"
+
+
+def test_a_column_of_test_is_no_target_beside_one_that_test_lacks(tmp_path):
+    write(tmp_path, RNG.normal(size=N), shown(x=0.5, y=0.5))
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert found["target"]["value"] == "y" and "targets" not in found
 
 
 @pytest.mark.parametrize(("y", "metric"), [(RNG.normal(size=N), "rmse"), ([0, 1] * (N // 2), "auc")])

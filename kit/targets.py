@@ -1,0 +1,127 @@
+"""Recipes of several targets: `data.targets` lists them, and each is carried out as a recipe of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kit.errors import DataError, RecipeError, nearest
+from kit.sections import DataSection
+from kit.strictyaml import Document
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+FILE = "targets.json"
+"""In the OOF folder of a recipe of several targets: target -> the name of its results."""
+
+
+class Part(NamedTuple):
+    """One of several targets: `recipe` is the name of its results, `sets` the changes of the recipe that pick it."""
+
+    target: str
+    recipe: str
+    sets: tuple[str, ...]
+
+
+def named(document: Document) -> str:
+    """Return the name of a recipe, which is that of its file where it says none."""
+    file = Path(document.path).name.removesuffix(".yaml").removesuffix(".yml")
+    return str(document.value.get("name", file))
+
+
+def parts(document: Document, sets: Sequence[str] = ()) -> list[Part]:
+    """Return the targets that a recipe asks for all at once; none where it has one, or picks one of several.
+
+    `sets`: the changes that the document is the outcome of.
+
+    >>> found = parts(Document({"name": "essays", "data": {"targets": ["Cohesion", "b c"]}}, "essays.yaml", {}, ()))
+    >>> [(part.recipe, part.sets) for part in found]
+    [('essays-cohesion', ('data.target="Cohesion"',)), ('essays-b-c', ('data.target="b c"',))]
+    """
+    targets, picked = _listed(document)
+    if picked is not None:
+        return []
+    family = named(document)
+    return [Part(t, _name(family, targets, t), (*sets, f"data.target={json.dumps(t)}")) for t in targets]
+
+
+def single(document: Document) -> Document:
+    """Return the document of the target that it picks: the results of each have a name of their own.
+
+    Raises:
+        RecipeError: it picks none of several.
+    """
+    targets, picked = _listed(document)
+    if not targets or picked not in targets:
+        if targets and picked is None:
+            raise RecipeError(
+                "this command works on one target, and the recipe has several",
+                place=document.place(("data", "targets")),
+                got=", ".join(targets),
+                next=f"pick one: --set data.target={json.dumps(targets[0])}",
+            )
+        return document  # what is wrong with it is told with all other problems
+    return replace(document, value={**document.value, "name": _name(named(document), targets, picked)})
+
+
+def names(document: Document) -> set[str]:
+    """Return the names under which a recipe's results stand."""
+    found = parts(document)
+    return {part.recipe for part in found} if found else {named(single(document))}
+
+
+def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFrame:
+    """Return the id and the columns of a sample submission that show this target; those of its siblings go.
+
+    A column is of the target it is called after, or of that whose name and `_` it begins with: `price`, `price_high`.
+
+    Raises:
+        DataError: no column is of this target, or one is of none.
+    """
+    ids = [c for c in raw.columns if data.id in (c, data.rename.get(c))] or raw.columns[:1]
+    mine = list(ids)
+    for name in (c for c in raw.columns if c not in ids):
+        known = data.rename.get(name, name)
+        of = [t for t in data.targets if known == t or known.startswith(f"{t}_")]
+        if not of:
+            raise DataError(
+                "a column of the sample is of none of the targets",
+                place=f"{place}: column {name}",
+                got=name,
+                allowed=list(data.targets),
+                next=nearest(name, data.targets) or "name it in data.targets, or take it out of the sample",
+            )
+        mine += [name] if max(of, key=len) == data.target else []
+    if mine == ids:
+        rule, advice = "the sample has no column for this target", "take it out of data.targets"
+        raise DataError(rule, place=place, got=f"columns {', '.join(raw.columns)}", allowed=data.target, next=advice)
+    return raw.select(mine)
+
+
+def _listed(document: Document) -> tuple[list[str], str | None]:
+    """Return the targets of a recipe, none where they are not a list of two names or more; and the one it picks."""
+    data = document.value.get("data")
+    found, picked = (data.get("targets"), data.get("target")) if isinstance(data, Mapping) else (None, None)
+    if not isinstance(found, list) or len(found) < 2 or not all(isinstance(t, str) for t in found):
+        return [], None
+    if len(set(found)) < len(found):
+        return [], None
+    return found, None if picked is None else str(picked)
+
+
+def _name(family: str, targets: Sequence[str], target: str) -> str:
+    """Return the name of a target's results: that of the recipe and, spelled as names are, the target's."""
+    words = [_word(t) for t in targets]
+    at = targets.index(target)
+    word = words[at] if words.count(words[at]) == 1 and words[at] else f"{words[at]}{at + 1}"
+    return family if family.endswith(f"-{word}") else f"{family}-{word}"
+
+
+def _word(target: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", target.lower()).strip("-_")
