@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kit.errors import KitError
-from kit.opening import read_recipe
+from kit.given import hand_over
+from kit.opening import each, read_recipe
 from kit.reader import TOP_LEVEL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +45,9 @@ def test_an_example_is_read(place: str, text: str, tmp_path: Path) -> None:
     lines = [line for key, line in BASE.items() if key not in given]
     (tmp_path / "r.yaml").write_text("\n".join([*lines, text]), "utf-8")
     try:
-        read_recipe(tmp_path / "r.yaml")
+        picks = [part.sets for part in each(hand_over(tmp_path / "r.yaml"), ())] or [()]
+        for pick in picks:
+            read_recipe(tmp_path / "r.yaml", pick)
     except KitError as error:
         wrong = [p for p in error.problems if p.rule not in {f"unknown {name}" for name in NAMES}]
         assert not wrong, (place, [(p.rule, p.got) for p in wrong])
