@@ -63,7 +63,7 @@ def in_folder(part: str, folder: Path, name: str | None = None, named: str = "da
     """
     if name is not None:
         return among(name, [folder, Path.cwd()])
-    found = [path for path in sorted(folder.iterdir()) if path.name.lower().startswith(part) and _is_data(path)]
+    found = [path for path in sorted(folder.iterdir()) if path.name.lower().startswith(part) and is_data(path)]
     if len(found) > 1:
         got = ", ".join(path.name for path in found)
         raise DataError(
@@ -74,11 +74,12 @@ def in_folder(part: str, folder: Path, name: str | None = None, named: str = "da
 
 def submission_in(folder: Path) -> Path | None:
     """Return the one data file called after a submission, as gender_submission.csv is; None where there are several."""
-    found = [path for path in folder.iterdir() if "submission" in path.name.lower() and _is_data(path)]
+    found = [path for path in folder.iterdir() if "submission" in path.name.lower() and is_data(path)]
     return found[0] if len(found) == 1 else None
 
 
-def _is_data(path: Path) -> bool:
+def is_data(path: Path) -> bool:
+    """Return whether a file has the name of a data file."""
     name = path.name.lower().removesuffix(".gz")
     return path.is_file() and name.rpartition(".")[2] in SUFFIXES
 

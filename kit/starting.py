@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kit import cutting, datafolder, forms, table
+from kit import beside, cutting, datafolder, forms, table
 from kit.errors import DataError, nearest, writing
 from kit.labels import FEW_NUMBERS
 from kit.opening import Opened, open_recipe
@@ -78,11 +78,15 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
     said["rename"] = _rename(files, said["id"].value)
     said["metric"] = Guess(metric, "as it was said") if metric else _metric(_of_one(files, goal.value), goal.value)
     said["split"] = _split(files, said, root)
+    rows = beside.Rows(files.train, files.test, (goal.value, *_asked_for(files)))
+    joins = beside.suggested(Path(folder), files.paths.values(), rows, lambda file: _from(path, file))
     if said["targets"].value and target is None:
         said["target"] = Guess("", "")  # each of them
-    text = _text(path, files, said)
+    text = _text(path, files, said, joins)
     with writing(str(path)), whole(path) as temp:
         temp.write_text(text, "utf-8")
+    if real := [join for join in joins if join.single]:
+        said["join"] = Guess(f"[{', '.join(j.value for j in real)}]", "; ".join(j.why for j in real))
     return {"recipe": str(path), "guessed": {key: guess._asdict() for key, guess in said.items() if guess.why}}
 
 
@@ -262,7 +266,7 @@ def _beside(groups: Sequence[tuple[int, str]], taken: str) -> str:
     return f"; so do those of {listed(others[:3])}" if others else ""
 
 
-def _text(path: Path, files: _Files, said: Mapping[str, Guess]) -> str:
+def _text(path: Path, files: _Files, said: Mapping[str, Guess], joins: Sequence[beside.Join]) -> str:
     """Return the recipe, each guess with its reason behind it."""
     paths = [f"  {part + ':':8}{_from(path, file)}" for part, file in files.paths.items()]
     lines = [
@@ -270,11 +274,12 @@ def _text(path: Path, files: _Files, said: Mapping[str, Guess]) -> str:
         *([(f"  targets: {said['targets'].value}", said["targets"].why)] if said["targets"].why else []),
         (f"  target: {spelt(said['target'].value)}", said["target"].why),
         *([(f"  rename: {said['rename'].value}", said["rename"].why)] if said["rename"].why else []),
+        *beside.lines(joins),
         (f"metric: {said['metric'].value}", said["metric"].why),
         (f"split:  {{{said['split'].value}}}", said["split"].why),
     ]
     wide = max(len(line) for line, _ in lines) + 2
-    told = [f"{line:{wide}}# {why}" for line, why in lines if not line.endswith('""')]
+    told = [f"{line:{wide}}# {why}" if why else line for line, why in lines if not line.endswith('""')]
     name = _name(path.with_suffix(""))
     head = [
         f"# kit check {path.name} shows what is made of the data, kit run {path.name} fits.",

@@ -196,3 +196,50 @@ def test_a_sample_may_have_the_id_last(tmp_path, y, metric):
     found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
     assert [found[key]["value"] for key in ("id", "target", "metric")] == ["row_id", "y", metric]
     assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as y, row_id")
+
+
+# -- further tables
+
+
+def test_tables_beside_are_joined_where_a_key_has_one_row(tmp_path, toy):
+    shop = np.arange(N + T) % 7
+    write(tmp_path / "s", RNG.normal(size=N), train=shop[:N], test=shop[N:])
+    for part in ("train", "test"):
+        frame = pl.read_csv(tmp_path / "s" / f"{part}.csv").rename({"more": "Shop"})
+        frame.with_columns(week=pl.Series([f"w{i % 3}" for i in range(len(frame))])).write_csv(
+            tmp_path / "s" / f"{part}.csv"
+        )
+    pl.DataFrame({"Shop": [f"{i}.0" for i in range(7)], "size": range(7), "x": range(7)}).write_csv(
+        tmp_path / "s" / "shops.csv"
+    )
+    weeks = pl.DataFrame({"Shop": list(range(7)) * 3, "week": ["w0"] * 7 + ["w1"] * 7 + ["w2"] * 7})
+    weeks.with_columns(rain=pl.Series(range(21)) / 4).write_parquet(tmp_path / "s" / "weather.parquet")
+    pl.DataFrame({"Shop": list(range(7)) * 4, "paid": range(28)}).write_csv(tmp_path / "s" / "visits.csv")
+    pl.DataFrame({"Shop": range(7), "y": range(7)}).write_csv(tmp_path / "s" / "answers.csv")
+    pl.DataFrame({"Shop": [90, 91], "far": [1, 2]}).write_csv(tmp_path / "s" / "elsewhere.csv")
+    (tmp_path / "s" / "broken.csv").write_text('a,b\n"1,2\n')
+    done = toy.kit("init", str(tmp_path / "s"), "-o", str(tmp_path / "s.yaml"), "--root", str(tmp_path))
+    assert done.code == 0, done.err
+    text = (tmp_path / "s.yaml").read_text()
+    listed = text[text.index("  join:") : text.index("metric:")].splitlines()
+    lines = [line.partition("  # one")[0].partition("  # several")[0].rstrip() for line in listed]
+    assert lines == [
+        "  join:",
+        "    - {path: s/shops.csv, on: Shop, prefix: shops_}",
+        "    # - {path: s/visits.csv, on: Shop, take: auto, prefix: visits_}",
+        "    - {path: s/weather.parquet, on: [Shop, week]}",
+    ]
+    assert "one row for each Shop, which 100% of the rows have" in text
+    names = {c["name"] for c in kit.check(tmp_path / "s.yaml", root=tmp_path)["columns"]}
+    assert {"shops_size", "shops_x", "rain"} <= names
+
+
+def test_a_table_of_several_rows_per_key_alone_is_left_to_the_person(tmp_path, toy):
+    write(tmp_path / "s", RNG.normal(size=N))
+    ids = pl.DataFrame({"row_id": list(range(N + T)) * 2, "paid": range(2 * (N + T))})
+    ids.write_csv(tmp_path / "s" / "visits.csv")
+    done = toy.kit("init", str(tmp_path / "s"), "-o", str(tmp_path / "s.yaml"), "--root", str(tmp_path), "--json")
+    assert done.code == 0 and "join" not in done.json["guessed"]
+    text = (tmp_path / "s.yaml").read_text()
+    assert "\n  # join:\n    # - {path: s/visits.csv, on: row_id, take: auto, prefix: visits_}" in text
+    assert kit.check(tmp_path / "s.yaml", root=tmp_path)["submission"]
