@@ -1,4 +1,4 @@
-"""Dates as people write them: 2021-01-05, 5.1.2021, 1/5/2021 3:30 PM, Jan 5, 2021. Read over distinct values only."""
+"""Dates as people write them: 2021-01-05, 5.1.2021, 1/5/2021 3:30 PM, Jan 5, 2021, 2021-W05. Over distinct values."""
 
 from __future__ import annotations
 
@@ -8,42 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.dateshapes import AND, ANY, BEGINNING, EITHER, MONTHLY, ORDERS, SHAPES
 from kit.errors import DataError
 from kit.types import Floats
 
 if TYPE_CHECKING:
     import polars as pl
 
-_CLOCK = (
-    r"(?:(?:[T ]|, ?| at )\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
-    r" ?(?P<half>[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|UTC|GMT|(?P<off_hour>[+-]\d{2}):?(?P<off_minute>\d{2})))?)?$"
-)
-_DAY = r"^(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.]? +)?"
-_MONTH = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
-_ORDINAL = r"(?P<day>\d{1,2})(?i:st|nd|rd|th)?"
-_FIRST, _LAST = r"(?P<first>\d{1,2})", r"(?P<second_>\d{1,2})"
-
-SHAPES = {
-    "y-m-d": rf"^(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}}){_CLOCK}",
-    "y/m/d": rf"^(?P<year>\d{{4}})/(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}}){_CLOCK}",
-    "y.m.d": rf"^(?P<year>\d{{4}})\.(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}}){_CLOCK}",
-    "a/b/y": rf"{_DAY}{_FIRST}/{_LAST}/(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
-    "a-b-y": rf"{_DAY}{_FIRST}-{_LAST}-(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
-    "a.b.y": rf"{_DAY}{_FIRST}\.{_LAST}\.(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
-    "d mon y": rf"{_DAY}{_ORDINAL}[ -/.] ?{_MONTH}[ -/,.] ?(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
-    "mon d y": rf"{_DAY}{_MONTH} +{_ORDINAL},? +(?P<year>\d{{4}}){_CLOCK}",
-}
-"""Name -> pattern. In a/b/y it must be told from the values which of a and b is the day."""
-
-MONTHLY = {
-    "y-m": rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}}){_CLOCK}",
-    "mon y": rf"^{_MONTH}[ -/,.]*(?P<year>\d{{4}}|\d{{2}}){_CLOCK}",
-}
-"""Months, whose first day counts. Read only where a person says that they are dates: 2010-11 may be a season."""
-
-ORDERS = ("dmy", "mdy")
-_BEGINNING = r"^(?:[0-9]|(?i-u:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
-"""How every date of SHAPES begins."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EPOCHS = {
     "seconds since 1970": (1e11, 86_400.0),
@@ -60,7 +31,8 @@ NUMBERS = ("years", "yyyymm", "yyyymmdd", *EPOCHS)
 
 @dataclass(frozen=True)
 class Dates:
-    """How a column of dates is written: a name of SHAPES, "dmy" or "mdy" where that says it, and a doubt or ""."""
+    """How a column of dates is written: a name of SHAPES, or several with AND; "dmy" or "mdy" where that says it; and a
+    doubt or ""."""
 
     shape: str
     order: str = ""
@@ -71,7 +43,8 @@ def find(levels: pl.Series, order: str = "") -> Dates | None:
     """Return how these distinct strings are written as dates, or None unless all of them are dates.
 
     `order` ("dmy", "mdy") decides where the values leave it open; else month first, as in the United States, but day
-    first between dots. Values that speak for both orders are no dates of one column.
+    first between dots. Values that speak for both orders are no dates of one column, nor are dates of several shapes
+    where nothing says the order.
 
     >>> import polars as pl
     >>> find(pl.Series(["13/1/2021", "2/1/2021"]))
@@ -82,10 +55,34 @@ def find(levels: pl.Series, order: str = "") -> Dates | None:
         return None
     likely = [name for name, pattern in SHAPES.items() if len(head) and re.match(pattern, head[0])]
     shape = next((name for name in likely if head.str.contains(SHAPES[name]).all()), None)
-    if shape is None:
+    made = None if shape is None else _ordered(levels, shape, order) if shape.startswith("a") else Dates(shape)
+    if made is not None and not read(levels, made).null_count():
+        return made
+    made = several(levels, order)
+    return made if made is not None and not made.doubt and not read(levels, made).null_count() else None
+
+
+def several(levels: pl.Series, order: str = "") -> Dates | None:
+    """Return how these distinct strings are written where each fits one shape; its doubt says why they are no dates.
+
+    >>> import polars as pl
+    >>> several(pl.Series(["2021-03-04", "13/03/2021"]))
+    Dates(shape='y-m-d|a/b/y', order='dmy', doubt='')
+    """
+    some = levels.gather_every(max(1, len(levels) // 200))
+    if not begin(some).all() or not some.str.contains(ANY).all():
         return None
-    made = _ordered(levels, shape, order) if shape.startswith("a") else Dates(shape)
-    return made if made is not None and not read(levels, made).null_count() else None
+    parts = {name: levels.filter(levels.str.contains(pattern)) for name, pattern in SHAPES.items()}
+    parts = {name: part for name, part in parts.items() if len(part)}
+    if sum(map(len, parts.values())) != len(levels):
+        return None
+    shown = {_seen(part, name) for name, part in parts.items() if name.startswith("a")}
+    if shown & {"both"} or set(ORDERS) <= shown:
+        return Dates(AND.join(parts), "", "the day stands first in some, second in others")
+    found = next((each for each in ORDERS if each in shown), "")
+    if shown and not (found := found or order or ("dmy" if parts.keys() & EITHER == {"a.b.y"} else "")):
+        return Dates(AND.join(parts), "", "nothing tells day from month in some")
+    return Dates(AND.join(parts), found)
 
 
 def order_of(style: str) -> str:
@@ -93,9 +90,20 @@ def order_of(style: str) -> str:
     return style[-3:] if style.endswith(ORDERS) else ""
 
 
+def shapes_of(style: str) -> set[str]:
+    """Return the shapes that the style of a column of dates names."""
+    return set(style.removesuffix(f" {order_of(style)}").split(AND))
+
+
+def turned(known: str, new: str) -> bool:
+    """Return whether dates of a shape that is known have the other order of day and month."""
+    either = shapes_of(known) & shapes_of(new) & EITHER
+    return bool(either) and {order_of(known), order_of(new)} == set(ORDERS)
+
+
 def begin(levels: pl.Series) -> pl.Series:
     """Return whether strings begin as dates do; the patterns of SHAPES take much longer to ask."""
-    return levels.str.contains(_BEGINNING)
+    return levels.str.contains(BEGINNING)
 
 
 def read(levels: pl.Series, dates: Dates) -> pl.Series:
@@ -107,8 +115,14 @@ def read(levels: pl.Series, dates: Dates) -> pl.Series:
     """
     import polars as pl
 
+    if AND in dates.shape:
+        known = [Dates(name, dates.order if name in EITHER else "") for name in dates.shape.split(AND)]
+        made = pl.DataFrame([read(levels, each).alias(each.shape) for each in known])
+        return made.select(pl.coalesce(pl.all())).to_series().rename(levels.name)
     if dates.shape in NUMBERS:
         return counted(levels, dates.shape)
+    if dates.shape == "y-w":
+        return _weeks(levels)
     if dates.shape == "y-m-d" and (quick := _iso(levels)) is not None:
         return quick
     parts = levels.str.extract_groups((SHAPES | MONTHLY)[dates.shape]).struct.unnest()
@@ -195,19 +209,35 @@ def _iso(levels: pl.Series) -> pl.Series | None:
     return None
 
 
+def _weeks(levels: pl.Series) -> pl.Series:
+    """Return float64 days of ISO weeks; null where the year has no such week."""
+    import polars as pl
+
+    parts = levels.str.extract_groups(SHAPES["y-w"]).struct.unnest()
+    text = pl.concat_str("year", pl.lit("-W"), "week", pl.lit("-"), pl.col("weekday").fill_null("1"))
+    days = text.str.to_date("%G-W%V-%u", strict=False).cast(pl.Int32).cast(pl.Float64)
+    return parts.select(days).to_series().rename(levels.name)
+
+
+def _seen(levels: pl.Series, shape: str) -> str:
+    """Return the order that values of a shape show: "dmy", "mdy", "both", or "" where they leave it open."""
+    import polars as pl
+
+    parts = levels.str.extract_groups(SHAPES[shape]).struct.unnest()
+    first, second = (bool((parts[name].cast(pl.Int32) > 12).any()) for name in ("first", "second_"))
+    return "both" if first and second else "dmy" if first else "mdy" if second else ""
+
+
 def _ordered(levels: pl.Series, shape: str, wanted: str) -> Dates | None:
     """Return the dates with the order that the values show, or that is asked for, or that is usual."""
     import polars as pl
 
     parts = levels.str.extract_groups(SHAPES[shape]).struct.unnest()
     first, second = (parts[name].cast(pl.Int32) for name in ("first", "second_"))
-    if first.null_count():
+    if first.null_count() or (seen := _seen(levels, shape)) == "both":
         return None
-    day_first, day_second = bool((first > 12).any()), bool((second > 12).any())
-    if day_first and day_second:
-        return None
-    if day_first or day_second:
-        return Dates(shape, "dmy" if day_first else "mdy")
+    if seen:
+        return Dates(shape, seen)
     if wanted:
         return Dates(shape, wanted)
     # The first day of each month: the number that never changes is the day.

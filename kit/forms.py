@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kit import amounts, clocks, dates
+from kit import amounts, clocks, dates, dateshapes
 from kit.types import Array
 
 if TYPE_CHECKING:
@@ -93,9 +93,12 @@ def interpret_text(coded: Coded, order: str = "", *, comma: bool = False) -> Fou
     if len(levels) <= 6 and levels.str.to_lowercase().is_in(["true", "false"]).all():
         return Found(spread(levels.str.to_lowercase() == "true", coded), Form("true/false"))
     if (when := dates.find(levels, order)) is not None:
-        return Found(
-            spread(dates.read(levels, when), coded), Form("dates", f"{when.shape} {when.order}".strip()), when.doubt
+        note = (
+            f"written in several ways: {when.shape.replace(dateshapes.AND, ', ')}"
+            if dateshapes.AND in when.shape
+            else when.doubt
         )
+        return Found(spread(dates.read(levels, when), coded), Form("dates", f"{when.shape} {when.order}".strip()), note)
     if style := clocks.find(levels):
         return Found(spread(clocks.read(levels, style), coded), Form("numbers", style), TIMES)
     if (sums := amounts.find(levels, comma=comma)) is not None:
@@ -120,7 +123,7 @@ def read(series: pl.Series, form: Form) -> tuple[pl.Series | Coded, int]:
     # 9:05 among plain numbers, or 930 among times, is a mistake in the new values and no number.
     clock = form.style != found.form.style and not clocks.STYLES.keys().isdisjoint((form.style, found.form.style))
     # 13/1/2021 is no date where the month comes first, not even alone.
-    turned = {form.style, found.form.style} == {f"{form.style[:-3]}{order}" for order in dates.ORDERS}
+    turned = dates.turned(form.style, found.form.style)
     if found.form.family == "nothing" or (found.form.family == form.family and not clock and not turned):
         return found.values, 0
     if {form.family, found.form.family} == {"numbers", "true/false"} and not clock:
@@ -273,7 +276,7 @@ def under(levels: pl.Series, form: Form) -> pl.Series:
     import polars as pl
 
     if form.family == "dates":
-        shape, _, order = form.style.rpartition(" ") if form.style.endswith(dates.ORDERS) else (form.style, "", "")
+        shape, _, order = form.style.rpartition(" ") if form.style.endswith(dateshapes.ORDERS) else (form.style, "", "")
         return dates.read(levels, dates.Dates(shape or "y-m-d", order))
     if form.family == "true/false":
         low = levels.str.to_lowercase()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kit import alike, amounts, clocks, dates, devices, forms, kinds, wishes
+from kit import alike, amounts, clocks, dates, dateshapes, devices, forms, kinds, wishes
 from kit.asarray import LOOK, Arrays, array_of, numeric, vector
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form, Found
@@ -186,8 +186,7 @@ def _stack(train: pl.Series, test: pl.Series, interpret: Callable[[pl.Series], F
     if not len(test):
         return interpret(train)
     if train.dtype == pl.String and test.dtype == pl.String:
-        found = interpret(pl.concat([train, test]))
-        return (_dated_apart(train, test) if isinstance(found.values, Coded) else None) or found
+        return _dated_apart(train, test, interpret(pl.concat([train, test])))
     left, right = interpret(train), interpret(test)
     if "nothing" in (left.form.family, right.form.family):
         known, n = (right, len(train)) if left.form.family == "nothing" else (left, len(test))
@@ -205,21 +204,22 @@ def _stack(train: pl.Series, test: pl.Series, interpret: Callable[[pl.Series], F
     return Found(forms.code(_both(train, test)), Form("text"), note)
 
 
-def _dated_apart(train: pl.Series, test: pl.Series) -> Found | None:
-    """Return dates that train and test write each in a way of its own, None where either holds something else.
+def _dated_apart(train: pl.Series, test: pl.Series, found: Found) -> Found:
+    """Return dates that train and test write each in a way of its own; else what was found of both together.
 
     A file that leaves open which number is the day has the order of the other.
     """
     sides = [side.drop_nulls().head(LOOK).str.strip_chars() for side in (train, test)]
-    if not all(len(side) and dates.begin(side).all() for side in sides):
-        return None
+    tried = isinstance(found.values, Coded) or dateshapes.AND in found.form.style
+    if not tried or not all(len(side) and dates.begin(side).all() for side in sides):
+        return found
     left, right = (forms.interpret(side) for side in (train, test))
     if left.form.family != "dates" or right.form.family != "dates":
-        return None
+        return found
     left = forms.interpret(train, dates.order_of(right.form.style)) if left.note else left
     right = forms.interpret(test, dates.order_of(left.form.style)) if right.note else right
-    if left.form.style.split()[0] == right.form.style.split()[0]:
-        return None  # 1/13/2021 and 13/1/2021
+    if dates.shapes_of(left.form.style) & dates.shapes_of(right.form.style):
+        return found  # 1/13/2021 and 13/1/2021
     note = f"written {left.form.style} in train, {right.form.style} in test: each file is read as it is written"
     return Found(_relaxed(left.values, right.values), left.form, note)
 

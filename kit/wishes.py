@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from kit import amounts, clocks, dates, forms
+from kit import amounts, clocks, dates, dateshapes, forms
 from kit.errors import DataError
 from kit.forms import Coded, Form, Found
 
@@ -45,6 +45,9 @@ def nearly(levels: pl.Series) -> list[tuple[str, str]]:
     """Return what distinct strings are but for a few, and how to read them so: at most one pair of texts."""
     import polars as pl
 
+    if (when := dates.several(levels)) is not None and when.doubt:
+        ways = when.shape.replace(dateshapes.AND, ", ")
+        return [(f"dates read as text, for {when.doubt}: {ways}", "say kinds: {<column>: date dmy}, or date mdy")]
     few = len(levels) / 20
     nones = (
         ("numbers", "numeric", levels.filter(levels.cast(pl.Float64, strict=False).is_null())),
@@ -81,17 +84,17 @@ def _dates(found: Found, name: str, order: str) -> Found:
             raise DataError(f"{name} cannot be read as dates", got=found.form.family, next="leave it out of data.kinds")
         values, what = dates.epoch(found.values)
         return Found(values, Form("dates", what), f"read as dates: {what}")
-    best = max(
-        ((s, o) for s in (*dates.SHAPES, *dates.MONTHLY) for o in _orders(s, order)),
-        key=lambda pair: _count(found.values, *pair),
-    )
+    levels, one = found.values.levels, (*dateshapes.SHAPES, *dateshapes.MONTHLY)
+    met = [name for name, pattern in dateshapes.SHAPES.items() if levels.str.contains(pattern).any()]
+    shapes = (*one, dateshapes.AND.join(met)) if len(met) > 1 else one  # one shape where it reads as many
+    best = max(((s, o) for s in shapes for o in _orders(s, order)), key=lambda pair: _count(found.values, *pair))
     return _lost(found.values, Form("dates", " ".join(best).strip()), name, "date")
 
 
 def _orders(shape: str, order: str) -> tuple[str, ...]:
-    if not shape.startswith("a"):
+    if not dateshapes.EITHER.intersection(shape.split(dateshapes.AND)):
         return ("",)
-    return (order,) if order else dates.ORDERS
+    return (order,) if order else dateshapes.ORDERS
 
 
 def _count(coded: object, shape: str, order: str) -> int:
@@ -115,7 +118,9 @@ def _no_dates(levels: pl.Series) -> pl.Series:
     sample = levels.sample(min(len(levels), 200), seed=0)
     if dates.begin(sample).sum() < len(sample) * 0.9:
         return levels.clear()
-    best = max(dates.SHAPES, key=lambda s: dates.read(sample, dates.Dates(s, "dmy" if s[0] == "a" else "")).count())
+    best = max(
+        dateshapes.SHAPES, key=lambda s: dates.read(sample, dates.Dates(s, "dmy" if s[0] == "a" else "")).count()
+    )
     order = "dmy" if best[0] == "a" else ""
     if dates.read(sample, dates.Dates(best, order)).count() < len(sample) * 0.9:
         return levels.clear()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import numpy as np
 import polars as pl
 import pytest
 
-from kit import amounts, dates, forms, infer
+from kit import amounts, dates, dateshapes, forms, infer
 from kit.errors import DataError
 from kit.infer import Roles
 
@@ -75,6 +76,9 @@ def test_a_doubtful_comma_is_told():
         (["5 Jan 2021", "05-Feb-69"], ["2021-01-05", "1969-02-05"]),
         (["2021/1/5", "2021/12/31"], ["2021-01-05", "2021-12-31"]),
         (["12-31-2020", "01-02-2021"], ["2020-12-31", "2021-01-02"]),
+        (["2021-03-04", "13/03/2021", "1/4/2021"], ["2021-03-04", "2021-03-13", "2021-04-01"]),
+        (["2021-03-04 00:00", "5.3.2021", "Mar 6, 2021"], ["2021-03-04", "2021-03-05", "2021-03-06"]),
+        (["2020-W53", "2021-W05", "2021-W05-3", "2021W057"], ["2020-12-28", "2021-02-01", "2021-02-03", "2021-02-07"]),
     ],
 )
 def test_dates_in_common_forms(texts, wanted):
@@ -85,6 +89,52 @@ def test_dates_in_common_forms(texts, wanted):
     assert dates.read(levels, found).to_list() == days
 
 
+def test_no_date_fits_two_shapes():
+    """Of a column that is written in several ways each value is read in one way only."""
+    texts = [
+        "2021-03-04",
+        "2021/3/4",
+        "2021.3.4",
+        "4/3/21",
+        "4-3-2021",
+        "4.3.21",
+        "4 Mar 2021",
+        "Mar 4, 2021",
+        "2021-W09",
+    ]
+    assert len(texts) == len(dateshapes.SHAPES)
+    for text in texts:
+        assert sum(bool(re.match(pattern, text)) for pattern in dateshapes.SHAPES.values()) == 1
+
+
+def test_dates_in_several_ways_are_told_and_new_rows_are_read_like_them():
+    iso, ours = [f"2021-03-{day:02d}" for day in range(1, 16)], ["01/04/2021", "13/04/2021"]
+    found = infer.build(pl.DataFrame({"d": iso + ours}), None)
+    assert found.x["d"][-2:].tolist() == [18718, 18730]
+    (note,) = found.notes
+    assert note.what == "written in several ways: y-m-d, a/b/y"
+    again, lost = forms.read(pl.Series(["02/04/2021", "2021-04-02"]), found.forms["d"])
+    assert (again.to_list(), lost) == ([18719, 18719], 0)
+    assert forms.read(pl.Series(["04/13/2021"]), found.forms["d"])[1] == 1, "the day stands first here"
+    said = infer.build(pl.DataFrame({"d": [*iso, "01/04/2021", "soon"]}), None, Roles(kinds={"d": "date dmy"}))
+    assert said.x["d"][-2] == 18718 and "'soon'" in said.notes[0].what
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["01/04/2021"], "nothing tells day from month in some"),
+        (["13/04/2021", "04/13/2021"], "the day stands first in some, second in others"),
+    ],
+)
+def test_dates_in_several_ways_that_cannot_be_read_are_told(more, why):
+    iso = [f"2021-03-{day:02d}" for day in range(1, 16)]
+    found = infer.build(pl.DataFrame({"d": iso + more}), None)
+    assert found.header["d"].kind != "date"
+    (note,) = found.notes
+    assert note.what == f"dates read as text, for {why}: y-m-d, a/b/y" and "{d: date dmy}" in note.next
+
+
 def test_times_of_day_and_offsets_count():
     levels = pl.Series(["1/2/1970 12:00 AM", "1/2/1970 6:00 pm", "1/13/1970 18:00", "1/2/1970 01:00:00 +02:00"])
     found = dates.find(levels)
@@ -93,7 +143,19 @@ def test_times_of_day_and_offsets_count():
 
 
 @pytest.mark.parametrize(
-    "texts", [["31/12/2020", "12/31/2020"], ["30/02/2021"], ["2021-13-05"], ["2021-01-05 25:00"], ["1.2.3"], ["soon"]]
+    "texts",
+    [
+        ["31/12/2020", "12/31/2020"],
+        ["30/02/2021"],
+        ["2021-13-05"],
+        ["2021-01-05 25:00"],
+        ["1.2.3"],
+        ["soon"],
+        ["2021-W53"],
+        ["2021-03-04", "03/04/2021"],
+        ["2021-03-04", "31/03/2021", "03-31-2021"],
+        ["2021-03-04", "5.3.2021", "soon"],
+    ],
 )
 def test_what_is_no_date_is_left_alone(texts):
     assert dates.find(pl.Series(texts)) is None
