@@ -16,7 +16,7 @@ from kit.opening import Opened, open_recipe
 from kit.paths import whole
 from kit.problems import LONGEST, RESERVED
 from kit.spelling import spelt
-from kit.wording import listed
+from kit.wording import listed, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,6 +75,7 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
     files = _read(Path(folder), {"train": train, "test": test, "sample": sample})
     goal = _target(files, target)
     said = {"targets": _targets(files, goal.value), "target": goal, "id": _id(files, id)}
+    said["unlabelled"] = _unlabelled(files, _asked_for(files) if said["targets"].value and not target else [goal.value])
     said["rename"] = _rename(files, said["id"].value)
     said["metric"] = Guess(metric, "as it was said") if metric else _metric(_of_one(files, goal.value), goal.value)
     said["split"] = _split(files, said, root)
@@ -98,9 +99,8 @@ def _name(folder: Path) -> str:
 
 def _read(folder: Path, named: Mapping[str, str | None]) -> _Files:
     if not folder.is_dir():
-        raise DataError(
-            "there is no such folder", got=folder, next="name the folder that holds the competition's files"
-        )
+        advice = "name the folder that holds the competition's files"
+        raise DataError("there is no such folder", got=folder, next=advice)
     found = {part: datafolder.in_folder(part, folder, name, "--{part} FILE") for part, name in named.items()}
     found["sample"] = found["sample"] or datafolder.submission_in(folder)
     if found["train"] is None:
@@ -125,9 +125,8 @@ def _target(files: _Files, said: str | None) -> Guess:
     asked = _asked_for(files)
     if said is not None:
         if said not in known:
-            raise DataError(
-                "the target is not in the training data", got=said, allowed=known, next=nearest(said, known)
-            )
+            rule = "the target is not in the training data"
+            raise DataError(rule, got=said, allowed=known, next=nearest(said, known))
         return Guess(said, "as it was said")
     only = [] if files.test is None else [c for c in known if c not in files.test.columns]
     if asked:
@@ -151,6 +150,13 @@ def _asked_for(files: _Files) -> list[str]:
     found = [] if files.sample is None else [c for c in files.sample.columns[1:] if c in files.train.columns]
     lacking = [c for c in found if files.test is not None and c not in files.test.columns]
     return lacking or found[:1]
+
+
+def _unlabelled(files: _Files, targets: Sequence[str]) -> Guess:
+    """Return what becomes of training rows without a target, "" where each has one."""
+    lacking = {name: files.train[name].null_count() for name in targets}
+    told = [f"{name} in {plural(count, 'training row')}" for name, count in lacking.items() if count]
+    return Guess("drop", f"there is no {listed(told)}") if told else Guess("", "")
 
 
 def _of_one(files: _Files, target: str) -> _Files:
@@ -235,6 +241,7 @@ def _opened(files: _Files, said: Mapping[str, Guess], root: str | Path) -> Opene
     renamed = {files.sample.columns[0]: said["id"].value} if files.sample is not None and said["rename"].value else {}
     data: dict[str, Any] = {**paths, **roles, "rename": renamed}
     data |= {"targets": _asked_for(files)} if said["targets"].value else {}
+    data |= {"unlabelled": "drop"} if said["unlabelled"].value else {}
     return open_recipe({"data": data, "metric": said["metric"].value, "models": {"m": "lightgbm"}}, root=root)
 
 
@@ -273,6 +280,7 @@ def _text(path: Path, files: _Files, said: Mapping[str, Guess], joins: Sequence[
         (f"  id:     {spelt(said['id'].value)}", said["id"].why),
         *([(f"  targets: {said['targets'].value}", said["targets"].why)] if said["targets"].why else []),
         (f"  target: {spelt(said['target'].value)}", said["target"].why),
+        *([("  unlabelled: drop", said["unlabelled"].why)] if said["unlabelled"].why else []),
         *([(f"  rename: {said['rename'].value}", said["rename"].why)] if said["rename"].why else []),
         *beside.lines(joins),
         (f"metric: {said['metric'].value}", said["metric"].why),

@@ -141,10 +141,10 @@ def test_what_cannot_be_known_is_asked_for_and_nothing_is_written(tmp_path):
 
 
 def test_data_that_break_a_rule_get_a_recipe_that_says_so(tmp_path):
-    write(tmp_path, [None, *RNG.normal(size=N - 1)])
+    write(tmp_path, [np.inf, *RNG.normal(size=N - 1)])
     found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)
-    assert "training rows without a target" in found["guessed"]["split"]["why"]
-    with pytest.raises(DataError, match="without a target"):
+    assert "the target must be finite" in found["guessed"]["split"]["why"]
+    with pytest.raises(DataError, match="must be finite"):
         kit.check(tmp_path / "r.yaml", root=tmp_path)
 
 
@@ -182,6 +182,13 @@ def test_all_targets_that_a_sample_asks_for_are_listed_and_one_may_be_picked(tmp
     found = kit.init(tmp_path, target="y", out=tmp_path / "one.yaml", root=tmp_path)["guessed"]
     assert found["target"] == {"value": "y", "why": "as it was said"} and found["targets"]["value"] == "[Z, y]"
     assert kit.check(tmp_path / "one.yaml", root=tmp_path)["submission"] == "blend as row_id, y"
+
+
+def test_training_rows_without_a_target_are_left_out_and_counted(tmp_path):
+    write(tmp_path, [None, *RNG.normal(size=N - 1)], shown(y=0.5))
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert found["unlabelled"] == {"value": "drop", "why": "there is no y in 1 training row"}
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["rows"] == f"{N - 1} train, {T} test"
 
 
 def test_a_column_of_test_is_no_target_beside_one_that_test_lacks(tmp_path):
