@@ -28,6 +28,15 @@ def with_role(recipe: Recipe) -> set[str]:
     return {c for c in (data.groups, data.weight, data.time, *split_columns(recipe)) if c is not None}
 
 
+def categories(recipe: Recipe) -> set[str]:
+    """Return the columns of joined data frames whose categorical type says that their numbers are names."""
+    found = set()
+    for i, section in enumerate(recipe.data.join):
+        if section.take is None and (frame := recipe.frames.get(f"join.{i}")):
+            found |= {f"{section.prefix}{recipe.data.rename.get(name, name)}" for name in frame.categories}
+    return found
+
+
 def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined: Collection[str] = ()) -> None:
     """Raise DataError for a column that the recipe names and the data lack, or that has another role.
 

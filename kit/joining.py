@@ -78,15 +78,6 @@ def extended(frame: pl.DataFrame, joins: Sequence[Side]) -> pl.DataFrame:
     return frame
 
 
-def categories(recipe: Recipe) -> set[str]:
-    """Return the columns of joined data frames whose categorical type says that their numbers are names."""
-    found = set()
-    for i, section in enumerate(recipe.data.join):
-        if section.take is None and (frame := recipe.frames.get(f"join.{i}")):
-            found |= {f"{section.prefix}{recipe.data.rename.get(name, name)}" for name in frame.categories}
-    return found
-
-
 class _Join:
     """One join on its way: `at`: where the recipe has it; `place`: how errors name the table."""
 
@@ -104,6 +95,8 @@ class _Join:
         texts = [other for own, other in self.section.on.items() if _is_text(train[own])]
         table = read(self.number, texts)
         self.known = set(table.columns)
+        if own_names := [c for c in table.columns if c in sides.reserved(len(self.pairs))]:
+            raise self._wrong("kit uses a name of this column itself", "path", got=own_names[0], next="rename it")
         for own, other in self.section.on.items():
             self._require(other, table.columns, "on", own)
         if self.before:
@@ -145,12 +138,16 @@ class _Join:
     ) -> tuple[infer.Table, infer.Table]:
         """Return the columns that rows and table are joined by, and those of the table that are taken, as read."""
         kinds = self.recipe.data.kinds
-        wishes: dict[str, Wish] = {other: kinds[own] for own, other in self.pairs.items() if own in kinds}
+        # Days written as numbers on both sides need to be said to be dates once.
+        dated = {c for c, wish in kinds.items() if wish.startswith("date")}
+        wishes: dict[str, Wish] = {other: kinds[own] for own, other in self.pairs.items() if own in dated}
         wishes = {name: wish for name, wish in (wishes | dict(kinds)).items() if name in table.columns}
         own = list(dict.fromkeys(self.pairs))
         parts = picked(train, own), None if test is None else picked(test, own)
-        named = list(self.pairs.values())
-        columns = picked(table, dict.fromkeys(named)) if self.section.take is None else table
+        named = list(dict.fromkeys(self.pairs.values()))
+        columns = picked(table, named) if self.section.take is None else table
+        # What names the rows of the table is nothing for `auto`, but a number all the same where a person asks for it.
+        named = named if self.section.take == "auto" else columns.columns
         try:
             here = infer.build(*parts, Roles((), own, {c: kinds[c] for c in own if c in kinds}))
             there = infer.build(columns, None, Roles((), named, {c: w for c, w in wishes.items() if c in columns}))
@@ -213,7 +210,8 @@ class _Join:
         takes = self._takes(there)
         before, when = None, None
         if self.before:
-            before, when = self._before(here, there), np.asarray(there.x[self.before[1]], np.float64)
+            before = self._before(here, there)
+            when = sides.moments(np.asarray(there.x[self.before[1]], np.float64), before.form)
             known = known & ~np.isnan(when)
         place = np.flatnonzero(known)
         distinct, number = sides.numbered(rows[place], len(keys))

@@ -238,7 +238,7 @@ def _with_extra(built: infer.Table, recipe: Recipe, joins: Sequence[Side]) -> Ad
 
 def _kinds(recipe: Recipe) -> dict[str, Wish]:
     """Return what columns are said to be, by the recipe or by the type they have in a data frame."""
-    typed: dict[str, Wish] = dict.fromkeys(sorted(joining.categories(recipe) - asked.with_role(recipe)), "category")
+    typed: dict[str, Wish] = dict.fromkeys(sorted(asked.categories(recipe) - asked.with_role(recipe)), "category")
     return {**typed, **roles.kinds(recipe, asked.with_role(recipe))}
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import alike, asarray, forms, table
+from kit import alike, asarray, forms, sides, table
 from kit.errors import DataError, nearest
 from kit.forms import Coded, Form
 from kit.types import Array, Column, Rows
-from kit.wording import plural
+from kit.wording import listed, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +45,25 @@ def read(frame: pl.DataFrame, columns: Mapping[str, Mapping[str, Any]], levels: 
                 f"{name}: {plural(unseen, 'level')} unknown to training; only features that read words know them"
             )
     return Rows(np.arange(len(frame)), x, header), notes
+
+
+def joined(frame: pl.DataFrame, joins: Sequence[Mapping[str, Any]], folder: Path) -> tuple[pl.DataFrame, list[str]]:
+    """Return the rows with the columns of further tables, as a bundle keeps these in `folder`, and notes on the keys.
+
+    Raises:
+        DataError: a column of a key is lacking, or one that is added is there already.
+    """
+    notes: list[str] = []
+    for join in joins:
+        side = sides.of(join, (folder / join["rows"]).read_bytes())
+        before, (made, found) = side.before, sides.attach(frame, side)
+        if lacking := int((found < 0).sum()):
+            named = listed([key.column for key in side.keys])
+            notes.append(f"{named}: the table joined by it has nothing for {plural(lacking, 'row')}")
+        if before is not None and (lost := forms.read(frame[before.column], before.form)[1]):
+            notes.append(f"{before.column}: not to be read as {before.form}, so missing: {plural(lost, 'value')}")
+        frame = made
+    return frame, notes
 
 
 def _column(

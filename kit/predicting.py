@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import intact, newrows, oofdir, registry, saving, sides
+from kit import intact, newrows, oofdir, registry, saving
 from kit.bundle import FORMAT
 from kit.computed import computed
 from kit.crossfit import BlendSpec, tests_of
@@ -107,11 +107,10 @@ class Replay:
 
     def _rows(self, name: str, about: Mapping[str, Any]) -> Rows:
         """Return the new rows as a bundle reads them, with the columns of the further tables that it keeps."""
-        folder, frame = self.folder / name / "models", self.frame
-        for join in about.get("joins", ()):
-            frame, _ = sides.attach(frame, sides.of(join, (folder / "joins" / join["rows"]).read_bytes()))
+        folder = self.folder / name / "models"
+        frame, told = newrows.joined(self.frame, about.get("joins", ()), folder / "joins")
         rows, notes = newrows.read(frame, about["columns"], folder / "levels")
-        self.notes |= dict.fromkeys(notes)
+        self.notes |= dict.fromkeys([*told, *notes])
         return rows
 
     def _with_computed(self, rows: Rows, about: Mapping[str, Any], folder: Path, own: Mapping[str, str]) -> Rows:

@@ -111,6 +111,11 @@ def to_arrow(rows: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
+def reserved(n: int) -> set[str]:
+    """Return the names that columns of a table cannot have beside n of a key."""
+    return {*key_columns(n), GROUP, DAY, _EMPTY}
+
+
 def key_columns(n: int) -> list[str]:
     """Return how the n columns of a side's keys are called."""
     return [f"@{i}" for i in range(n)]
@@ -140,7 +145,14 @@ def of_days(days: Floats) -> pl.Series:
     """Return days since 1970 (n,), NaN = missing, as the text that dates are matched by."""
     import polars as pl
 
-    return forms.as_text(pl.Series(days, dtype=pl.Float64, nan_to_null=True))
+    return forms.as_text(pl.Series(moments(days, Form("dates")), dtype=pl.Float64, nan_to_null=True))
+
+
+def moments(x: Floats, form: Form) -> Floats:
+    """Return numbers (n,), dates as whole microseconds since 1970: of a time of day written in two ways days differ in
+    their last bits, and a row's own moment would be earlier than itself.
+    """
+    return np.round(x * 86.4e9) if form.family == "dates" else x
 
 
 def picked(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
@@ -205,9 +217,9 @@ def _key(frame: pl.DataFrame, key: Key, given: Mapping[str, Floats]) -> pl.Serie
 
 def _numbers(frame: pl.DataFrame, name: str, form: Form, given: Mapping[str, Floats]) -> Array:
     if name in given:
-        return given[name]
+        return moments(given[name], form)
     values, _ = forms.read(frame[name], form)
-    return np.asarray(array_of(values, form.family), np.float64)
+    return moments(np.asarray(array_of(values, form.family), np.float64), form)
 
 
 def _places(keys: pl.DataFrame, known: pl.DataFrame) -> pl.Series:

@@ -170,7 +170,10 @@ def _piece(name: str, use: str, inner: Sequence[tuple[str, str]], kinds: Mapping
         column = query.columns[0]
         advice = f"CAST({column} AS FLOAT) reads numbers; mode, min, max, first, last and counts take text"
         raise _wrong(name, f"asks text for its {use}", column, (), advice)
-    return Piece(use, query)
+    piece = Piece(use, query)
+    if use in ("sum", "std", "var") and _kind(name, Piece("max", query), kinds) == "date":
+        raise _wrong(name, f"asks dates for their {use}", query.columns[0], (), "max(x) - min(x) is a span in days")
+    return piece
 
 
 def _kind(name: str, piece: Piece, kinds: Mapping[str, str]) -> str:

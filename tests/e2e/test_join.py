@@ -70,7 +70,7 @@ def predicted(toy, name: str, data: str = "test.csv") -> pl.DataFrame:
     return pl.read_parquet(out)
 
 
-def test_kept_models_join_by_themselves(shop):
+def test_kept_models_join_by_themselves(shop, caplog):
     """Without the further tables, the training data and the cache; and rows alone, of new keys, in another order."""
     shop.run("--keep-models")
     kept = {name: shop.oof(name, "test") for name in ("a", "b", "mix")}
@@ -84,10 +84,11 @@ def test_kept_models_join_by_themselves(shop):
     rows = pl.read_csv(shop.folder / "test.csv")
     rows[::-1].head(7).write_csv(shop.folder / "new.csv")
     assert predicted(shop, "a", "new.csv").equals(kept["a"][::-1].head(7))
-    rows.head(2).with_columns(c=pl.lit("violet"), id=pl.Series([7, 8]), day=pl.lit(None, pl.String)).write_csv(
-        shop.folder / "new.csv"
-    )
+    strange = rows.head(2).with_columns(c=pl.Series(["violet", "red"]), id=pl.Series([7, 8]), day=pl.lit("Easter"))
+    strange.write_csv(shop.folder / "new.csv")
     assert predicted(shop, "a", "new.csv")["pred"].is_finite().all()
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    assert "c: the table joined by it has nothing for 1 row" in told and "day: not to be read as dates" in told
     rows.drop("day").write_csv(shop.folder / "new.csv")
     done = shop.kit("predict", "r", str(shop.folder / "new.csv"), "-o", str(shop.folder / "o.csv"), "--model", "a")
     assert done.code == 2 and "a column that a table is joined by" in done.err and "day" in done.err

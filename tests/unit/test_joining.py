@@ -152,6 +152,7 @@ def test_what_cannot_be_joined(tmp_path):
     told = refused(tmp_path, [join | {"path": STORES.with_columns(store=pl.Series(["A1", "A2", "A3"]))}])
     assert "no training row has a key" in told and "store: 1" in told and "A1, A2, A3" in told
     assert "no column beside its key" in refused(tmp_path, [join | {"path": STORES.select("store")}])
+    assert "uses a name" in refused(tmp_path, [join | {"path": STORES.rename({"size": "@0"})}])
     assert "goes with take" in refused(tmp_path, [join | {"before": "day"}])
 
 
@@ -220,6 +221,7 @@ def test_take_auto_goes_by_kind(tmp_path):
         ("sum(paid) -- and more", "holds something"),
         ("(SELECT max(paid) FROM visits)", "unknown column"),
         ("avg(DISTINCT paid)", "distinct"),
+        ("sum(cast(date as date))", "a span in days"),
     ],
 )
 def test_what_cannot_be_taken(tmp_path, sql, told):
@@ -227,7 +229,26 @@ def test_what_cannot_be_taken(tmp_path, sql, told):
     assert told in said, said
 
 
+def test_numbers_that_name_the_rows_of_a_table_are_numbers_where_asked_for(tmp_path):
+    side = pl.DataFrame({"shop": [1, 2] * 40, "loan": range(8, 88), "v": [0.5] * 80})
+    found = opened(tmp_path, [{"path": side, "on": {"store": "shop"}, "take": {"newest": "max(loan)"}}])
+    assert column(found, "newest")[:2] == [86, 87]
+    found = opened(tmp_path, [{"path": side, "on": {"store": "shop"}, "take": "auto"}])
+    assert "v_mean" in found.facts.header and "loan_mean" not in found.facts.header
+
+
 # -- before a date
+
+
+@pytest.mark.parametrize("when", ["2021-07-22 18:31:11", "22.7.2021 18:31:11", "Jul 22, 2021, 18:31:11"])
+def test_a_moment_is_not_before_itself_however_it_is_written(tmp_path, when):
+    train = pl.DataFrame({"k": ["a"] * 6, "day": [when] * 6, **Y})
+    moments = pl.Series([pd.Timestamp("2021-07-22 18:31:11"), pd.Timestamp("2021-07-22 18:31:10")])
+    side = pl.DataFrame({"k": ["a", "a"], "day": moments, "v": [1.5, 2.5]})
+    join = {"path": side, "on": "k", "before": "day", "take": {"v": "max(v)"}}
+    assert column(opened(tmp_path, [join], train, None), "v")[0] == 2.5
+    at = {"path": side.drop("k"), "on": "day"}
+    assert column(opened(tmp_path, [at], train, None), "v")[0] == 1.5
 
 
 def test_nothing_of_the_day_itself_or_later(tmp_path):
