@@ -1,4 +1,4 @@
-"""The folder is the registry: lists plug-ins, imports them on use. Only it and cli.py (for commands) use importlib."""
+"""The folder is the registry: lists plug-ins, imports them on use. Only it, cli.py and api.py use importlib."""
 
 from __future__ import annotations
 

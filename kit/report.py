@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kit.api import Result
-from kit.describe import Page
 from kit.terminal import columns, err, lay, number, say
+
+if TYPE_CHECKING:
+    from kit.describe import Page
+    from kit.running import Result
 
 WIDE = 100
 """Tables of more columns than this are told by runs of columns that are alike."""

@@ -1,4 +1,4 @@
-"""Looking at recipes and results without fitting: plan, why, check, ls; and the store's housekeeping."""
+"""Looking at recipes without fitting: plan and why; and the store's housekeeping."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from kit import archive, comparing, describe, presence, registry, stages
+from kit import describe, presence, registry, stages
 from kit.engine import states
-from kit.errors import DataError, KitError, RecipeError, nearest
+from kit.errors import KitError, RecipeError, nearest
 from kit.given import Given, Source, hand_over
 from kit.opening import Sets, check_only, each, last_keys, open_recipe, read_record, selected
 from kit.planning import Plan
@@ -106,39 +106,6 @@ def _in_names(change: str, plan_: Plan, last: Mapping[str, str]) -> str:
 
 def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
-
-
-def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a line for each model and blend under oof/, best first within a recipe; of all `recipes` if left out.
-
-    With `compare`: for each recipe its results side by side (kit.comparing.compare).
-
-    Raises:
-        DataError: there is no result of a recipe.
-    """
-    known = sorted({folder.parent.name for folder in archive.folders(Path(root))})
-    named = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in recipes]
-    for name in named:
-        if name not in known:
-            advice = nearest(name, known) or f"kit run {name}"
-            raise DataError("there is no result of this recipe", got=name, allowed=known, next=advice)
-    if compare:
-        return comparing.compare(Path(root).resolve(), named or known)
-    cards = []
-    for folder in (f for f in archive.folders(Path(root)) if not named or f.parent.name in named):
-        try:
-            cards.append(archive.read_card(folder))
-        except DataError:  # kit audit tells of it
-            continue
-    return [{name: card.get(name) for name in LISTED} for card in sorted(cards, key=_rank)]
-
-
-def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
-    sign, score = -1.0 if card.get("better") == "higher" else 1.0, card.get("score")
-    return str(card.get("recipe")), float("inf") if score is None else sign * score
 
 
 def gc(root: str | Path = ".", *, dry: bool = False) -> tuple[int, int]:

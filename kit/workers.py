@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pebble import ProcessPool
-
 from kit.spawning import Spawning
 from kit.stage import Stage
 from kit.stages import run
@@ -73,6 +71,8 @@ class Workers:
         slot.future = slot.pool.schedule(_work, args=(stage.to_json(), self._root, self._threads))
 
     def _pool(self) -> Any:
+        from pebble import ProcessPool  # whoever looks on without fitting has no use for it
+
         return ProcessPool(max_workers=1, context=Spawning(), initializer=settle, initargs=[self._threads])
 
     def end(self, slot: Slot) -> None:

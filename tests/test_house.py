@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,6 +151,16 @@ def test_import_kit_is_light() -> None:
 def test_help_is_light() -> None:
     code = "from click.testing import CliRunner\nfrom kit.cli import main\nassert CliRunner().invoke(main, ['--help']).exit_code == 0"
     assert not loaded_after(code) & (HEAVY | {"polars", "numpy"})
+
+
+def test_the_list_of_results_is_light(tmp_path: Path) -> None:
+    """`kit ls` loaded the workers, the tuner and all commands' modules: a second before it read a few cards."""
+    card = {"format": 1, "key": "0a", "recipe": "r", "model": "a", "use": "ridge", "metric": "rmse", "score": 0.5}
+    (tmp_path / "oof" / "r" / "a").mkdir(parents=True)
+    (tmp_path / "oof" / "r" / "a" / "card.json").write_text(json.dumps(card))
+    run = f"done = CliRunner().invoke(main, ['ls', '--root', {str(tmp_path)!r}])"
+    code = f"from click.testing import CliRunner\nfrom kit.cli import main\n{run}\nassert 'ridge' in done.stdout, done"
+    assert not loaded_after(code) & (HEAVY | {"polars", "pebble", "pydantic", "yaml"})
 
 
 def test_plug_ins_are_imported_without_their_libraries() -> None:

@@ -19,15 +19,18 @@ def command(recipes: tuple[str, ...], compare: bool, root: str, as_json: bool, d
     """List models and blends with their scores, of RECIPES (names) or of all."""
 
     def work() -> int:
-        from kit import api, report
-        from kit.commands import _ledger
+        from kit import api
 
         listed = api.ls(root, compare=compare, recipes=recipes)
         if as_json:
             click.echo(json.dumps({"results": listed}))
         elif compare:
+            from kit.commands import _ledger
+
             _ledger.compare(listed)
         else:
+            from kit import report
+
             report.ls(listed)
         return 0
 

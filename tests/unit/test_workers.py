@@ -30,7 +30,7 @@ def test_torch_gets_a_process_of_its_own_where_it_must(
         def join(self) -> None: ...
 
     monkeypatch.setattr(workers, "APART", apart)
-    monkeypatch.setattr(workers, "ProcessPool", lambda **_: Pool())
+    monkeypatch.setattr("pebble.ProcessPool", lambda **_: Pool())
     made = Workers(1, tmp_path)
     slot = made.slots[0]
     made.start(slot, stage("lightgbm"))

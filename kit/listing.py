@@ -1,0 +1,44 @@
+"""ls: the models and blends there are, with their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kit import archive
+from kit.errors import DataError, nearest
+
+LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
+
+
+def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return a line for each model and blend under oof/, best first within a recipe; of all `recipes` if left out.
+
+    With `compare`: for each recipe its results side by side (kit.comparing.compare).
+
+    Raises:
+        DataError: there is no result of a recipe.
+    """
+    known = sorted({folder.parent.name for folder in archive.folders(Path(root))})
+    named = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in recipes]
+    for name in named:
+        if name not in known:
+            advice = nearest(name, known) or f"kit run {name}"
+            raise DataError("there is no result of this recipe", got=name, allowed=known, next=advice)
+    if compare:
+        from kit import comparing  # the list itself reads cards only, and is there at once
+
+        return comparing.compare(Path(root).resolve(), named or known)
+    cards = []
+    for folder in (f for f in archive.folders(Path(root)) if not named or f.parent.name in named):
+        try:
+            cards.append(archive.read_card(folder))
+        except DataError:  # kit audit tells of it
+            continue
+    return [{name: card.get(name) for name in LISTED} for card in sorted(cards, key=_rank)]
+
+
+def _rank(card: Mapping[str, Any]) -> tuple[str, float]:
+    sign, score = -1.0 if card.get("better") == "higher" else 1.0, card.get("score")
+    return str(card.get("recipe")), float("inf") if score is None else sign * score
