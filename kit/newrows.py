@@ -57,7 +57,8 @@ def joined(frame: pl.DataFrame, joins: Sequence[Mapping[str, Any]], folder: Path
     for join in joins:
         side = sides.of(join, (folder / join["rows"]).read_bytes())
         before, (made, found) = side.before, sides.attach(frame, side)
-        if lacking := int((found < 0).sum()):
+        lacking = int((found < 0).sum())
+        if lacking and (side.whole or lacking == len(found)):
             named = listed([key.column for key in side.keys])
             notes.append(f"{named}: the table joined by it has nothing for {plural(lacking, 'row')}")
         if before is not None and (lost := forms.read(frame[before.column], before.form)[1]):

@@ -70,6 +70,8 @@ class JoinSection(_Section):
             raise ValueError("a column, a list of columns, or a mapping {column of the rows: column of the table}")
         if info.field_name == "before" and len(pairs) > 1:
             raise ValueError("one column, or one pair {column of the rows: column of the table}")
+        if info.field_name == "before" and info.data.get("take", "") is None:
+            raise ValueError("before: goes with take, which says what is taken of the earlier rows")
         return pairs
 
     @field_validator("take", mode="before")
@@ -81,12 +83,6 @@ class JoinSection(_Section):
         if not texts or not value or not all(isinstance(name, str) and name for name in value):
             raise ValueError("auto, or a mapping {new column: expression}; one that holds a comma stands in quotes")
         return value
-
-    @model_validator(mode="after")
-    def _taken(self) -> Self:
-        if self.before and self.take is None:
-            raise ValueError("before: goes with take, which says what is taken of the earlier rows")
-        return self
 
 
 class DataSection(_Section):

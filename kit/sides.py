@@ -71,6 +71,11 @@ class Side:
         return [c for c in self.rows.columns if c != _EMPTY and c not in key_columns(len(self.keys))]
 
     @property
+    def whole(self) -> bool:
+        """Whether it has one row per key, and nothing to say of other keys."""
+        return self.before is None and _EMPTY not in self.rows.columns
+
+    @property
     def needs(self) -> list[str]:
         """The columns of the rows that it reads."""
         return list(dict.fromkeys([*(k.column for k in self.keys), *([self.before.column] if self.before else [])]))

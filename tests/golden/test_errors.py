@@ -77,6 +77,15 @@ CASES: dict[str, dict[str, object]] = {
     "an unknown thing to submit": {"swap": ("models:", "submit: {from: last}\nmodels:")},
     "several at once": {"swap": ("rmse", "rsme"), "then": ("n_estimators: 5", "n_estimator: 5"), "and": ("from: [a]", "from: [b]")},
     "no data": {"swap": ("train: train.csv, test: test.csv, ", "")},
+    "a key in several rows of a table": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c}]"), "side": {"c": ["red", "red", "blue"], "hue": [1, 2, 3]}},
+    "a column that both have": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c}]"), "side": {"c": ["red", "blue"], "x1": [1, 2]}},
+    "keys that never meet": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: {x2: shop}}]"), "side": {"shop": ["01", "02"], "size": [1, 2]}},
+    "a table without the column": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c}]"), "side": {"colour": ["red", "blue"], "hue": [1, 2]}},
+    "an aggregate of text": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c, take: {ways: sum(how)}}]"), "side": {"c": ["red", "blue"], "how": ["x", "y"]}},
+    "a column outside an aggregate": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c, take: {ways: sum(hue) / hue}}]"), "side": {"c": ["red", "blue"], "hue": [1, 2]}},
+    "an unknown key of a join": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c, takes: auto}]")},
+    "a join without a key": {"swap": ("target: y", "target: y, join: [{path: side.csv}]")},
+    "before without take": {"swap": ("target: y", "target: y, join: [{path: side.csv, on: c, before: x1}]")},
     "a missing training file": {"swap": ("train.csv", "trian.csv")},
     "a missing target column": {"swap": ("target: y", "target: yy")},
     "a missing id column": {"swap": ("id: id", "id: idd")},
@@ -149,6 +158,8 @@ def message(folder: Path, case: dict) -> str:
     pl.DataFrame(TEST).write_csv(folder / "test.csv")
     if "raw" in case:
         (folder / "train.csv").write_text(str(case["raw"]))
+    if "side" in case:
+        pl.DataFrame(case["side"]).write_csv(folder / "side.csv")
     if "sample" in case:
         pl.DataFrame(case["sample"]).write_csv(folder / "sample.csv")
     command = [
