@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -127,7 +128,7 @@ class Clock:
 def execute(
     plan: Plan,
     store: Store,
-    workers: Callable[[], Workers],
+    workers: Callable[[], AbstractContextManager[Workers]],
     clock: Clock,
     observer: Observer,
     only: Callable[[Stage], bool],

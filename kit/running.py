@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from kit.publish import publish
 from kit.scene import Scene
 from kit.stage import Stage
 from kit.submission import submit
-from kit.workers import Workers
+from kit.workers import Crew, Workers
 
 CELLS_FOR_THREADS = 5_000_000
 """Cells of a table from which a second thread per fit pays; below, threads wait for each other more than they work."""
@@ -74,6 +75,8 @@ class Wish:
     trust: bool = False
     no_tuned: bool = False
     observer: Observer | None = None
+    crew: Crew | None = None
+    """Workers that are there already, or come to stay: those of recipes that are carried out one after the other."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def carry_out(given: Given, wish: Wish) -> Ran:
     _tell_of_kept(opened)
     watcher = _Scored(wish.observer or Observer(), opened)
     clock = _clock(opened, wish.deadline, wish.time_limit)
-    outcome, final = _carry_out(opened, selected(opened.recipe, wish.only), wish.jobs, clock, watcher)
+    outcome, final = _carry_out(opened, wish, clock, watcher)
     scene = Scene(
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
     )
@@ -160,17 +163,19 @@ class _Scored(Observer):
         self._inner.done(stage, seconds, self._score(stage))
 
 
-def _carry_out(
-    opened: Opened, only: Callable[[Stage], bool], jobs: int | None, clock: Clock, observer: Observer
-) -> tuple[Outcome, Opened]:
+def _carry_out(opened: Opened, wish: Wish, clock: Clock, observer: Observer) -> tuple[Outcome, Opened]:
     """Return the outcome and what was carried out in the end: the recipe, or the smaller one of its complete models."""
-    cores = devices.cores()
-    wanted = max(1, jobs or cores)
+    cores, only = devices.cores(), selected(opened.recipe, wish.only)
+    wanted = max(1, wish.jobs or cores)
 
-    def workers() -> Workers:
+    def begun() -> Workers:
         left = sum(s == "run" for s in states(opened.plan, opened.store, only).values())
         big = opened.facts.n_train * len(opened.facts.free) >= CELLS_FOR_THREADS
-        return Workers(max(1, min(wanted, left)), opened.root, max(1, cores // wanted) if big else 1)
+        threads = max(1, cores // wanted) if big else 1
+        return Workers(wanted if wish.crew else max(1, min(wanted, left)), opened.root, threads)
+
+    def workers() -> AbstractContextManager[Workers]:
+        return wish.crew.hired(begun) if wish.crew else begun()
 
     outcome = execute(opened.plan, opened.store, workers, clock, observer, only)
     dropped = outcome.cut or (outcome.failed and opened.recipe.missing == "drop")

@@ -18,6 +18,7 @@ from kit.paths import whole
 from kit.presence import at_work
 from kit.running import Ran, Result, Wish
 from kit.targets import Part
+from kit.workers import Crew
 
 
 @at_work("run")
@@ -61,11 +62,12 @@ def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
     for part in parts:  # what is wrong with the last is not to be told when the first is done
         open_recipe(given, part.sets, wish.root, wish.keep_models, wish.trust, wish.no_tuned)
     done: dict[str, Ran] = {}
-    for i, part in enumerate(parts):
-        share = None if wish.deadline is None else max(0.0, wish.deadline - time.monotonic()) / (len(parts) - i)
-        until = None if share is None else time.monotonic() + share
-        own = replace(wish, set=part.sets, time_limit=share, deadline=until)
-        done[part.target] = running.carry_out(given, own)
+    with Crew() as crew:
+        for i, part in enumerate(parts):
+            share = None if wish.deadline is None else max(0.0, wish.deadline - time.monotonic()) / (len(parts) - i)
+            until = None if share is None else time.monotonic() + share
+            own = replace(wish, set=part.sets, time_limit=share, deadline=until, crew=crew)
+            done[part.target] = running.carry_out(given, own)
     scenes = [ran.scene for ran in done.values()]
     _remember(
         scenes[0].root / "oof" / name,

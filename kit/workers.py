@@ -10,7 +10,9 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,30 @@ class Workers:
         if slot.future is not None:
             slot.future.cancel()
         slot.stage, slot.future, slot.design = None, None, ""
+
+
+class Crew:
+    """Workers that outlive one plan: those of the next find the processes there, and their libraries loaded.
+
+    Use as a context manager: leaving it ends every process.
+    """
+
+    def __init__(self) -> None:
+        self._workers: Workers | None = None
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._workers is not None:
+            self._workers.__exit__()
+
+    @contextmanager
+    def hired(self, begin: Callable[[], Workers]) -> Iterator[Workers]:
+        """Lend the workers, which `begin` brings in where there are none yet."""
+        if self._workers is None:
+            self._workers = begin()
+        yield self._workers
 
 
 def settle(threads: int) -> None:

@@ -253,3 +253,23 @@ def test_another_recipe_file_of_the_same_targets_is_refused(two):
     (two.folder / "other" / "sample.csv").write_bytes((two.folder / "sample.csv").read_bytes())
     done = two.kit("run", str(two.folder / "other" / "r.yaml"))
     assert done.code == 2 and "two recipes have the name r-big-one" in done.err
+
+
+def test_the_workers_stay_from_target_to_target_and_end_with_the_run(two, monkeypatch):
+    begun, ended = [], []
+
+    class Counted(running.Workers):  # type: ignore[valid-type,misc]
+        def __init__(self, jobs, root, threads=1):
+            super().__init__(jobs, root, threads)
+            begun.append(jobs)
+
+        def __exit__(self, *args):
+            ended.append(args)
+
+    monkeypatch.setattr(running, "Workers", Counted)
+    two.run("--jobs", "3")
+    assert begun == [3] and len(ended) == 1
+    monkeypatch.setattr(running, "publish", None)
+    with pytest.raises(TypeError):
+        kit.run(two.folder / "r.yaml", set="seed=8", root=two.root)
+    assert len(begun) == len(ended) == 2
