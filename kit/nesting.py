@@ -19,7 +19,8 @@ from kit import crossfit, devices, folding, narrowed, opening, paired, planning,
 from kit.archive import positions
 from kit.canon import code_file, fingerprint
 from kit.crossfit import BlendSpec, blended
-from kit.engine import Clock, Observer, execute, states
+from kit.deadlines import Clock
+from kit.engine import Observer, execute, states
 from kit.errors import DataError, FitError
 from kit.facts import Facts
 from kit.levels import below

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kit import devices, oofdir, planning, registry, scores
-from kit.engine import Clock, Failure, Observer, Outcome, execute, states
+from kit.deadlines import Clock
+from kit.engine import Failure, Observer, Outcome, execute, states
 from kit.given import Given
 from kit.opening import Opened, Sets, check_only, open_recipe, refuse_namesake, remember, selected
 from kit.publish import publish

@@ -23,7 +23,8 @@ from kit._tune.results import NONE_BEGUN, Result
 from kit._tune.storages import Place
 from kit._tune.summary import problems, pruned_by, summarise
 from kit._tune.supervising import TuneObserver, Watched, supervise
-from kit.engine import Clock, Observer, Outcome, execute
+from kit.deadlines import Clock
+from kit.engine import Observer, Outcome, execute
 from kit.errors import FitError
 from kit.opening import Opened
 from kit.planning import Plan
