@@ -186,7 +186,7 @@ def test_a_worker_that_is_killed_is_one_failure(toy, wait_for):
 LATE = """
 import sys, time
 from types import SimpleNamespace
-from kit import engine
+from kit import deadlines
 from kit.cli import main
 from kit.workers import Workers
 
@@ -201,10 +201,10 @@ def monotonic():
     now = time.monotonic()
     return now + 600 if begun and now > begun[0] + 1 else now
 
-Workers.start, engine.time = watched, SimpleNamespace(monotonic=monotonic)
+Workers.start, deadlines.time = watched, SimpleNamespace(monotonic=monotonic)
 main(sys.argv[1:])
 """
-"""The command where the clock of the engine jumps by 600 seconds once a fit of b has gone on for one."""
+"""The command where the clock of the run jumps by 600 seconds once a fit of b has gone on for one."""
 
 
 def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for):
