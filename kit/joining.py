@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kit import infer, sides, taking
+from kit import infer, meeting, sides, taking
 from kit.errors import DataError, KitError, few, nearest
 from kit.infer import Note, Roles
 from kit.recipe import Recipe
@@ -21,11 +21,6 @@ from kit.wording import At, placed
 
 if TYPE_CHECKING:
     import polars as pl
-
-FOUND, TAKEN = 0.95, 0.5
-"""Shares of rows whose key a table has below which that is told: of one row per key, and of several."""
-APART = 0.1
-"""Difference of these shares between train and test that is told."""
 
 Read = Callable[[int, Sequence[str]], "pl.DataFrame"]
 """Reads the table of a join; columns that are text even where all their values are numbers."""
@@ -94,7 +89,7 @@ class _Join:
         train, test = self.rows
         texts = [other for own, other in self.section.on.items() if _is_text(train[own])]
         table = read(self.number, texts)
-        self.known = set(table.columns)
+        self.known, self.table = set(table.columns), table
         if own_names := [c for c in table.columns if c in sides.reserved(len(self.pairs))]:
             raise self._wrong("kit uses a name of this column itself", "path", got=own_names[0], next="rename it")
         for own, other in self.section.on.items():
@@ -103,6 +98,8 @@ class _Join:
             self._require(self.before[1], table.columns, "before", self.before[0])
         here, there = self._read(train, test, table)
         side = self._side(table, here, there)
+        if self.section.take is not None and self.before is None:
+            self.notes += meeting.of_dates(self.place, there, train, self.pairs.values())
         self._check_names(side, table)
         days = {c: np.asarray(here.x[c], np.float64) for c in here.header if here.header[c].kind in ("date", "numeric")}
         parts = [{c: x[: len(train)] for c, x in days.items()}, {c: x[len(train) :] for c, x in days.items()}]
@@ -194,6 +191,7 @@ class _Join:
         used = [c for c in table.columns if c not in self.section.on.values()]
         if not used:
             raise self._wrong(f"{self.place} has no column beside its key", "path", next="leave the join out")
+        self._look_for_targets(used)
         return sides.single(keys, rows, self._prefixed(picked(table, used)))
 
     def _prefixed(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -208,6 +206,7 @@ class _Join:
         import polars as pl
 
         takes = self._takes(there)
+        self._look_for_targets([c for t in takes for c in t.columns])
         before, when = None, None
         if self.before:
             before = self._before(here, there)
@@ -217,10 +216,10 @@ class _Join:
         distinct, number = sides.numbered(rows[place], len(keys))
         order = np.lexsort((when[place], number)) if when is not None else np.argsort(number, kind="stable")
         place, group = place[order], number.to_numpy()[order]
+        read = dict.fromkeys(c for t in takes for c in t.columns)
         table = pl.DataFrame(
-            [sides.column_of(there, c)[place] for c in dict.fromkeys(c for t in takes for c in t.columns)]
+            [pl.Series(GROUP, group, dtype=pl.UInt32), *(sides.column_of(there, c)[place] for c in read)]
         )
-        table = table.with_columns(pl.Series(GROUP, group, dtype=pl.UInt32))
         if before is not None and when is not None:
             table = pl.concat([rows[place], table.with_columns(pl.Series(DAY, when[place]))], how="horizontal")
             return Side(tuple(keys), table, before, takes)
@@ -253,6 +252,13 @@ class _Join:
             raise self._wrong("dates or numbers on both sides are compared", "before", got=got, next=advice)
         return Before(own, here.forms[own])
 
+    def _look_for_targets(self, used: Sequence[str]) -> None:
+        try:
+            targets = self.recipe.data.together
+            self.notes += meeting.of_targets(self.place, used, self.table, self.rows.train, targets)
+        except DataError as error:
+            raise placed(error, self.recipe.document, (*self.at, "path")) from error
+
     def _check_names(self, side: Side, table: pl.DataFrame) -> None:
         taken = {*self.rows.train.columns, *(() if self.rows.test is None else self.rows.test.columns)}
         twice = [c for c in side.adds if c in taken]
@@ -267,21 +273,14 @@ class _Join:
         shares = [float(part.mean()) if len(part) else 1.0 for part in met]
         own = few(list(self.section.on))
         if not met[0].any():
-            ours = self.rows.train[next(iter(self.section.on))].drop_nulls().unique().head(3).to_list()
+            ours = (
+                self.rows.train[next(iter(self.section.on))].drop_nulls().unique(maintain_order=True).head(3).to_list()
+            )
             theirs = side.rows["@0"].drop_nulls().unique(maintain_order=True).head(3).to_list()
             got = f"{own}: {few(list(map(str, ours))) or 'empty'}; {self.place}: {few(theirs) or 'empty'}"
             advice = "name other columns, or write the keys alike: 007 is another name than 7"
             raise self._wrong(f"no training row has a key of {self.place}", "on", got=got, next=advice)
-        least = FOUND if self.section.take is None else TAKEN
-        if len(shares) == 2 and abs(shares[0] - shares[1]) > APART:
-            what = (
-                f"{self.place} has rows for {shares[0]:.0%} of the keys in train but {shares[1]:.0%} of those in test"
-            )
-            self.notes.append(Note(own, what, "check the keys, and that the table is that of test too"))
-        elif min(shares) < least:
-            told = " and ".join(f"{s:.0%} of {p}" for s, p in zip(shares, ("train", "test"), strict=False))
-            what = f"{self.place} has the keys of {told}; the other rows get nothing of it"
-            self.notes.append(Note(own, what, "check how the keys are written on both sides"))
+        self.notes += meeting.of_shares(self.place, own, shares, several=self.section.take is not None)
 
     def _wrong(self, rule: str, key: str, *, got: str = "", allowed: Sequence[str] = (), next: str = "") -> DataError:
         error = DataError(rule, got=got, allowed=list(allowed) or "", next=next)

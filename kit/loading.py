@@ -28,6 +28,7 @@ from kit import (
     jsonfile,
     kinds,
     labelled,
+    meeting,
     roles,
     sides,
     spelling,
@@ -73,7 +74,7 @@ CODE = (
     commas,
 )
 """Modules that shape a table."""
-JOIN_CODE = (joining, sides, taking, _sql)
+JOIN_CODE = (joining, meeting, sides, taking, _sql)
 """Modules that shape it as well where further tables are joined."""
 
 

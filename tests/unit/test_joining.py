@@ -347,6 +347,30 @@ def test_before_compares_like_with_like(tmp_path):
     assert "rows before a date" in said and "leave out `before`" in said
 
 
+def told(found: Opened) -> str:
+    return "\n".join(map(" ".join, found.store.open(found.facts.table_key).meta["notes"]))
+
+
+def test_dates_on_both_sides_are_told_where_nothing_is_said_of_before(tmp_path):
+    join: dict[str, Any] = {"path": VISITS, "on": {"store": "shop"}, "take": {"n": "count(*)"}}
+    assert "before: {day: date}" in told(opened(tmp_path, [join]))
+    assert "before" not in told(opened(tmp_path, [join | {"before": {"day": "date"}}]))
+    assert "before" not in told(opened(tmp_path, [join | {"path": VISITS.drop("date")}]))
+    assert "before" not in told(opened(tmp_path, [join], ROWS.drop("day"), TEST.drop("day")))
+
+
+def test_the_training_targets_are_not_joined(tmp_path):
+    """By an aggregate over the training file the y of a held row would reach rows that learn."""
+    join: dict[str, Any] = {"path": ROWS, "on": "store", "take": {"high": "max(y)"}}
+    assert "the targets of the training rows" in refused(tmp_path, [join])
+    assert "the targets of the training rows" in refused(tmp_path, [join | {"take": "auto", "before": "day"}])
+    once = ROWS.with_columns(store=pl.Series(range(6)))
+    assert "the targets" in refused(tmp_path, [{"path": once, "on": "store", "prefix": "p_"}])
+    assert "held ones give themselves away" in told(opened(tmp_path, [join | {"path": ROWS[:5]}]))
+    found = opened(tmp_path, [join | {"take": {"n": "count(*)"}}])
+    assert column(found, "n")[:3] == [2, 2, 0], "what has nothing to do with the target may come from the file itself"
+
+
 # -- kept
 
 
