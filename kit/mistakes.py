@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from kit import limits
 from kit.errors import nearest
-from kit.params import Params
 
 _BOUNDS = {
     "greater_than": ("more than", "gt"),
@@ -41,6 +41,7 @@ class Mistake:
     rule: str
     got: Any = None
     next: str = ""
+    allowed: str = ""
 
 
 def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -> Iterator[Mistake]:
@@ -54,6 +55,8 @@ def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -
             wanted[path].append(words)
         found.setdefault(path, detail)
     for path, first in found.items():
+        if any(other[: len(path)] == path for other in found if len(other) > len(path)):
+            continue  # another member of a union: the value was meant as the one that got further
         if not path:
             yield _of_several(value, first)
         elif first["type"] == "extra_forbidden":
@@ -69,7 +72,10 @@ def mistakes(cls: type[Any], value: Mapping[str, Any], error: ValidationError) -
                 if words.startswith(said)
                 else f"{_name(path)} must be {words}"
             )
-            yield Mistake(path, rule, first.get("input"), _default(cls, path))
+            own = (
+                (first["loc"][0], *path[1:]) if first["loc"][0] in cls.model_fields else path
+            )  # not the library's name
+            yield Mistake(path, rule, first.get("input"), _default(cls, own, path[0]), limits.of(cls, own))
 
 
 def _path(cls: type[Any], value: Any, detail: Mapping[str, Any]) -> tuple[str | int, ...]:
@@ -84,7 +90,7 @@ def _path(cls: type[Any], value: Any, detail: Mapping[str, Any]) -> tuple[str | 
             path, at = (*path, step), at[step]
         elif detail["type"] == "missing" and part == detail["loc"][-1]:
             path = (*path, step)
-        else:
+        elif isinstance(step, int):
             break
     return path
 
@@ -118,9 +124,10 @@ def _must(detail: Mapping[str, Any]) -> str:
     kind, context = str(detail["type"]), detail.get("ctx", {})
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        return f"{word} {context[key]}"
+        return f"{word} {limits.written(context[key])}"
     if kind == "literal_error":
-        return f"one of {context['expected']}".replace(" or ", ", ").replace("'", "")
+        known = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"one of {known}" if ", " in known else known
     if kind in ("too_short", "string_too_short"):
         return f"of at least {context['min_length']}"
     known = _TYPES.get(kind.partition("_")[0])
@@ -145,9 +152,13 @@ def _name(path: tuple[str | int, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def _default(cls: type[Any], path: tuple[str | int, ...]) -> str:
+def _default(cls: type[Any], path: tuple[str | int, ...], named: str | int) -> str:
     """Return the advice to leave a parameter out, where it has a default that says something."""
     field = cls.model_fields.get(path[0])
-    if field is None or not issubclass(cls, Params) or field.default is None or field.is_required():
+    inside = len(path) > 1 and isinstance(path[1], str)  # of a section in it, which has defaults of its own
+    if field is None or inside or field.default is None or field.is_required():
         return ""
-    return f"leave it out for the default, {field.default}" if isinstance(field.default, int | float | str) else ""
+    what = f"`{named}`" if len(path) > 1 else "it"
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    simple = isinstance(default, int | float | str | list)
+    return f"leave {what} out for the default, {limits.written(default)}" if simple else ""

@@ -42,7 +42,9 @@ class Checks:
             return cls.model_validate(value)
         except ValidationError as error:
             for mistake in mistakes(cls, value, error):
-                self.add(mistake.rule, (*at, *mistake.path), got=mistake.got, next=mistake.next)
+                self.add(
+                    mistake.rule, (*at, *mistake.path), got=mistake.got, allowed=mistake.allowed, next=mistake.next
+                )
             return None
 
     def section(self, cls: type[Any], value: Any, at: At) -> Any | None:
@@ -107,7 +109,7 @@ class Checks:
     def count(self, value: Any, at: At) -> int:
         """Return a positive whole number, 1 after noting what is none."""
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.add(f"{at[-1]} must be a positive whole number", at, got=value)
+            self.add(f"{at[-1]} must be a positive whole number", at, got=value, next=f"{at[-1]}: 1, or leave it out")
             return 1
         return value
 
@@ -115,7 +117,8 @@ class Checks:
         """Return a top-level whole number."""
         value = self.document.value.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self.add(f"{key} must be a whole number of at least {least}", (key,), got=value)
+            advice = f"leave it out for the default, {default}"
+            self.add(f"{key} must be a whole number of at least {least}", (key,), got=value, next=advice)
             return default
         return value
 

@@ -68,7 +68,9 @@ def _entry(document: Document, name: str, value: Any) -> Entry:
     except ValidationError as error:
         first = next(mistakes(Entry, value if isinstance(value, Mapping) else {}, error))
         place = document.place((*at, *first.path))
-        raise RecipeError(first.rule, place=place, got=first.got or "", next=_again(Path(document.path))) from error
+        raise RecipeError(
+            first.rule, place=place, got=first.got or "", allowed=first.allowed, next=_again(Path(document.path))
+        ) from error
 
 
 def apply(recipe: Recipe) -> Recipe:
@@ -108,7 +110,7 @@ def _applied(model: Model, entry: Entry | None, document: Document) -> Model:
         first = next(mistakes(cls, nested({**taken, **written}), error))
         place = document.place(("models", model.name, "params", *first.path))
         advice = _again(Path(document.path))
-        raise RecipeError(first.rule, place=place, got=first.got, next=advice) from error
+        raise RecipeError(first.rule, place=place, got=first.got, allowed=first.allowed, next=advice) from error
     tuned = Tuned(Path(document.path).name, entry, tuple(sorted(taken)))
     return replace(model, plug=replace(model.plug, params=params), tuned=tuned)
 

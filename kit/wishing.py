@@ -141,7 +141,7 @@ def _validated(cls: Any, given: Mapping[str, Any], names: Sequence[str]) -> Para
         params: Params = cls.model_validate(given)
     except ValidationError as error:
         wrong = next(iter(mistakes(cls, given, error)))
-        raise RecipeError(wrong.rule, place="--set", got=wrong.got, next=wrong.next) from error
+        raise RecipeError(wrong.rule, place="--set", got=wrong.got, allowed=wrong.allowed, next=wrong.next) from error
     column = next((f for f in type(params).model_fields if isinstance(getattr(params, f), ColumnName)), None)
     if column is not None:
         advice = "declare this blend in the recipe, which knows its columns"

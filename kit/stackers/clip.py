@@ -32,7 +32,7 @@ class Params(Base):
     @model_validator(mode="after")
     def _ordered(self) -> Params:
         if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low must not exceed high, however: low={self.low}, high={self.high}")
+            raise ValueError("low must not exceed high")
         return self
 
 
