@@ -160,5 +160,5 @@ def _default(cls: type[Any], path: tuple[str | int, ...], named: str | int) -> s
         return ""
     what = f"`{named}`" if len(path) > 1 else "it"
     default = list(field.default) if isinstance(field.default, tuple) else field.default
-    simple = isinstance(default, int | float | str | list)
+    simple = isinstance(default, int | float | str) or bool(isinstance(default, list) and default)
     return f"leave {what} out for the default, {limits.written(default)}" if simple else ""

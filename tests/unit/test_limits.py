@@ -34,11 +34,15 @@ def told(cls: type, value: dict) -> list[tuple[str, str, str, str]]:
         ),
         (
             "models", "hetero_mlp", {"hidden": [8, 0]},
-            ("hidden[1] must be at least 1", "0", "a whole number from 1 to 16384", "leave `hidden` out for the default, []"),
+            ("hidden[1] must be at least 1", "0", "a whole number from 1 to 16384", ""),
         ),
         (
             "augment", "jitter", {"columns": ["a"], "std": 0},
             ("std must be more than 0", "0", "a number above 0", "leave it out for the default, 0.1"),
+        ),
+        (
+            "models", "hetero_mlp", {"variance_bounds": ["low", 1]},
+            ("variance_bounds[0] must be a number", "low", "", "leave `variance_bounds` out for the default, [-9.2, 4.6]"),
         ),
         ("stackers", "clip", {"low": 3, "high": 1}, ("low must not exceed high", "low: 3, high: 1", "", "")),
         ("models", "lightgbm", {"class_weight": [1]}, ("class_weight must be balanced or a mapping", "[1]", "", "")),
