@@ -14,11 +14,10 @@ _WORDS = {int: "a whole number", float: "a number"}
 def of(cls: type[Any], path: Sequence[str | int]) -> str:
     """Return what may stand at a path of a schema, "" where nothing there has bounds.
 
-    >>> from pydantic import Field
-    >>> class Some(BaseModel):
-    ...     depth: Annotated[int, Field(ge=1, le=16)] = 6
-    ...     parts: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    >>> of(Some, ["depth"]), of(Some, ["parts", 0])
+    >>> from pydantic import Field, create_model
+    >>> part = Annotated[float, Field(gt=0, lt=1)]
+    >>> some = create_model("Some", depth=(Annotated[int, Field(ge=1, le=16)], 6), parts=(tuple[part, ...], ()))
+    >>> of(some, ["depth"]), of(some, ["parts", 0])
     ('a whole number from 1 to 16', 'a number above 0 and below 1')
     """
     found = [(cls, ())]
