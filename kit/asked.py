@@ -64,6 +64,10 @@ def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined
         if name is not None and name in (*data.together, data.id):
             rule = f"the {'id' if name == data.id else 'target'} cannot be the {role} column as well"
             raise placed(DataError(rule, got=name, next="name another column"), recipe.document, at)
+    if data.id in data.together:
+        at = ("data", "targets", data.targets.index(data.id)) if data.targets else ("data", "target")
+        error = DataError("the id cannot be the target as well", got=data.id, next="name another column")
+        raise placed(error, recipe.document, at)
     if data.id in RESULT_COLUMNS:
         rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
         raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))

@@ -102,8 +102,10 @@ class _Looked:
 
 def _told(looked: _Looked) -> Iterator[Finding]:
     """Yield what was noted when the data were read, the targets encoded and the folds made."""
+    siblings = {*looked.recipe.data.together} - {looked.recipe.data.target}
     for column, what, next in [*looked.table.meta["notes"], *looked.rows.meta["notes"]]:
-        yield Finding("warning" if " in train but " in what or "no value" in what else "note", column, what, next)
+        if column not in siblings:  # the table is that of all
+            yield Finding("warning" if " in train but " in what or "no value" in what else "note", column, what, next)
     for what, next in looked.folds.meta.get("notes", []):
         yield Finding("warning", looked.recipe.data.target, what, next)
     if looked.recipe.added:

@@ -147,7 +147,8 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
     joined = joining.joined(recipe, *_frames(recipe), partial(_table_of, recipe))
     train, test = joined.train, joined.test
     asked.check(recipe, train, test, joined.known)
-    train, left_out = labelled.rows(train, recipe)
+    n_rows = len(train)
+    train, numbers, left_out = labelled.rows(train, recipe)
     keep = [*data.together, *([data.id] if data.id else [])]
     try:
         built = infer.build(train, test, Roles(keep, asked.with_role(recipe), _kinds(recipe)))
@@ -155,7 +156,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
         raise placed(error, recipe.document, ("data", "kinds")) from error
     joins, told = joined.sides, joined.notes
     del train, test, joined
-    files: dict[str, Array | bytes | Later] = {}
+    files: dict[str, Array | bytes | Later] = {} if numbers is None else {"numbers": numbers}
     for name, (train_part, test_part) in built.kept.items():
         files[f"train/{name}"] = table.series_to_arrow(train_part)
         if test_part is not None:
@@ -172,7 +173,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
         if column.levels:
             files[f"levels/{name}"] = table.levels_to_arrow(tuple(column.levels))
     files |= {f"join/{i}": sides.to_arrow(side.rows) for i, side in enumerate(joins)}
-    meta = _meta(built, recipe, about)
+    meta = _meta(built, recipe, about) | ({} if numbers is None else {"n_rows": n_rows})
     meta["notes"] = [*map(list, [*told, *left_out]), *meta["notes"]]
     if joins:
         meta["joins"] = [side.about() for side in joins]
@@ -200,12 +201,15 @@ def _meta(built: infer.Table, recipe: Recipe, about: Sequence[Mapping[str, Any]]
 
 
 def _target_of_test(built: infer.Table, recipe: Recipe) -> list[list[str]]:
-    """Return the note that test has the target as well, as (column, what, next); nothing where it has no value."""
-    _, test = built.kept[recipe.data.target]
-    if test is None or not (known := len(test) - test.null_count()):
-        return []
-    what = f"the test file has the target as well, in {known} of {len(test)} rows: it is left out there, as if unknown"
-    return [[recipe.data.target, what, "data.extra: a file of the rows to learn from, if these are true values"]]
+    """Return a note, as (column, what, next), for each target that test has as well; none where it has no value."""
+    notes = []
+    for target in recipe.data.together:
+        _, test = built.kept[target]
+        if test is not None and (known := len(test) - test.null_count()):
+            seen = f"in {known} of {len(test)} rows"
+            what = f"the test file has the target as well, {seen}: it is left out there, as if unknown"
+            notes.append([target, what, "data.extra: a file of the rows to learn from, if these are true values"])
+    return notes
 
 
 def sample_of(recipe: Recipe) -> tuple[pl.DataFrame | None, str]:
@@ -274,7 +278,7 @@ def _frames(recipe: Recipe) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         train = _rows("train", str(data.train), recipe, ("data", "train"))
     if data.holdout is not None:
         try:
-            return table.holdout(train, data.holdout, recipe.seed, data.target)
+            return table.holdout(train, data.holdout, recipe.seed, *data.together)
         except DataError as error:
             raise placed(error, recipe.document, ("data", "holdout")) from error
     if data.test is None:

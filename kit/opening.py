@@ -45,8 +45,9 @@ def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False, no_tu
         RecipeError: with every problem and its line; it picks none of several targets.
     """
     given = hand_over(path)
-    document = targets.single(changed(given, set))
-    recipe = replace(reader.read(document, given.folder, trust), frames=given.frames)
+    document = changed(given, set)
+    name = targets.single(document)
+    recipe = replace(reader.read(document, given.folder, trust), name=name, frames=given.frames)
     return recipe if no_tuned else tuned.apply(recipe)
 
 

@@ -32,6 +32,8 @@ def kinds(recipe: Recipe, named: Collection[str]) -> dict[str, Wish]:
 def ids(stored: Stored, recipe: Recipe, part: str, size: int) -> pl.Series | None:
     """Return the ids of the train or test rows: the id column, or row numbers (test continues after train).
 
+    Training rows that were left out, as they lack the target, are counted.
+
     Raises:
         DataError: an id is missing or stands twice.
     """
@@ -41,7 +43,9 @@ def ids(stored: Stored, recipe: Recipe, part: str, size: int) -> pl.Series | Non
     if part == "test" and size == 0:
         return None
     if name is None:
-        start = 0 if part == "train" else stored.meta["n_train"]
+        if part == "train" and "numbers" in stored:
+            return pl.Series("row", stored.array("numbers"))
+        start = 0 if part == "train" else stored.meta.get("n_rows", stored.meta["n_train"])
         return pl.Series("row", np.arange(start, start + size))
     found = table.series_from_arrow(stored.blob(f"{part}/{name}"))
     place, advice = column_of(recipe, name, part), "name another id column, or leave data.id out to number the rows"

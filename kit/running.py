@@ -136,7 +136,8 @@ def _tell_of_target(opened: Opened) -> None:
     """Say, as the data are read, that test has the target; `kit check` always says it."""
     if "table" in opened.facts.made:
         for column, what, _ in opened.store.open(opened.facts.table_key).meta["target_of_test"]:
-            log.warning("%s: %s", column, what)
+            if column == opened.recipe.data.target:
+                log.warning("%s: %s", column, what)
 
 
 def _tell_of_kept(opened: Opened) -> None:

@@ -121,8 +121,13 @@ def _beside(made: Mapping[str, pl.DataFrame], header: Sequence[str], wish: _Wish
 
     first = next(iter(made.values()))
     if wish.layout == "submission":
-        columns = {name: frame[name] for frame in made.values() for name in frame.columns}
-        return pl.DataFrame([columns[name] for name in (*header, *(c for c in columns if c not in header))])
+        columns: dict[str, pl.Series] = {}
+        for target, frame in made.items():
+            named = {name: name if name in header else f"{target}_{name}" for name in frame.columns}
+            columns |= {new: frame[name].alias(new) for name, new in named.items()}
+        return pl.DataFrame(
+            [columns[c] for c in (*(c for c in header if c in columns), *(c for c in columns if c not in header))]
+        )
     own = [frame[name].alias(f"{target}_{name}") for target, frame in made.items() for name in frame.columns[1:]]
     return pl.DataFrame([first.to_series(0), *own])
 
@@ -153,7 +158,7 @@ def _recipe_name(path: str | Path) -> str:
     file = Path(path)
     if not file.is_file():
         return str(path)
-    return targets.named(targets.single(strictyaml.load(file)))
+    return targets.single(strictyaml.load(file))
 
 
 def _read(bundle: Path) -> dict[str, Any]:

@@ -108,22 +108,22 @@ def source(name: str) -> pl.DataFrame:
     return frame.with_columns(target=pl.Series(target))
 
 
-def holdout(frame: pl.DataFrame, share: float, seed: int, target: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return (train, test): `share` of the rows, drawn at random, are test and lose their target. Order is kept.
+def holdout(frame: pl.DataFrame, share: float, seed: int, *targets: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (train, test): `share` of the rows, drawn at random, are test and lose their targets. Order is kept.
 
     Raises:
         DataError: there is no target column, or a part would be empty.
     """
-    if target not in frame.columns:
-        next = nearest(target, frame.columns)
-        raise DataError("there is no target column", got=target, allowed=frame.columns, next=next)
+    for lost in (t for t in targets if t not in frame.columns):
+        next = nearest(lost, frame.columns)
+        raise DataError("there is no target column", got=lost, allowed=frame.columns, next=next)
     n_test = round(len(frame) * share)
     if not 0 < n_test < len(frame):
         rule = "holdout must leave rows in train and in test"
         raise DataError(rule, got=f"{share} of {len(frame)} rows", allowed="a share between 0 and 1")
     is_test = np.zeros(len(frame), np.bool_)
     is_test[stream(seed, "holdout").permutation(len(frame))[:n_test]] = True
-    return frame.filter(~is_test), frame.filter(is_test).drop(target)
+    return frame.filter(~is_test), frame.filter(is_test).drop(targets)
 
 
 def series_to_arrow(series: pl.Series) -> bytes:

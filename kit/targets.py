@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit.errors import DataError, RecipeError, nearest
+from kit.problems import LONGEST
 from kit.sections import DataSection
 from kit.strictyaml import Document
 
@@ -47,33 +47,36 @@ def parts(document: Document, sets: Sequence[str] = ()) -> list[Part]:
     targets, picked = _listed(document)
     if picked is not None:
         return []
-    family = named(document)
-    return [Part(t, _name(family, targets, t), (*sets, f"data.target={json.dumps(t)}")) for t in targets]
+    own = _names(named(document), targets)
+    return [Part(t, own[t], (*sets, picking(t))) for t in targets]
 
 
-def single(document: Document) -> Document:
-    """Return the document of the target that it picks: the results of each have a name of their own.
+def picking(target: str) -> str:
+    """Return the change of a recipe that picks one of its targets."""
+    return f"data.target={json.dumps(target, ensure_ascii=False)}"
+
+
+def single(document: Document) -> str:
+    """Return the name under which the results of a recipe of one target stand: of several, of the one it picks.
 
     Raises:
         RecipeError: it picks none of several.
     """
     targets, picked = _listed(document)
-    if not targets or picked not in targets:
-        if targets and picked is None:
-            raise RecipeError(
-                "this command works on one target, and the recipe has several",
-                place=document.place(("data", "targets")),
-                got=", ".join(targets),
-                next=f"pick one: --set data.target={json.dumps(targets[0])}",
-            )
-        return document  # what is wrong with it is told with all other problems
-    return replace(document, value={**document.value, "name": _name(named(document), targets, picked)})
+    if targets and picked is None:
+        raise RecipeError(
+            "this command works on one target, and the recipe has several",
+            place=document.place(("data", "targets")),
+            got=", ".join(targets),
+            next=f"pick one: --set {picking(targets[0])}",
+        )
+    # A target that is none of them is told with all other problems.
+    return _names(named(document), targets)[picked] if picked in targets else named(document)
 
 
 def names(document: Document) -> set[str]:
     """Return the names under which a recipe's results stand."""
-    found = parts(document)
-    return {part.recipe for part in found} if found else {named(single(document))}
+    return {part.recipe for part in parts(document)} or {single(document)}
 
 
 def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFrame:
@@ -84,7 +87,7 @@ def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFram
     Raises:
         DataError: no column is of this target, or one is of none.
     """
-    ids = [c for c in raw.columns if data.id in (c, data.rename.get(c))] or raw.columns[:1]
+    ids = [c for c in raw.columns if data.id and data.id in (c, data.rename.get(c))] or raw.columns[:1]
     mine = list(ids)
     for name in (c for c in raw.columns if c not in ids):
         known = data.rename.get(name, name)
@@ -101,7 +104,7 @@ def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFram
     if mine == ids:
         rule, advice = "the sample has no column for this target", "take it out of data.targets"
         raise DataError(rule, place=place, got=f"columns {', '.join(raw.columns)}", allowed=data.target, next=advice)
-    return raw.select(mine)
+    return raw[mine]  # polars takes a name like ^a$ for a pattern where it selects
 
 
 def _listed(document: Document) -> tuple[list[str], str | None]:
@@ -115,12 +118,21 @@ def _listed(document: Document) -> tuple[list[str], str | None]:
     return found, None if picked is None else str(picked)
 
 
-def _name(family: str, targets: Sequence[str], target: str) -> str:
-    """Return the name of a target's results: that of the recipe and, spelled as names are, the target's."""
-    words = [_word(t) for t in targets]
-    at = targets.index(target)
-    word = words[at] if words.count(words[at]) == 1 and words[at] else f"{words[at]}{at + 1}"
-    return family if family.endswith(f"-{word}") else f"{family}-{word}"
+def _names(family: str, targets: Sequence[str]) -> dict[str, str]:
+    """Return target -> the name of its results: that of the recipe and, spelled as names are, the target's.
+
+    A target whose word is empty, too long or that of another as well has its number behind it.
+    """
+    room, words = LONGEST - len(family) - 1, [_word(t) for t in targets]
+    found = {t: w for t, w in zip(targets, words, strict=True) if w and len(w) <= room and words.count(w) == 1}
+    for number, (target, word) in enumerate(zip(targets, words, strict=True), 1):
+        end = str(number)
+        while target not in found:
+            numbered = f"{word[: max(0, room - len(end))]}{end}"
+            end = f"-{end}"
+            if numbered not in found.values():
+                found[target] = numbered
+    return {target: f"{family}-{word}" for target, word in found.items()}
 
 
 def _word(target: str) -> str:

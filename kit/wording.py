@@ -36,10 +36,11 @@ def column_of(recipe: Recipe, name: str | None, part: str = "train") -> str:
 def rows_of(recipe: Recipe, wrong: Array, what: str) -> str:
     """Return how many rows are `wrong` (n,) bool and which is the first, counted as a person counts them.
 
-    A holdout takes rows out of the file, so that those left are not numbered as in the file.
+    A holdout takes rows out of the file, and so does `unlabelled: drop`: those left are not numbered as in the file.
     """
     count, first = int(wrong.sum()), int(np.argmax(wrong)) + 1
-    counted = "training row" if recipe.data.holdout is not None else "data row"
+    fewer = recipe.data.holdout is not None or recipe.data.unlabelled == "drop"
+    counted = "training row" if fewer else "data row"
     where = f"in {counted} {first}" if count == 1 else f"the first in {counted} {first}"
     return f"{count} {what}, {where} (counted from 1, without the header)"
 

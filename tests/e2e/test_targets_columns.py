@@ -1,0 +1,112 @@
+"""Several targets: how their results and columns are named, and which rows they are of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import kit
+from kit.errors import DataError
+from kit.problems import NAME
+from kit.strictyaml import Document
+from kit.targets import parts
+
+DATA = ("id: id, target: y", "id: id, targets: [z, y]")
+UNNAMED = ("id: id, target: y", "targets: [z, y], unlabelled: drop")
+
+
+def named(name: str, targets: list[str]) -> list[str]:
+    """Return the names of the results of these targets."""
+    return [part.recipe for part in parts(Document({"name": name, "data": {"targets": targets}}, "r.yaml", {}, ()))]
+
+
+@pytest.fixture
+def two(toy):
+    """The toy with a second target."""
+    train = pl.read_csv(toy.folder / "train.csv")
+    train.with_columns(z=pl.col("y") * -2 + pl.col("x1")).write_csv(toy.folder / "train.csv")
+    toy.edit(DATA)
+    return toy
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("r", ["A b", "a-b", "a-b1", "a.b", "a-b-1"]),
+        ("r", ["цена", "x", "1", "???", "4", "-1"]),
+        ("r" * 95, ["long" * 40, "long" * 40 + "er", "long" * 30]),
+        ("store-sales", ["sales", "sales-sales", "store"]),
+    ],
+)
+def test_no_two_targets_write_to_one_place(name, targets):
+    found = named(name, targets)
+    assert len({*found, name}) == len(targets) + 1 and all(NAME.match(each) for each in found)
+
+
+def test_a_target_of_any_name_is_picked_and_has_its_column(two):
+    odd = ["^y.*$", '😀, "it\'s"', "y"]
+    train = pl.read_csv(two.folder / "train.csv").drop("z").with_columns(pl.col("y").alias(c) for c in odd[:2])
+    train.write_csv(two.folder / "train.csv")
+    test = pl.read_csv(two.folder / "test.csv")
+    data = {"train": train, "test": test, "sample": test.select("id", *(pl.lit(0.5).alias(c) for c in odd))}
+    recipe = {"data": {**data, "id": "id", "targets": odd}, "metric": "rmse", "models": {"a": "lightgbm"}}
+    found = kit.check(recipe, root=two.root)["targets"]
+    assert [part["submission"] for part in found.values()] == [f"a as id, {c}" for c in odd]
+
+
+def test_a_run_of_what_a_submission_was_made_of_makes_nothing_again(two):
+    import json
+
+    path = Path(two.run("--set", "data.target=z").json["submission"])
+    resolved = json.loads(path.with_suffix(".json").read_text("utf-8"))["resolved"]
+    data = {k: str(two.folder / v) if k in ("train", "test") else v for k, v in resolved["data"].items()}
+    again = kit.run({**resolved, "name": "r", "data": data}, root=two.root)
+    assert again.recipe == "r-z" and again.stages["run"] == 0 and again.submission == str(path)
+
+
+def test_rows_without_an_id_keep_their_numbers_whichever_target_they_lack(two):
+    train = pl.read_csv(two.folder / "train.csv").drop("id")
+    row = pl.int_range(pl.len())
+    train = train.with_columns(z=pl.when(row % 3 == 1).then("z"), y=pl.when(row % 2 == 0).then("y"))
+    train.write_csv(two.folder / "train.csv")
+    test = pl.read_csv(two.folder / "test.csv").drop("id")
+    test.write_csv(two.folder / "test.csv")
+    two.edit(UNNAMED)
+    made = pl.read_csv(two.run().json["submission"])
+    assert made.columns == ["row", "z", "y"] and made["row"].to_list() == list(range(120, 160))
+    oof = pl.read_parquet(two.root / "oof" / "r-z" / "a" / "oof.parquet")
+    assert oof["row"].sort().to_list() == list(range(1, 120, 3))
+    sample = test.select(pl.int_range(5, 45).alias("Id"), y=0, z=0)
+    sample.write_csv(two.folder / "sample.csv")
+    two.edit(UNNAMED, ("test: test.csv", "test: test.csv, sample: sample.csv"))
+    made = pl.read_csv(two.run().json["submission"])
+    assert made.columns == ["Id", "y", "z"] and made["Id"].to_list() == list(range(5, 45))
+
+
+def test_interval_ends_stand_beside_the_submission_under_each_target(two):
+    two.run("--keep-models")
+    made = kit.predict(two.folder / "r.yaml", two.folder / "test.csv", layout="submission", interval=0.8, root=two.root)
+    assert made.columns == ["id", "z", "y", "z_lower", "z_upper", "y_lower", "y_upper"]
+    assert (made["z_lower"] <= made["z_upper"]).all() and not made["z_lower"].equals(made["y_lower"].alias("z_lower"))
+
+
+def test_a_target_in_the_test_file_is_told_of_whichever_target_read_the_data(two):
+    train, test = (pl.read_csv(two.folder / f"{part}.csv") for part in ("train", "test"))
+    test.with_columns(y=train["y"][: len(test)]).write_csv(two.folder / "test.csv")
+    found = kit.check(two.folder / "r.yaml", root=two.root)["targets"]
+    told = {t: [f["column"] for f in part["findings"] if "has the target" in f["what"]] for t, part in found.items()}
+    assert told == {"z": [], "y": ["y"]}
+
+
+def test_rows_cut_off_for_test_lose_all_targets(two):
+    two.edit(DATA, ("test: test.csv", "holdout: 0.25"))
+    found = kit.check(two.folder / "r.yaml", root=two.root)["targets"]
+    assert not [f for part in found.values() for f in part["findings"] if "has the target" in f["what"]]
+
+
+def test_the_id_is_no_target(two):
+    two.edit(("target: y", "targets: [y, id]"))
+    with pytest.raises(DataError, match="the id cannot be the target"):
+        kit.check(two.folder / "r.yaml", root=two.root)
