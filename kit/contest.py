@@ -58,10 +58,16 @@ def read(folder: Path, named: Mapping[str, str | None]) -> Files:
 
 
 def _id_first(sample: pl.DataFrame | None, train: pl.DataFrame, test: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Return the sample with the id in front: where its first column is one that test lacks, that is the target."""
-    if sample is None or test is None or sample.columns[0] in test.columns or sample.columns[0] not in train.columns:
+    """Return the sample with the id in front, by its name or, where it has a name of its own, by its values."""
+    import polars as pl
+
+    if sample is None or test is None or sample.columns[0] in test.columns:
         return sample
     shared = [c for c in sample.columns if c in test.columns and c in train.columns]
+    if sample.columns[0] not in train.columns or not shared:
+        names = [c for c in test.columns if c in train.columns and test[c].n_unique() == len(test) == len(sample)]
+        ids = [set(test[c].cast(pl.String)) for c in names]
+        shared = [c for c in sample.columns if set(sample[c]) in ids]
     return sample.select(*shared[:1], *(c for c in sample.columns if c not in shared[:1]))
 
 

@@ -161,6 +161,8 @@ def _make_rows(
     raw = targets.own_columns(raw, data, place) if raw is not None and data.targets else raw
     layout, order, listed = sample.layout(recipe, task, ids["test"], raw, place)
     notes += sample.remarks(layout, task, raw, place)
+    if raw is not None and data.id not in (None, known := layout.header[layout.id_at], data.rename.get(known)):
+        notes.append([known, f"{place} has this name for {data.id}: its values are the ids of test", ""])
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
         "digests": _digests(arrays),

@@ -126,8 +126,8 @@ def _must(detail: Mapping[str, Any]) -> str:
         word, key = _BOUNDS[kind]
         return f"{word} {limits.written(context[key])}"
     if kind == "literal_error":
-        known = str(context["expected"]).replace(" or ", ", ").replace("'", "")
-        return f"one of {known}" if ", " in known else known
+        choices = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"one of {choices}" if ", " in choices else choices
     if kind in ("too_short", "string_too_short"):
         return f"of at least {context['min_length']}"
     known = _TYPES.get(kind.partition("_")[0])

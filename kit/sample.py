@@ -53,26 +53,16 @@ def layout(
     Raises:
         DataError: the sample does not fit the data.
     """
-    id_name = recipe.data.id or "row"
     count = 0 if ids is None else len(ids)
     if raw is None or ids is None:
+        id_name = recipe.data.id or "row"
         shows = _shows(recipe, task, 1)
         names, spelling = _own_names(recipe.data.target, task, shows), tuple(_spell(c) for c in task.classes) or ("0",)
         form = "d" if ids is not None and ids.dtype.is_integer() else ""
         outputs, least = tuple(range(len(names))), least_of(recipe.metric)
         made = Layout((id_name, *names), 0, shows, outputs, spelling, _top(recipe, shows), form, least)
         return made, np.arange(count), ids
-    # The sample has the names of the files, which `data.rename` may change.
-    named = [c for c in raw.columns if c == id_name] or [c for c in raw.columns if recipe.data.rename.get(c) == id_name]
-    id_at = raw.columns.index(named[0]) if named else 0
-    if not named and recipe.data.id is not None:
-        raise DataError(
-            "the sample lacks the id column",
-            place=place,
-            got=f"columns {', '.join(raw.columns)}",
-            allowed=f"a column {id_name}",
-            next="check data.id, or rename the column of the sample",
-        )
+    id_at = _id_at(recipe, raw, ids, place)
     values = [c for i, c in enumerate(raw.columns) if i != id_at]
     shows = _shows(recipe, task, len(values))
     outputs = _outputs(values, task, shows, recipe.data.target, place)
@@ -82,6 +72,29 @@ def layout(
     form = "" if recipe.data.id is None else alike.form_of(ids.gather(order), written)
     top, least = _top(recipe, shows), least_of(recipe.metric)
     return Layout(tuple(raw.columns), id_at, shows, outputs, spelling, top, form, least), order, written
+
+
+def _id_at(recipe: Recipe, raw: pl.DataFrame, ids: pl.Series, place: str) -> int:
+    """Return which column of the sample holds the ids: by its name, else by its values; rows without ids: the first.
+
+    Raises:
+        DataError: none does.
+    """
+    id_name, columns = recipe.data.id, raw.columns
+    if id_name is None:
+        return int(columns[0] == recipe.data.target and len(columns) == 2)
+    # The sample has the names of the files, which `data.rename` may change.
+    named = [c for c in columns if c == id_name] or [c for c in columns if recipe.data.rename.get(c) == id_name]
+    named = named or [c for c in columns if _are_ids(raw[c], ids)]
+    if not named:
+        raise DataError(
+            "the sample lacks the id column",
+            place=place,
+            got=f"columns {', '.join(columns)}",
+            allowed=f"a column {id_name}, or one that holds the ids of test",
+            next="check data.id, or rename the column of the sample",
+        )
+    return columns.index(named[0])
 
 
 def least_of(metric: str) -> float | None:
@@ -197,6 +210,12 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
             next="check data.id, data.test and data.sample",
         )
     return np.array([row_of[i] for i in wanted], np.int64), sample_ids
+
+
+def _are_ids(column: pl.Series, ids: pl.Series) -> bool:
+    """Return whether a column of the sample holds the ids of test, whatever its name is."""
+    row_of, wanted = _spelt_alike(ids, column)
+    return len(wanted) == len(ids) and set(wanted) == row_of.keys()
 
 
 def _spelt_alike(ids: pl.Series, sample_ids: pl.Series) -> tuple[dict[str, int], list[str]]:

@@ -340,7 +340,7 @@ def test_a_sample_of_other_columns_is_refused(toy):
     assert "'high'" in error["next"]
     sample(toy, pl.DataFrame({"id": test["id"], "low": 0.3, "mid": 0.3}))
     assert "each class once" in toy.run(ends=2).json["error"]["rule"]
-    sample(toy, pl.DataFrame({"key": test["id"], "low": 0.3, "mid": 0.3, "high": 0.3}))
+    sample(toy, pl.DataFrame({"key": test["id"] + 1, "low": 0.3, "mid": 0.3, "high": 0.3}))
     assert "lacks the id column" in toy.run(ends=2).json["error"]["rule"]
 
 

@@ -205,6 +205,20 @@ def test_a_sample_may_have_the_id_last(tmp_path, y, metric):
     assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith("as y, row_id")
 
 
+@pytest.mark.parametrize("name", ["y", "prediction"])
+def test_a_sample_may_have_the_id_last_under_its_own_name(tmp_path, name):
+    """It was taken for the target, or for none, and the rows of the submission went by their place."""
+    write(tmp_path, RNG.normal(size=N), pl.DataFrame({name: 0.5, "Id": range(N + T - 1, N - 1, -1)}))
+    found = kit.init(tmp_path, out=tmp_path / "r.yaml", root=tmp_path)["guessed"]
+    assert [found[key]["value"] for key in ("id", "target", "rename")] == ["row_id", "y", "{Id: row_id}"]
+    assert kit.check(tmp_path / "r.yaml", root=tmp_path)["submission"].endswith(f"as {name}, Id")
+    text = (tmp_path / "r.yaml").read_text()
+    (tmp_path / "r.yaml").write_text("\n".join(line for line in text.splitlines() if "rename:" not in line))
+    told = kit.check(tmp_path / "r.yaml", root=tmp_path)
+    assert told["submission"].endswith(f"as {name}, Id")
+    assert "sample_submission.csv has this name for row_id" in str(told["findings"])
+
+
 # -- further tables
 
 

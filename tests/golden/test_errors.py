@@ -107,7 +107,7 @@ CASES: dict[str, dict[str, object]] = {
     "a ragged file": {"raw": "id,x1,y\n1,2,3\n2,3\n"},
     "an empty file": {"raw": ""},
     "a sample of other ids": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"id": [21, 22, 24], "y": [0.0] * 3}},
-    "a sample without the id": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"key": [21, 22, 23], "y": [0.0] * 3}},
+    "a sample without the id": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"key": [21, 22, 24], "y": [0.0] * 3}},
     "a sample of two columns": {"swap": ("target: y", "target: y, sample: sample.csv"), "sample": {"id": [21, 22, 23], "y": [0.0] * 3, "z": [0.0] * 3}},
     "a sample that lacks a class": {"swap": ("rmse", "logloss"), "then": ("target: y", "target: y, sample: sample.csv"), "train": {"y": ["a", "b", "c"] * 4}, "sample": {"id": [21, 22, 23], "a": [0.0] * 3, "d": [0.0] * 3}},
     "a target of fractions under a metric of classes": {"swap": ("rmse", "logloss")},

@@ -179,7 +179,8 @@ def test_labels_of_many_classes(laid):
     ("columns", "rule"),
     [
         ({"id": [7, 8], "y": [0, 0], "z": [0, 0]}, "one column beside the id"),
-        ({"key": [7, 8], "y": [0, 0]}, "lacks the id column"),
+        ({"key": [7, 9], "y": [0, 0]}, "lacks the id column"),
+        ({"key": [7, 7], "y": [0, 0]}, "lacks the id column"),
         ({"id": [7], "y": [0]}, "ids of sample and test differ"),
         ({"id": [7, 8, 9], "y": [0, 0, 0]}, "ids of sample and test differ"),
         ({"id": [7, 7], "y": [0, 0]}, "ids of sample and test differ"),
@@ -188,6 +189,14 @@ def test_labels_of_many_classes(laid):
 def test_samples_that_do_not_fit(laid, columns, rule):
     with pytest.raises(DataError, match=rule):
         laid(NUMBER, "rmse", [7, 8], columns)
+
+
+def test_the_id_of_a_sample_is_known_by_its_values_wherever_it_stands(laid):
+    """Its own name for the id was refused, and of rows without an id the predictions went under the name of the id."""
+    lines = written(laid(NUMBER, "rmse", [7, 8], {"y": [0, 0], "Key": [8, 7]}), NUMBER, [[1], [2]])
+    assert lines == ["y,Key", "2.0,8", "1.0,7"]
+    lines = written(laid(NUMBER, "rmse", [0, 1], {"y": [0, 0], "Key": ["a", "b"]}, None), NUMBER, [[1], [2]])
+    assert lines == ["y,Key", "1.0,a", "2.0,b"]
 
 
 @pytest.mark.parametrize(("ids", "listed"), [([1.0, 12.0], "12,1"), ([1, 12], "12.0,1.0"), ([1, 12], "012,001")])
