@@ -87,13 +87,9 @@ def _id_at(recipe: Recipe, raw: pl.DataFrame, ids: pl.Series, place: str) -> int
     named = [c for c in columns if c == id_name] or [c for c in columns if recipe.data.rename.get(c) == id_name]
     named = named or [c for c in columns if _are_ids(raw[c], ids)]
     if not named:
-        raise DataError(
-            "the sample lacks the id column",
-            place=place,
-            got=f"columns {', '.join(columns)}",
-            allowed=f"a column {id_name}, or one that holds the ids of test",
-            next="check data.id, or rename the column of the sample",
-        )
+        got, allowed = f"columns {', '.join(columns)}", f"a column {id_name}, or one that holds the ids of test"
+        advice = "check data.id, or rename the column of the sample"
+        raise DataError("the sample lacks the id column", place=place, got=got, allowed=allowed, next=advice)
     return columns.index(named[0])
 
 
@@ -152,13 +148,9 @@ def _own_names(target: str, task: Task, shows: str) -> list[str]:
 def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: str) -> tuple[int, ...]:
     if shows != "proba" or (task.kind == "binary" and len(values) == 1):
         if len(values) != 1:
-            raise DataError(
-                "the sample must have one column beside the id",
-                place=place,
-                got=", ".join(values) or "none",
-                allowed=f"the id and one column, as {target}",
-                next=_next_for_columns(task),
-            )
+            rule, advice = "the sample must have one column beside the id", _next_for_columns(task)
+            got, allowed = ", ".join(values) or "none", f"the id and one column, as {target}"
+            raise DataError(rule, place=place, got=got, allowed=allowed, next=advice)
         return (0,)
     found = []
     for name in values:
@@ -190,13 +182,9 @@ def _order(sample_ids: pl.Series, ids: pl.Series, place: str, *, by_place: bool)
     """Return the test row of each line of the sample, matched by id, and the ids as the sample writes them."""
     if by_place:
         if len(sample_ids) != len(ids):
-            raise DataError(
-                "sample and test differ in rows",
-                place=place,
-                got=plural(len(sample_ids), "row"),
-                allowed=plural(len(ids), "row"),
-                next="check data.sample, or declare data.id to match rows by id",
-            )
+            got, allowed = plural(len(sample_ids), "row"), plural(len(ids), "row")
+            advice = "check data.sample, or declare data.id to match rows by id"
+            raise DataError("sample and test differ in rows", place=place, got=got, allowed=allowed, next=advice)
         return np.arange(len(ids)), sample_ids
     row_of, wanted = _spelt_alike(ids, sample_ids)
     lost = [i for i in wanted if i not in row_of]
