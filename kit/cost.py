@@ -69,6 +69,18 @@ def planned(opened: Opened) -> Cost:
     return Cost(len(todo), (low, high), (base * jobs / 1.5, base * jobs * 1.5), jobs, basis)
 
 
+def most(opened: Opened, model: str) -> float:
+    """Return the seconds that the missing fits of a model may take at most, on the usual number of workers."""
+    found = states(opened.plan, opened.store)
+    own = [s for s in opened.plan.stages if s.local.get("model") == model]
+    todo = [s for s in own if s.verb in ("fit", "curve", "refit") and found[s.key] == "run"]
+    if not todo:
+        return 0.0
+    known = _measured(own, last_keys(opened), opened)
+    each = _estimate(todo[0], opened) * ROUGHLY if known is None else known * MEASURED
+    return each * -(-len(todo) // devices.cores())
+
+
 def duration(seconds: float) -> str:
     """Return seconds as a person says them.
 

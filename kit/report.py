@@ -73,6 +73,9 @@ def scores(result: Result) -> None:
 def ending(result: Result, root: str) -> None:
     """Print what was done and where the submission lies."""
     counts = result.stages
+    if result.stand_in in result.models:
+        what = "a quick model, as no other was complete in time; the same command goes on from the fits that were"
+        say(f"{result.stand_in}: {what}")
     if result.truncated:
         say(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
     say(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")

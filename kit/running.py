@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kit import devices, oofdir, planning, registry, scores
+from kit import devices, oofdir, planning, registry, scores, standin
 from kit.deadlines import Clock
 from kit.engine import Failure, Observer, Outcome, execute, states
 from kit.given import Given
@@ -54,6 +54,11 @@ class Result:
     targets: Mapping[str, Result] = field(default_factory=dict)
     submits: str | None = None
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # curves and all: pages of them
+
+    @property
+    def stand_in(self) -> str:
+        """The name of the model that stands in where no other was complete in time."""
+        return standin.NAME
 
     def as_json(self) -> dict[str, Any]:
         """Return what `kit run --json` prints."""
@@ -176,15 +181,33 @@ def _carry_out(opened: Opened, wish: Wish, clock: Clock, observer: Observer) -> 
         threads = max(1, cores // wanted) if big else 1
         return Workers(wanted if wish.crew else max(1, min(wanted, left)), opened.root, threads)
 
-    def workers() -> AbstractContextManager[Workers]:
-        return wish.crew.hired(begun) if wish.crew else begun()
+    with Crew() if wish.crew is None else nullcontext(wish.crew) as crew:
+        spare = None if wish.only else standin.beside(opened, clock.deadline)
+        return _ended(opened, spare, _Means(partial(crew.hired, begun), clock, observer, only))
 
+
+class _Means(NamedTuple):
+    """What carries out the plans of a run, one after the other."""
+
+    workers: Callable[[], AbstractContextManager[Workers]]
+    clock: Clock
+    observer: Observer
+    only: Callable[[Stage], bool]
+
+
+def _ended(opened: Opened, spare: Opened | None, means: _Means) -> tuple[Outcome, Opened]:
+    """Return the outcome and what stands in the end; `spare`: what stands in where no model is complete."""
+    workers, clock, observer, only = means
+    if spare is not None:
+        execute(spare.plan, spare.store, workers, clock, observer, only)
     outcome = execute(opened.plan, opened.store, workers, clock, observer, only)
     dropped = outcome.cut or (outcome.failed and opened.recipe.missing == "drop")
     if not dropped:
         return outcome, opened
     lacking = [m.name for m in opened.recipe.models if not opened.store.has(opened.plan.oofs[m.name])]
     smaller = opened.recipe.without(lacking)
+    if not smaller.models and spare is not None and spare.plan.submit and spare.store.has(spare.plan.submit):
+        return outcome, spare
     if not smaller.models:
         return outcome, replace(opened, recipe=smaller, plan=replace(opened.plan, oofs={}, submit=None))
     keep = any(s.needs for s in opened.plan.stages)

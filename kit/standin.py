@@ -1,0 +1,51 @@
+"""A quick model that stands in where the time may end before any model of a recipe is complete."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from kit import cost, deciding, devices, planning, registry
+from kit.opening import Opened
+from kit.recipe import Model, Plug
+from kit.sections import EvaluateSection, StopSection
+
+NAME = "stand-in"
+LEARNER = "lightgbm"
+QUICK = {"n_estimators": 32, "learning_rate": 0.25}
+"""Rounds of the stand-in, a hundredth of what a fit may take, in steps that reach as far."""
+KEPT = ("objective", "level", "class_weight", "monotone", "interactions")
+"""Parameters of the model it stands in for that say what is learnt, not how well."""
+
+
+def beside(opened: Opened, deadline: float | None) -> Opened | None:
+    """Return the recipe of the stand-in alone; None where time is not short or a model is complete already.
+
+    `deadline`: when the run is to end, on the monotonic clock. The stand-in sees what the cheapest base model sees.
+    """
+    recipe = opened.recipe
+    bases = [m for m in recipe.models if not m.needs]
+    taken = {m.name for m in recipe.models} | {b.name for b in recipe.blends}
+    complete = any(opened.store.has(opened.plan.oofs[m.name]) for m in recipe.models)
+    if deadline is None or complete or not bases or NAME in taken:
+        return None
+    like = min(bases, key=lambda m: cost.most(opened, m.name))
+    if cost.most(opened, like.name) < deadline - time.monotonic():
+        return None
+    small = replace(recipe, models=(_quick(like),), blends=(), submit=NAME, evaluate=EvaluateSection(), added=None)
+    if recipe.added is not None:  # labels are decided as in the recipe
+        y = opened.store.open(opened.facts.rows_key).array("y")
+        small = deciding.decided(small, opened.facts.task, y)
+    keep = any(s.needs for s in opened.plan.stages)
+    return replace(opened, recipe=small, plan=planning.compile(small, opened.facts, devices.detect(), keep))
+
+
+def _quick(like: Model) -> Model:
+    """Return the stand-in of a model."""
+    params = like.plug.params
+    kept = {
+        name: getattr(params, name) for name in KEPT if like.plug.use == LEARNER and name in params.model_fields_set
+    }
+    made = registry.load("models", LEARNER).Params(**kept, **QUICK)
+    plug = Plug("models", LEARNER, made, like.plug.at)
+    return replace(like, name=NAME, plug=plug, stop=StopSection(use="fixed"), seeds=1, average="mean", tuned=None)

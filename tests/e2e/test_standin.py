@@ -1,0 +1,66 @@
+"""Where the time ends before any model is complete, a quick one stands in: no run ends without a submission."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kit import deadlines, standin
+from kit.standin import NAME
+
+
+@pytest.fixture
+def short(toy, monkeypatch):
+    """The toy, whose models never end in time; the stand-in does."""
+    monkeypatch.setattr(standin.cost, "most", lambda *_: 1e9)
+    monkeypatch.setattr(deadlines.Clock, "fits", lambda self, model, *_: model == NAME)
+    return toy
+
+
+def test_a_quick_model_is_submitted_where_no_other_is_complete(short, monkeypatch):
+    done = short.run("--time-limit", "900")
+    assert list(done.json["models"]) == [NAME] and done.json["truncated"] and not done.json["blends"]
+    made = pl.read_csv(done.json["submission"])
+    assert made.columns == ["id", "y"] and len(made) == 40 and made["y"].std() > 0.1
+    about = json.loads(Path(done.json["submission"]).with_suffix(".json").read_text("utf-8"))
+    assert about["from"] == NAME and about["truncated"] and about["missing"] == ["a", "b"]
+    shown = short.kit("run", str(short.folder / "r.yaml"), "--time-limit", "900")
+    assert shown.code == 0 and f"{NAME}: a quick model, as no other was complete in time" in shown.out
+    monkeypatch.setattr(deadlines.Clock, "fits", lambda *_: True)
+    whole = short.run("--jobs", "1")
+    assert list(whole.json["models"]) == ["a", "b"] and not whole.json["truncated"]
+
+
+def test_nothing_stands_in_where_there_is_time_or_a_model_is_complete(toy, monkeypatch):
+    ample = toy.run("--time-limit", "900")
+    assert list(ample.json["models"]) == ["a", "b"] and not list(toy.root.glob("oof/*/stand-in"))
+    monkeypatch.setattr(standin.cost, "most", lambda *_: 1e9)
+    monkeypatch.setattr(deadlines.Clock, "fits", lambda self, model, *_: model == NAME)
+    toy.edit(("n_estimators: 8", "n_estimators: 9"))
+    part = toy.run("--time-limit", "900")
+    assert list(part.json["models"]) == ["a"]
+    only = toy.run("--time-limit", "900", "--only", "b", "--set", "seed=8")
+    assert not only.json["models"] and only.json["submission"] is None
+
+
+def test_the_stand_in_decides_labels_as_the_recipe_does(short):
+    for part in ("train", "test"):
+        frame = pl.read_csv(short.folder / f"{part}.csv")
+        y = [(pl.col("y") > 0).cast(pl.Int64).alias("y")] if part == "train" else []
+        frame.with_columns(y).write_csv(short.folder / f"{part}.csv")
+    recipe = (short.folder / "r.yaml").read_text("utf-8").partition("blend:")[0].replace("rmse", "f1")
+    short.write(recipe)
+    done = short.run("--time-limit", "900")
+    assert [*done.json["models"], *done.json["blends"]] == [NAME, "labels"]
+    assert set(pl.read_csv(done.json["submission"])["y"]) == {0, 1}
+
+
+def test_the_stand_in_learns_what_the_model_is_told_to_learn(short):
+    short.edit(("params: {n_estimators: 5}", "params: {n_estimators: 5, objective: huber, monotone: {x1: 1}}"))
+    short.run("--time-limit", "900", "--set", "models.b.use=catboost")
+    card = json.loads((short.root / "oof" / "r" / NAME / "card.json").read_text("utf-8"))
+    params = card["params"]
+    assert params["objective"] == "huber" and params["monotone"] == {"x1": 1} and params["n_estimators"] == 32
