@@ -148,10 +148,17 @@ def _source_digest(path: Path) -> str:
 
 
 def _code_digest(path: Path) -> str:
-    digest = hashlib.sha256()
+    return code_of_parts(path)[0]
+
+
+def code_of_parts(path: Path) -> tuple[str, dict[Path, str]]:
+    """Return the fingerprint of a module, and a digest of each file whose code counts in it."""
+    digest, parts = hashlib.sha256(), {}
     for part in parts_of(path):
-        digest.update(_read(part)[1])
-    return digest.hexdigest()[:16]
+        code = _read(part)[1]
+        digest.update(code)
+        parts[part] = hashlib.sha256(code).hexdigest()
+    return digest.hexdigest()[:16], parts
 
 
 def parts_of(path: Path) -> list[Path]:

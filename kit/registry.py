@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache, partial
 from importlib import metadata
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.canon import fingerprint
+from kit.canon import code_of_parts, fingerprint
 from kit.errors import DataError, RecipeError, nearest
 from kit.judging import Metric
 from kit.params import Params
@@ -114,13 +115,59 @@ class _AsItIs(SourceFileLoader):
         return code
 
 
+_SEEN: dict[str, tuple[Path, str]] = {}
+"""Module beside a user's plug-in -> its file and a digest of its code, as Python has it since the last look."""
+
+
+class _Beside(MetaPathFinder):
+    """Finds the modules beside a user's plug-in, and has them run as they are now. `files`: name -> file."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        """Return where a module is."""
+        if fullname not in self._files:
+            return None
+        file = self._files[fullname]
+        inner = [str(file.parent)] if file.name == "__init__.py" else None
+        loader = _AsItIs(fullname, str(file))
+        return importlib.util.spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=inner)
+
+
+def _forget_changed(path: Path, parts: Mapping[Path, str]) -> dict[str, Path]:
+    """Return the modules beside a user's plug-in, which Python imports anew if one was changed or is of another folder.
+
+    All of them then: what one took from another it would keep. Modules of Python and of installed packages stay.
+    """
+    known: dict[str, tuple[Path, str]] = {}
+    for part in (p for p in parts if p != path and p.is_relative_to(path.parent)):
+        names = part.relative_to(path.parent).with_suffix("").parts
+        known[".".join(names[:-1] if names[-1] == "__init__" else names)] = part, parts[part]
+    known = {name: seen for name, seen in known.items() if _may_be_forgotten(name)}
+    if any(name in sys.modules and _SEEN.get(name) != seen for name, seen in known.items()):
+        for name in known:
+            sys.modules.pop(name, None)
+    _SEEN.update(known)
+    return {name: file for name, (file, _) in known.items()}
+
+
+def _may_be_forgotten(name: str) -> bool:
+    """Return whether Python may import a module anew: not one of its own, nor of an installed package."""
+    top = name.partition(".")[0]
+    place = Path(str(getattr(sys.modules.get(top), "__file__", None) or ""))
+    return top not in {*sys.stdlib_module_names, _ROOT.name} and not {"site-packages", "dist-packages"} & {*place.parts}
+
+
 def _load_file(path: Path, kind: str) -> ModuleType:
     """Return the module of a user's file as it is now: one that was changed is another module."""
     try:
-        name = f"kit_local_{kind}_{path.stem}_{fingerprint(path)}"
+        code, parts = code_of_parts(path)
     except (SyntaxError, ValueError) as error:
         got = f"{error}"
         raise RecipeError("the plug-in file is not Python", place=str(path), got=got, next="mend the file") from error
+    name = f"kit_local_{kind}_{path.stem}_{code}"
+    finder = _Beside(_forget_changed(path.resolve(), parts))
     if name in sys.modules:
         return sys.modules[name]
     loader = _AsItIs(name, str(path))
@@ -128,6 +175,7 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
+    sys.meta_path.insert(0, finder)
     try:
         loader.exec_module(module)
     except Exception as error:
@@ -135,6 +183,7 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         raise RecipeError("the plug-in file fails on import", place=str(path), got=repr(error)) from error
     finally:
         sys.path.remove(str(path.parent))
+        sys.meta_path.remove(finder)
     return module
 
 
