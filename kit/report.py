@@ -78,7 +78,9 @@ def ending(result: Result, root: str) -> None:
         say(f"{result.stand_in}: {what}")
     if result.truncated:
         say(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
-    say(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} failed")
+    lost = "failed" if result.failures or not result.truncated else "left out"
+    lost += " or left out" if result.failures and result.truncated else ""
+    say(f"stages: {counts['run']} run, {counts['reused']} reused, {counts['failed']} {lost}")
     if result.submission:
         say(f"submission: {relative(result.submission, root)}")
     elif result.truncated and not result.models:

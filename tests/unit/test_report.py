@@ -27,7 +27,8 @@ def test_a_run_without_a_submission_says_why(capsys: pytest.CaptureFixture[str])
     counts = {"run": 5, "reused": 3, "failed": 38}
     for truncated, why in ((True, "no model was complete in time"), (False, "the recipe has no test rows")):
         report.result(Result("r", None, {}, {}, counts, truncated, 40.0, ("lgbm",)), ".")
-        assert why in capsys.readouterr().out.splitlines()[-1]
+        *_, stages, last = capsys.readouterr().out.splitlines()
+        assert why in last and stages.endswith("38 left out" if truncated else "38 failed")
 
 
 def test_a_table_of_many_columns_cuts_no_number(capsys: pytest.CaptureFixture[str]) -> None:
