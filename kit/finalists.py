@@ -10,7 +10,10 @@ import numpy as np
 
 from kit import archive, finals, registry
 from kit.errors import DataError
-from kit.logbook import MOST, PUBLIC_SHARE, Entry, Sampled, entries, oofs, sampled, source_key
+from kit.logbook import MOST, PUBLIC_SHARE, Entry, entries, steps
+from kit.sampling import Sampled, keys, sampled, shows
+from kit.store import Store
+from kit.types import Floats
 
 
 def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = ".") -> dict[str, Any]:
@@ -26,9 +29,11 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
     base = Path(root).resolve()
     found = entries(base)
     where = archive.index(base)
-    here = [e for e in found if e.estimate is not None and source_key(e.about) in where]
-    metric = str(here[-1].about["metric"]) if here else ""
-    usable = _once([e for e in here if e.about["metric"] == metric])
+    here = [e for e in found if e.estimate is not None and all(key in where for key in keys(e.about))]
+    # Beside submissions of several targets those of one are parts of such, which no board takes.
+    last = next((e for e in reversed(here) if shows(e.about)), here[-1] if here else None)
+    metric, targets = ("", ()) if last is None else (str(last.about["metric"]), shows(last.about))
+    usable = _once([e for e in here if e.about["metric"] == metric and shows(e.about) == targets])
     if len(usable) < max(2, count):
         rule, got = f"{max(2, count)} different submissions whose OOFs are here are needed", f"{len(usable)} of them"
         raise DataError(rule, got=got, next="kit import brings in OOFs made elsewhere; kit log lists all submissions")
@@ -37,16 +42,16 @@ def lb_final(*, count: int = 2, share: float = PUBLIC_SHARE, root: str | Path = 
         raise DataError(rule, got=f"{metric}, a file of its own, which is not run here", next=advice)
     sign = 1.0 if registry.metric(metric).better == "lower" else -1.0
     judged = _foremost(usable, sign)
-    told = sampled(judged, oofs(judged, where), "public", base)
-    known = _evidence(judged, told, sign, share)
-    belief = finals.believe(known)
+    told = sampled([e.about for e in judged], where, Store(base))
+    evidence = _evidence(judged, told, steps(judged, "public", base), sign, share)
+    belief = finals.believe(evidence)
     spread = np.sqrt(np.diag(belief.covariance))
     left_out = [f"{e.number:04d}" for e in found if e not in usable]
     return {
         "metric": metric,
         "of": len(usable),
         "judged": len(judged),
-        "with_public": int(np.isfinite(known.public).sum()),
+        "with_public": int(np.isfinite(evidence.public).sum()),
         "level": sign * belief.level,
         "shift": belief.shift,
         "finals": [
@@ -78,14 +83,14 @@ def _foremost(found: Sequence[Entry], sign: float) -> list[Entry]:
     return [found[i] for i in np.sort(chosen)]
 
 
-def _evidence(judged: Sequence[Entry], found: Sampled, sign: float, share: float) -> finals.Evidence:
-    """Return what is known of the submissions before the private board, scores as losses."""
+def _evidence(judged: Sequence[Entry], found: Sampled, step: Floats, sign: float, share: float) -> finals.Evidence:
+    """Return what is known of the submissions before the private board, scores as losses; `step` (K,): its rounding."""
     return finals.Evidence(
         estimate=sign * np.array([float(e.estimate or 0.0) for e in judged]),
         sampling=found.spread.covariance,
         own=found.averaging**2,
         public=sign * np.array([e.scores.get("public", np.nan) for e in judged], float),
-        rounding=found.step**2 / 12,
+        rounding=step**2 / 12,
         n=found.n,
         n_public=max(1.0, found.n_test * share),
         n_private=max(1.0, found.n_test * (1 - share)),

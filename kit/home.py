@@ -11,6 +11,7 @@ from kit import archive, counts, datafolder, facts, opening, registry, sample, t
 from kit.archive import Kept, positions
 from kit.errors import DataError, KitError
 from kit.facts import Facts
+from kit.given import hand_over
 from kit.sample import Layout
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Task
@@ -77,7 +78,7 @@ def home_of(
         KitError: the recipe that is named is at fault.
     """
     if recipe is not None:
-        return _opened(Path(recipe), store, trust)
+        return _opened(Path(recipe), store, trust, _target(Path(recipe), recipes_of(cards, root)))
     homes = [home for name in recipes_of(cards, root) if (home := _found(name, store, root, trust))]
     if not homes or any(_submission(home) != _submission(homes[0]) for home in homes):
         return None
@@ -133,6 +134,23 @@ def _submission(home: Home) -> tuple[Layout, str]:
 def _opened(path: Path, store: Store, trust: bool, target: str | None = None) -> Home:
     recipe = datafolder.filled(opening.read_recipe(path, opening.picking(target), trust))
     return Home(recipe.name, recipe.metric, recipe.document.value, facts.gather(recipe, store), store)
+
+
+def _target(path: Path, sources: Sequence[str]) -> str | None:
+    """Return which of the targets of a recipe that has several the results of these recipes are of.
+
+    Raises:
+        DataError: they are of none, or of several.
+    """
+    parts = opening.each(hand_over(path), ())
+    found = [part.target for part in parts if part.recipe in sources]
+    if parts and len(found) != 1:
+        rule, advice = (
+            "the sources are not of one target of the recipe",
+            "kit import --set data.target=NAME says of which",
+        )
+        raise DataError(rule, place=str(path), got=sources, allowed=[part.recipe for part in parts], next=advice)
+    return found[0] if found else None
 
 
 def plain_layout(task: Task, metric: str, target: str, id_name: str) -> Layout:

@@ -18,6 +18,7 @@ from kit.errors import DataError, writing
 from kit.given import several
 from kit.incoming import Incoming, Raw, Wanted
 from kit.oof import Oof, partition, renumbered, same_folds
+from kit.opening import Sets
 from kit.placing import CLOSE, Stated
 from kit.reference import Reference
 from kit.store import Store
@@ -34,6 +35,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     *,
     name: str,
     recipe: str | Path | None = None,
+    set: Sets = (),
     test: Incoming = None,
     folds: str | Path | None = None,
     id: str | None = None,
@@ -49,7 +51,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     column of the OOF file as column:NAME, a splitter of scikit-learn as "KFold(5, shuffle=True, random_state=1)", or
     `recipe`.
     Without a recipe the file must hold ids and the target as `y`, and `metric` be given. `anyway`: keep it in spite of
-    what the audit found. `trust`: the recipe may run files of its own.
+    what the audit found. `trust`: the recipe may run files of its own. `set`: changes of it, as data.target=price.
 
     Raises:
         DataError: another target, other ids, another length or number of classes, missing numbers, or a finding of the
@@ -60,7 +62,7 @@ def import_oof(  # noqa: PLR0913 - one keyword per option of `kit import`
     store = Store(base)
     if test is None and isinstance(oof, str | Path) and any(Path(oof).glob("test.*")):
         test = oof
-    ref = reference.of_file(oof, metric, id, test) if recipe is None else reference.of_recipe(recipe, base, trust)
+    ref = reference.of_file(oof, metric, id, test) if recipe is None else reference.of_recipe(recipe, base, trust, set)
     if name in ref.names:
         raise DataError(f"{name} is a model or blend of the recipe", got=name, next="choose another name")
     wanted = ref.wanted(id, tuple(several(columns)))

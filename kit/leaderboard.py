@@ -14,7 +14,8 @@ from kit import archive, guessing, ledger, pool, quiz, table
 from kit.archive import positions
 from kit.canon import digest_file
 from kit.errors import DataError, KitError
-from kit.logbook import PUBLIC_SHARE, Entry, entries, source_key
+from kit.logbook import PUBLIC_SHARE, Entry, entries
+from kit.sampling import shows, source_key
 from kit.store import Store
 from kit.submission import place
 from kit.types import Floats
@@ -106,6 +107,9 @@ def read(board: str, share: float, root: Path) -> Board:
     found = [e for e in entries(root) if board in e.scores and e.path is not None]
     if not found:
         raise DataError(f"no submission has a {board} score", next="kit lb add 0007 2.055 --board " + board)
+    if any(shows(e.about) for e in found):
+        rule, advice = "the score of several targets is no mean square", "kit lb final says which to select"
+        raise DataError(rule, got="a mean over targets", allowed="submissions of one target", next=advice)
     metrics = {str(e.about["metric"]) for e in found if e.about.get("metric")}
     if len(metrics) != 1 or not metrics <= set(SQUARED):
         got = ", ".join(sorted(metrics)) or "no metric: none of them was made by a recipe"

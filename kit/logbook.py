@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, boards, ledger, paired, pool, registry, sidecar, table
+from kit import archive, boards, ledger, registry, sampling, sidecar, table
 from kit.errors import DataError, KitError, writing
 from kit.store import Store
 from kit.submission import NUMBERED, line_of, lock, nested_of, number_of, place
@@ -186,55 +186,15 @@ def _board(found: Sequence[Entry], board: str, root: Path, share: float) -> dict
     scored = [e for e in found if board in e.scores]
     if not scored:
         return None
-    both = [e for e in scored if e.estimate is not None and e.about.get("metric") == scored[-1].about.get("metric")]
+    last = scored[-1].about
+    alike = [e for e in scored if sampling.shows(e.about) == sampling.shows(last)]
+    both = [e for e in alike if e.estimate is not None and e.about.get("metric") == last.get("metric")]
     of, both = len(both), both[-MOST:]
     cv, lb = np.array([e.estimate for e in both], float), np.array([e.scores[board] for e in both], float)
     noise, dof = noise_of(both, board, root, share) if both else (None, 0)
     found_ = boards.agreement(cv, lb, noise, dof)
     plain = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in asdict(found_).items()}
     return {**plain, "of": of, "submissions": [f"{e.number:04d}" for e in both], "verdict": found_.verdict}
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Submissions (K,) beside their OOFs: `spread` of the scores of the `n` rows all of them were scored on, `n_test`
-    rows of test, the `step` a board rounds to (K,), what averaging fold models may give beyond the OOF (K,), and whose
-    own scores weigh rows `otherwise`."""
-
-    spread: paired.Spread
-    n: int
-    n_test: int
-    step: Floats
-    averaging: Floats
-    otherwise: tuple[str, ...]
-
-
-def oofs(found: Sequence[Entry], where: Mapping[str, Path]) -> list[archive.Kept]:
-    """Return the OOF of each submission; `where`: key of an OOF -> its folder.
-
-    Raises:
-        DataError: one is damaged.
-    """
-    return [archive.read(where[str(source_key(e.about))]) for e in found]
-
-
-def sampled(found: Sequence[Entry], kept: Sequence[archive.Kept], board: str, root: Path) -> Sampled:
-    """Return what the OOFs of submissions tell of their scores.
-
-    Raises:
-        DataError: the OOFs are of other rows or another target.
-    """
-    side = pool.gather(kept, str(found[0].about["metric"]), Store(root))
-    spread, lines = paired.spread(side.truth, side.said), ledger.read(root / "submissions")
-    offset = np.array([averaging(k, spread.scores[i]) for i, k in enumerate(kept)])
-    return Sampled(
-        spread,
-        len(side.ids),
-        max([len(k.test_ids) for k in kept if k.test_ids is not None], default=0),
-        np.array([10.0 ** -ledger.digits(lines, e.number, board) if board in e.scores else 0.0 for e in found]),
-        offset - offset.min(),
-        side.otherwise,
-    )
 
 
 def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tuple[Floats | None, int]:
@@ -244,31 +204,22 @@ def noise_of(both: Sequence[Entry], board: str, root: Path, share: float) -> tup
     beyond the OOF; None where the OOF of a submission is gone, rows count otherwise in the score of another, or the
     metric is a file of one's own, which is not run here.
     """
-    where = archive.index(root)
-    here = all(source_key(e.about) in where for e in both)
-    if not here or not registry.has("metrics", str(both[0].about["metric"])):
+    where, told = archive.index(root), [e.about for e in both]
+    here = all(key in where for about in told for key in sampling.keys(about))
+    if not here or not registry.has("metrics", str(told[0]["metric"])):
         return None, 0
-    kept = oofs(both, where)
     try:
-        found = sampled(both, kept, board, root)
+        found = sampling.sampled(told, where, Store(root))
     except KitError:
         return None, 0
     if found.otherwise:
         return None, 0
     rows = max(1.0, found.n_test * (share if board == "public" else 1 - share))
-    own = np.diag(found.step**2 / 12 + found.averaging**2)
+    own = np.diag(steps(both, board, root) ** 2 / 12 + found.averaging**2)
     return found.spread.covariance * (1 + found.n / rows) + own, found.spread.dof
 
 
-def averaging(kept: archive.Kept, score: float) -> float:
-    """Return by how much a rmse may gain on test because fold models are averaged there; 0 for other metrics."""
-    if kept.card.get("metric") != "rmse" or score <= 0:
-        return 0.0
-    return archive.fold_variance(kept) / (2 * score)
-
-
-def source_key(about: Mapping[str, Any]) -> str | None:
-    """Return the key of the OOF that a submission shows."""
-    sources = about.get("sources")
-    key = sources.get(about.get("from")) if isinstance(sources, Mapping) else None
-    return None if key is None else str(key)
+def steps(found: Sequence[Entry], board: str, root: Path) -> Floats:
+    """Return (K,) the step that a board rounds the score of each submission to, 0 where it has none."""
+    lines = ledger.read(root / "submissions")
+    return np.array([10.0 ** -ledger.digits(lines, e.number, board) if board in e.scores else 0.0 for e in found])

@@ -55,9 +55,9 @@ class Reference:
         return Wanted(self.id_name, self.target, task.classes, task.n_out, task.positive, id_column, columns)
 
 
-def of_recipe(path: str | Path, root: Path, trust: bool = False) -> Reference:
+def of_recipe(path: str | Path, root: Path, trust: bool = False, set: opening.Sets = ()) -> Reference:
     """Return the reference of a recipe. Its data is read where the store has not seen it; nothing is fitted."""
-    recipe = datafolder.filled(opening.read_recipe(path, (), trust))
+    recipe = datafolder.filled(opening.read_recipe(path, set, trust))
     store = Store(root)
     found = facts.gather(recipe, store)
     rows = store.open(found.rows_key)

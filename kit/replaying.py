@@ -15,8 +15,9 @@ from kit.archive import positions
 from kit.blendcard import RECIPE
 from kit.errors import DataError, KitError, writing
 from kit.folding import task_of
-from kit.logbook import Entry, entries, entry, source_key
+from kit.logbook import Entry, entries, entry
 from kit.oofobject import load_oof
+from kit.sampling import source_key
 from kit.stages import decided
 from kit.store import Store
 from kit.strictyaml import Document

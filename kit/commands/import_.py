@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from kit.commands._shared import DEBUG, JSON, ROOT, TRUST, guarded
+from kit.commands._shared import DEBUG, JSON, ROOT, SET, TRUST, guarded
 
 
 @click.command("import")
 @click.argument("oof")
 @click.option("--name", required=True, help="What the result is called.")
 @click.option("--recipe", help="Recipe whose rows, target and test rows these are.")
+@SET
 @click.option("--test", help="File of test predictions.")
 @click.option("--folds", help="A file, column:NAME, 'KFold(5, shuffle=True, random_state=1)', or `recipe`.")
 @click.option("--id", help="Column of ids.")
@@ -35,6 +36,7 @@ def command(oof: str, as_json: bool, debug: bool, **options: Any) -> None:
             oof,
             name=options["name"],
             recipe=options["recipe"],
+            set=options["set_"],
             test=options["test"],
             folds=options["folds"],
             id=options["id"],

@@ -110,3 +110,21 @@ def test_the_id_is_no_target(two):
     two.edit(("target: y", "targets: [y, id]"))
     with pytest.raises(DataError, match="the id cannot be the target"):
         kit.check(two.folder / "r.yaml", root=two.root)
+
+
+def test_what_was_made_elsewhere_is_imported_for_one_target_and_blended_by_the_recipe(two):
+    two.run("--only", "a")
+    theirs = pl.read_parquet(two.root / "oof" / "r-z" / "a" / "oof.parquet").select(
+        "id", "fold", pred=pl.col("pred") / 2
+    )
+    theirs.write_csv(two.folder / "theirs.csv")
+    test = str(two.root / "oof" / "r-z" / "a" / "test.parquet")
+    command = ("import", str(two.folder / "theirs.csv"), "--test", test, "--name", "mate", "--recipe")
+    command += (str(two.folder / "r.yaml"),)
+    assert '--set data.target="z"' in two.kit(*command).err
+    done = two.kit(*command, "--set", "data.target=z", "--json")
+    assert done.json["recipe"] == "r-z"
+    made = kit.blend(["r-z:a", "r-z:mate"], recipe=two.folder / "r.yaml", root=two.root)
+    assert pl.read_parquet(made.oof)["y"].equals(pl.read_parquet(two.root / "oof" / "r-z" / "a" / "oof.parquet")["y"])
+    with pytest.raises(DataError, match="not of one target of the recipe"):
+        kit.blend(["r-z:a", "r-y:a"], recipe=two.folder / "r.yaml", root=two.root)
