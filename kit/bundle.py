@@ -119,6 +119,8 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
     refits = {f"refit-seed{s}": key for s, key in enumerate(stage.ingredients["refits"])}
     for part, key in {**fits, **refits}.items():
         _copy(scene, key, "model", target / part)
+    firsts = [scene.store.open(seeds[0]) for seeds in stage.ingredients["fits"]]
+    untaught = [k for k, fit in enumerate(firsts) if fit.meta["at_word"]]
     named = _names(scene, model, stage)
     computed = named["computed"]
     for alias in computed:
@@ -131,6 +133,7 @@ def _model(scene: Scene, model: Model, stage: Stage, target: Path) -> dict[str, 
         "folds": len(stage.ingredients["fits"]),
         "seeds": model.seeds,
         "refit": bool(refits),
+        **({"untaught": untaught} if untaught else {}),
         "columns": _columns(scene, sorted(columns), target),
         **_joins(scene, sorted(columns), target),
         **named,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,19 @@ def carried(layers: Floats32, source: Floats32) -> Floats32:
         return layers
     own = source.astype(np.float64) - average(source, None).mean
     return (layers + own).astype(np.float32)
+
+
+def taught(parts: Sequence[Pred], untaught: Collection[int]) -> list[Pred]:
+    """Return what the fold models say of test, those that learnt nothing of their sources having the others' average.
+
+    The average of all is then that of the others. Where none learnt anything they stay as they are.
+    """
+    others = [part for k, part in enumerate(parts) if k not in untaught]
+    if not untaught or not others:
+        return list(parts)
+    std = np.stack([p.std for p in others if p.std is not None]) if others[0].std is not None else None
+    instead = average(np.stack([p.mean for p in others]), std)
+    return [instead if k in untaught else part for k, part in enumerate(parts)]
 
 
 def average(mean: Floats32, std: Floats32 | None, *, spread: bool = False, space: str = "mean") -> Pred:

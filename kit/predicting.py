@@ -17,7 +17,7 @@ from kit.crossfit import BlendSpec, tests_of
 from kit.design import Use
 from kit.errors import DataError, RecipeError
 from kit.folding import task_of
-from kit.oof import Oof, average, carried
+from kit.oof import Oof, average, carried, taught
 from kit.types import Array, Column, Design, Floats32, Ints, Pred, PredKind, Rows, Task
 from kit.vectors import Costly
 
@@ -98,6 +98,7 @@ class Replay:
         preds = [
             _averaged([_fold(folder / part, use, rows, own) for part in group], about["average"]) for group in groups
         ]
+        preds = preds if about["refit"] else taught(preds, about.get("untaught", ()))
         stds = [p.std for p in preds if p.std is not None]
         kind: PredKind = "value" if task.kind == "regression" else "proba"
         test = np.stack([p.mean for p in preds])

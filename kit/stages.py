@@ -22,7 +22,7 @@ from kit.design import scope_of
 from kit.fitting import fit, inputs_of, scoring_weights, spec_of
 from kit.folding import folds_of, task_of
 from kit.memory import Memory
-from kit.oof import Oof, average, carried
+from kit.oof import Oof, average, carried, taught
 from kit.oofobject import load_oof, save_oof
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
@@ -90,7 +90,7 @@ def _oof(stage: Stage, store: Store) -> None:
     pred = np.full((*folds.held.shape, n_out), np.nan, np.float32)
     with_std = all("held_std" in f for seeds in fits for f in seeds)
     std = np.full(folds.held.shape, np.nan, np.float32) if with_std else None
-    tests = []
+    tests, untaught = [], [k for k, seeds in enumerate(fits) if seeds[0].meta["at_word"]]
     for k, seeds in enumerate(fits):
         held = _averaged(seeds, "held", with_std, made["average"])
         repeat, mask = k // folds.n_folds, folds.is_held(k)
@@ -98,6 +98,9 @@ def _oof(stage: Stage, store: Store) -> None:
         if std is not None and held.std is not None:
             std[repeat, mask] = held.std
         tests.append(_averaged(seeds, "test", with_std, made["average"]))
+    tests, about = taught(tests, untaught), _about(fits)
+    if untaught and len(untaught) < len(fits) and not made["refits"]:
+        about["notes"].append(f"test goes by {len(fits) - len(untaught)} of {len(fits)} folds: the rest learnt nothing")
     if made["refits"]:
         tests = [_averaged([store.open(key) for key in made["refits"]], "test", with_std, made["average"])]
     test_std = np.stack([t.std for t in tests if t.std is not None]) if with_std else None
@@ -109,7 +112,7 @@ def _oof(stage: Stage, store: Store) -> None:
     peeked = made["peeked"] or any(meta["peeked"] for meta in below)
     transductive = made["transductive"] or any(meta["transductive"] for meta in below)
     oof = Oof(folds.held, y, pred, test, std, test_std, kind, peeked, transductive)  # type: ignore[arg-type]
-    save_oof(stage, store, oof, _about(fits))
+    save_oof(stage, store, oof, about)
 
 
 def _averaged(seeds: list[Stored], part: str, with_std: bool, space: str) -> Pred:

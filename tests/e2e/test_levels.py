@@ -7,6 +7,8 @@ import json
 import numpy as np
 import polars as pl
 
+import kit
+
 LEVELS = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
 metric: rmse
@@ -74,6 +76,31 @@ def test_under_a_split_by_time_only_rows_that_were_held_teach_a_model_over_model
     assert toy.card("rest")["notes"] == [
         "no learning row has predictions of its sources: it says their mean (1 of 3 fits)"
     ]
+
+
+def test_the_test_rows_go_by_the_folds_that_learnt_something_of_the_sources(toy):
+    """Without a refit the model of fold 0, to which its sources were always right, was one of three in the average."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    train = pl.read_csv(toy.folder / "train.csv")
+    train.with_columns(day=pl.Series(range(120))).write_csv(toy.folder / "train.csv")
+    text = LEVELS.replace("{use: kfold, folds: 3}", "{use: time, folds: 3, time: day}") + "refit: false\n"
+    toy.write(text)
+    toy.run("--keep-models")
+    a, mix = frame(toy, "a"), frame(toy, "mix")
+    x, y, fold = np.column_stack([a["pred"], mix["pred"]]), a["y"].to_numpy(), a["fold"].to_numpy()
+    tests = np.column_stack([frame(toy, name, "test")["pred"] for name in ("a", "mix")])
+    said = []
+    for learns in (fold == 0, np.isin(fold, (0, 1))):
+        scaler = StandardScaler().fit(x[learns])
+        said.append(Ridge().fit(scaler.transform(x[learns]), y[learns]).predict(scaler.transform(tests)))
+    np.testing.assert_allclose(frame(toy, "top", "test")["pred"], np.mean(said, axis=0), rtol=1e-3, atol=1e-3)
+    assert "test goes by 2 of 3 folds: the rest learnt nothing" in toy.card("top")["notes"]
+    assert not any("test goes by" in note for note in toy.card("b")["notes"])
+    for name in ("top", "rest", "spread", "final"):
+        made = kit.predict("r", toy.folder / "test.csv", model=name, root=toy.root)
+        np.testing.assert_allclose(made["pred"], frame(toy, name, "test")["pred"], rtol=1e-5, atol=1e-6)
 
 
 def test_only_fits_what_the_named_model_reads(toy):
