@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -17,9 +18,11 @@ from kit._tune.results import Result
 from kit._tune.session import Session
 from kit._tune.supervising import TuneObserver, interruptible
 from kit.errors import RecipeError, nearest, writing
-from kit.opening import Opened, Sets, open_recipe
+from kit.given import hand_over
+from kit.opening import Opened, Sets, each, open_recipe
 from kit.presence import at_work
 from kit.recipe import Model
+from kit.targets import Part
 from kit.tunable import SamplerName
 
 log = logging.getLogger("kit")
@@ -46,7 +49,7 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
 ) -> list[Result]:
     """Search params for the named models and return what was found; it stands beside the recipe then.
 
-    If none is named, all are searched of which something is to be.
+    If none is named, all are searched of which something is to be. Of several targets each is tuned in turn.
 
     `timeout` is in seconds from this call. Ctrl-C ends the search, and what was found until then is written.
 
@@ -54,6 +57,10 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         KitError: a rule is broken, a study was made on something else, or every trial fails.
     """
     began = time.monotonic(), time.process_time()
+    if parts := each(hand_over(path), set):
+        how = partial(tune, path, model=model, trials=trials, jobs=jobs, sampler=sampler, storage=storage, for_=for_)
+        rest = partial(how, nested=nested, split_seed=split_seed, new=new, trust=trust, root=root, observer=observer)
+        return _each(parts, timeout, rest)
     opened = _intact(partial(open_recipe, path, set, root, trust=trust, no_tuned=True))
     section = opened.recipe.tune
     options = Options(
@@ -69,11 +76,29 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         split_seed=split_seed,
         new=new,
     )
-    projects = [Project(opened, m, options, opened.facts, opened.plan) for m in _models(opened, model)]
-    projects = projects if model else _searchable(projects)
-    _check(projects)
+    projects = _projects(opened, model, options)
     with interruptible() as watched, writing(str(projects[0].folder)):
         return Session(projects, began, observer or TuneObserver(), watched).run()
+
+
+def _each(parts: Sequence[Part], timeout: float | None, tuned: Callable[..., list[Result]]) -> list[Result]:
+    """Tune one target after the other, each in its share of the time that is left."""
+    found: list[Result] = []
+    until = None if timeout is None else time.monotonic() + timeout
+    for i, part in enumerate(parts):
+        share = None if until is None else max(1.0, until - time.monotonic()) / (len(parts) - i)
+        found += [replace(result, target=part.target) for result in tuned(set=part.sets, timeout=share)]
+        if found[-1].interrupted:
+            break
+    return found
+
+
+def _projects(opened: Opened, names: Sequence[str], options: Options) -> list[Project]:
+    """Return what is to be tuned: the models of these names, or all of which something is searched."""
+    found = [Project(opened, m, options, opened.facts, opened.plan) for m in _models(opened, names)]
+    found = found if names else _searchable(found)
+    _check(found)
+    return found
 
 
 def _intact(reopen: Callable[[], Opened]) -> Opened:
@@ -87,9 +112,9 @@ def _intact(reopen: Callable[[], Opened]) -> Opened:
 
 def _sampler(name: str) -> SamplerName:
     known: tuple[SamplerName, ...] = get_args(SamplerName)
-    for each in known:
-        if each == name:
-            return each
+    for sampler in known:
+        if sampler == name:
+            return sampler
     raise RecipeError("unknown sampler", place="--sampler", got=name, allowed=known, next=nearest(name, known))
 
 

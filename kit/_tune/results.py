@@ -18,6 +18,7 @@ class Result:
 
     `study`: its name, "" where no time was left to begin one. `blend_score`: what `kit run` now gives the blend that
     was tuned for, all models with what was found for them; None without such a blend, or where fits are left for that.
+    `target`: of a recipe of several, the one it was tuned for.
     """
 
     model: str
@@ -37,12 +38,14 @@ class Result:
     left: int
     blend: str | None = None
     blend_score: float | None = None
+    target: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `kit tune --json` prints of one model."""
         gain = self.summary.gain
         return {
             "model": self.model,
+            **({} if self.target is None else {"target": self.target}),
             "best_score": self.summary.best,
             "default_score": self.summary.default,
             "best_params": dict(self.best_params),

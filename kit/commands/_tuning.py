@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -83,7 +84,14 @@ def progress(*, quiet: bool) -> Iterator[TuneObserver]:
 
 
 def show(results: Sequence[Result], root: str) -> None:
-    """Print what was found."""
+    """Print what was found, target by target where there are several."""
+    for target, found in groupby(results, key=lambda result: result.target):
+        if target is not None:
+            say(f"target: {target}")
+        _show_all(list(found), root)
+
+
+def _show_all(results: Sequence[Result], root: str) -> None:
     for result in results:
         if result.study:
             _show(result, root)

@@ -65,7 +65,7 @@ def test_one_target_is_picked_and_nothing_is_made_again(two):
 
 
 def test_what_works_on_one_target_asks_for_it(two):
-    for command in (("tune",), ("why",), ("shift",)):
+    for command in (("why",), ("shift",)):
         done = two.kit(*command, str(two.folder / "r.yaml"))
         assert done.code == 2 and "works on one target, and the recipe has several" in done.err
         assert '--set data.target="Big One"' in done.err
@@ -273,3 +273,14 @@ def test_the_workers_stay_from_target_to_target_and_end_with_the_run(two, monkey
     with pytest.raises(TypeError):
         kit.run(two.folder / "r.yaml", set="seed=8", root=two.root)
     assert len(begun) == len(ended) == 2
+
+
+def test_each_target_is_tuned_and_run_with_what_was_found(two):
+    done = two.kit("tune", str(two.folder / "r.yaml"), "--model", "a", "--trials", "3", "--jobs", "1", "--json")
+    found = done.json["models"]
+    assert [line["target"] for line in found] == ["Big One", "y"] and all(line["best_score"] for line in found)
+    assert {p.name for p in two.folder.glob("*.tuned.yaml")} == {"r-big-one.tuned.yaml", "r-y.tuned.yaml"}
+    scores = [part["models"]["a"]["score"] for part in two.run().json["targets"].values()]
+    assert scores == pytest.approx([line["best_score"] for line in found])
+    shown = two.kit("tune", str(two.folder / "r.yaml"), "--model", "a", "--trials", "3", "--jobs", "1", "--quiet")
+    assert [line for line in shown.out.splitlines() if line.startswith("target")] == ["target: Big One", "target: y"]
