@@ -62,7 +62,7 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         rest = partial(how, nested=nested, split_seed=split_seed, new=new, trust=trust, root=root, observer=observer)
         return _each(parts, timeout, rest)
     opened = _intact(partial(open_recipe, path, set, root, trust=trust, no_tuned=True))
-    section = opened.recipe.tune
+    section, blend = opened.recipe.tune, _blend(opened, for_)
     options = Options(
         trials=trials or section.trials,
         timeout=timeout or section.timeout,
@@ -71,14 +71,17 @@ def tune(  # noqa: PLR0913 - one keyword per option of `kit tune`
         pruner=section.pruner,
         metric=section.metric or opened.recipe.metric,
         storage=storage,
-        blend=_blend(opened, for_),
+        blend=blend,
         nested=nested,
         split_seed=split_seed,
         new=new,
     )
-    projects = _projects(opened, model, options)
+    return _searched(_projects(opened, model, options), began, observer or TuneObserver())
+
+
+def _searched(projects: list[Project], began: tuple[float, float], observer: TuneObserver) -> list[Result]:
     with interruptible() as watched, writing(str(projects[0].folder)):
-        return Session(projects, began, observer or TuneObserver(), watched).run()
+        return Session(projects, began, observer, watched).run()
 
 
 def _each(parts: Sequence[Part], timeout: float | None, tuned: Callable[..., list[Result]]) -> list[Result]:
