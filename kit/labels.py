@@ -10,6 +10,7 @@ from kit import amounts, clocks, forms, registry
 from kit.asarray import array_of
 from kit.errors import DataError, RecipeError, nearest
 from kit.recipe import Recipe
+from kit.spelling import spelt
 from kit.types import Floats, Label, Objective, Task
 from kit.wording import column_of, placed, plural, rows_of
 
@@ -142,7 +143,8 @@ def _misfit(target: pl.Series, recipe: Recipe, kind: str) -> RecipeError:
     fits = [name for name in names if kind in registry.load("metrics", name).TASKS]
     allowed = registry.load("metrics", recipe.metric).TASKS
     rule = f"the metric {recipe.metric} does not fit the target {recipe.data.target}, which is {_KINDS[kind]}"
-    advice = f"metric: {'rmse' if kind == 'regression' else 'accuracy'}"
+    fit = "rmse" if kind == "regression" else "accuracy"
+    advice = f"metric: {{{spelt(recipe.data.target)}: {fit}, ...}}" if recipe.data.targets else f"metric: {fit}"
     if recipe.task is not None:
         advice += ", or leave `task` out"
     elif kind == "regression":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import datafolder, facts, joined, opening
+from kit import datafolder, joined, loading, opening
 from kit.errors import DataError
 from kit.given import Given, Source, hand_over
 from kit.logbook import Entry, entry
 from kit.store import Store
 from kit.submission import place
+from kit.targets import owner
 
 
 def merge(
@@ -33,21 +35,29 @@ def merge(
     base = Path(root).resolve()
     found = [entry(str(number), base) for number in numbers]
     given = hand_over(recipe)
-    columns = _columns(given, recipe, trust, Store(base))
-    parts = {f"{each.number:04d}": each.about for each in found}
-    about = joined.about(opening.family(given, ()), columns, parts)
-    path = place(Store(base), base, opening.family(given, ()), joined.beside(columns, [_csv(e) for e in found]), about)
+    csvs, name = [_csv(each) for each in found], opening.family(given, ())
+    columns = _columns(given, recipe, trust, csvs)
+    about = joined.about(name, columns, {f"{each.number:04d}": each.about for each in found})
+    path = place(Store(base), base, name, joined.beside(columns, csvs), about)
     return {"submission": str(path), "columns": columns, "score": about["score"]}
 
 
-def _columns(given: Given, recipe: Source, trust: bool, store: Store) -> list[str]:
-    """Return the columns of the submission of a recipe of several targets."""
+def _columns(given: Given, recipe: Source, trust: bool, csvs: Sequence[bytes]) -> list[str]:
+    """Return the columns of the submission of a recipe of several targets: of its sample, else of each in turn."""
+    import polars as pl
+
     parts = opening.each(given, ())
     if not parts:
         advice = "its data.targets lists them"
         raise DataError("only the targets of a recipe of several are merged", got=recipe, next=advice)
-    recipes = [datafolder.filled(opening.read_recipe(given, part.sets, trust)) for part in parts]
-    return joined.header(recipes[0], [facts.gather(each, store) for each in recipes])
+    raw, _ = loading.sample_of(datafolder.filled(opening.read_recipe(given, parts[0].sets, trust)))
+    if raw is not None:
+        return raw.columns
+    named = dict.fromkeys(c for csv in csvs for c in pl.read_csv(io.BytesIO(csv), infer_schema=False).columns)
+    targets = [part.target for part in parts]
+    of = {column: owner(column, targets) for column in named}
+    ids = [column for column in named if of[column] is None][:1]
+    return [*ids, *(c for target in targets for c in [c for c in named if of[c] == target] or [target])]
 
 
 def _csv(each: Entry) -> bytes:

@@ -47,7 +47,7 @@ def read_recipe(path: Source | Given, set: Sets = (), trust: bool = False, no_tu
     given = hand_over(path)
     document = changed(given, set)
     name = targets.single(document)
-    recipe = replace(reader.read(document, given.folder, trust), name=name, frames=given.frames)
+    recipe = replace(reader.read(targets.picked(document), given.folder, trust), name=name, frames=given.frames)
     return recipe if no_tuned else tuned.apply(recipe)
 
 

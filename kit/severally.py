@@ -30,13 +30,14 @@ def _means(targets: Mapping[str, Result]) -> None:
     shown = {target: part.cards[named[target]] for target, part in targets.items() if named[target] in part.cards}
     if not shown:
         return
-    metric = next(iter(shown.values()))["metric"]
-    table = columns("target", "submitted", metric, right=(metric,))
+    metrics = {target: str(card["metric"]) for target, card in shown.items()}
+    one = next(iter(metrics.values())) if len(set(metrics.values())) == 1 else None
+    table = columns("target", "submitted", one or "score", "", right=(one or "score",))
     for target, card in shown.items():
-        table.add_row(target, named[target], number(card["score"]))
-    if len(shown) == len(targets) > 1:
+        table.add_row(target, named[target], number(card["score"]), "" if one else metrics[target])
+    if one and len(shown) == len(targets) > 1:
         table.add_section()
-        table.add_row("mean", "", number(mean_of([card["score"] for card in shown.values()])))
+        table.add_row("mean", "", number(mean_of([card["score"] for card in shown.values()])), "")
     lay(table)
 
 

@@ -58,6 +58,8 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
     guessed = contest.metric(contest.of_one(files, goal.value), goal.value)
     said["metric"] = Guess(metric, "as it was said") if metric else guessed
     said["split"] = _split(files, said, root)
+    if said["targets"].value and not metric:
+        said["metric"] = _metrics(files, all_, guessed)
     rows = beside.Rows(files.train, files.test, tuple(all_))
     joins = beside.suggested(Path(folder), files.paths.values(), rows, lambda file: _from(path, file))
     if said["targets"].value and target is None:
@@ -68,6 +70,15 @@ def init(  # noqa: PLR0913 - one keyword per option of `kit init`
     if real := [join for join in joins if join.single]:
         said["join"] = Guess(f"[{', '.join(j.value for j in real)}]", "; ".join(j.why for j in real))
     return {"recipe": str(path), "guessed": {key: guess._asdict() for key, guess in said.items() if guess.why}}
+
+
+def _metrics(files: Files, targets: Sequence[str], first: Guess) -> Guess:
+    """Return the metric of all targets: `first`, that of one, or each its own where that does not fit all."""
+    found = {target: contest.metric(contest.of_one(files, target), target).value for target in targets}
+    if len(set(found.values())) == 1:
+        return first
+    said = ", ".join(f"{spelt(target)}: {value}" for target, value in found.items())
+    return Guess(f"{{{said}}}", "one that fits each; the competition's own is not in its files")
 
 
 def _name(folder: Path) -> str:

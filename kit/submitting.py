@@ -60,8 +60,8 @@ def submit(
         return [asdict(Fault(problem.rule, "error", f"{problem.place} {problem.got}".strip(), problem.next))]
     faults = list(_columns(frame, joined.header(recipes[0], found)))
     faults += _ids_of(frame, found[0].sample, store.open(found[0].rows_key))
-    for each in found:
-        faults += _values(frame, each, store.open(each.rows_key), recipes[0].metric)
+    for each, its in zip(found, recipes, strict=True):
+        faults += _values(frame, each, store.open(each.rows_key), its.metric)
     faults.sort(key=lambda f: f.severity)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     known = [f"{e.number:04d}" for e in entries(base) if e.about.get("sha256") == digest and e.path != path.resolve()]

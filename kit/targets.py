@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit.errors import DataError, RecipeError, nearest
 from kit.problems import LONGEST
 from kit.sections import DataSection
+from kit.spelling import spelt
 from kit.strictyaml import Document
 
 if TYPE_CHECKING:
     import polars as pl
 
+
+EACH = ("metric", "also", "task", "positive")
+"""Keys of a recipe that may say something for each target: `metric: {price: rmse, kind: logloss}`."""
 
 FILE = "targets.json"
 """In the OOF folder of a recipe of several targets: target -> the name of its results."""
@@ -74,15 +79,43 @@ def single(document: Document) -> str:
     return _names(named(document), targets)[picked] if picked in targets else named(document)
 
 
+def picked(document: Document) -> Document:
+    """Return the document with what it says for each target said for the one it picks.
+
+    Raises:
+        RecipeError: it says it for what is no target, or gives this one no metric.
+    """
+    targets, target = _listed(document)
+    said = {key: document.value[key] for key in EACH if isinstance(document.value.get(key), Mapping)}
+    if target not in targets or not said:
+        return document
+    for key, values in said.items():
+        for name in (n for n in values if n not in targets):
+            rule, advice = f"{key} is said for what is none of the targets", nearest(str(name), targets)
+            raise RecipeError(rule, place=document.place((key, name)), got=name, allowed=targets, next=advice)
+        if key == "metric" and target not in values:
+            rule, advice = "a target has no metric", f"metric: {{{spelt(target)}: rmse, ...}}"
+            raise RecipeError(rule, place=document.place((key,)), got=target, next=advice)
+    kept = {key: value for key, value in document.value.items() if key not in said}
+    return replace(document, value=kept | {key: v[target] for key, v in said.items() if target in v})
+
+
 def names(document: Document) -> set[str]:
     """Return the names under which a recipe's results stand."""
     return {part.recipe for part in parts(document)} or {single(document)}
 
 
+def owner(column: str, targets: Sequence[str]) -> str | None:
+    """Return the target that a column of a submission is called after, or whose name and `_` it begins with.
+
+    >>> owner("price_high", ["price", "size"]), owner("price_high", ["price", "price_high"]), owner("x", ["price"])
+    ('price', 'price_high', None)
+    """
+    return max((t for t in targets if column == t or column.startswith(f"{t}_")), key=len, default=None)
+
+
 def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFrame:
     """Return the id and the columns of a sample submission that show this target; those of its siblings go.
-
-    A column is of the target it is called after, or of that whose name and `_` it begins with: `price`, `price_high`.
 
     Raises:
         DataError: no column is of this target, or one is of none.
@@ -90,9 +123,8 @@ def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFram
     ids = [c for c in raw.columns if data.id and data.id in (c, data.rename.get(c))] or raw.columns[:1]
     mine = list(ids)
     for name in (c for c in raw.columns if c not in ids):
-        known = data.rename.get(name, name)
-        of = [t for t in data.targets if known == t or known.startswith(f"{t}_")]
-        if not of:
+        of = owner(data.rename.get(name, name), data.targets)
+        if of is None:
             raise DataError(
                 "a column of the sample is of none of the targets",
                 place=f"{place}: column {name}",
@@ -100,7 +132,7 @@ def own_columns(raw: pl.DataFrame, data: DataSection, place: str) -> pl.DataFram
                 allowed=list(data.targets),
                 next=nearest(name, data.targets) or "name it in data.targets, or take it out of the sample",
             )
-        mine += [name] if max(of, key=len) == data.target else []
+        mine += [name] if of == data.target else []
     if mine == ids:
         rule, advice = "the sample has no column for this target", "take it out of data.targets"
         raise DataError(rule, place=place, got=f"columns {', '.join(raw.columns)}", allowed=data.target, next=advice)
