@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import archive
+from kit import archive, siblings
 from kit.errors import DataError, nearest
 
 LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "key")
@@ -15,13 +15,16 @@ LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "k
 def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return a line for each model and blend under oof/, best first within a recipe; of all `recipes` if left out.
 
+    One of several targets stands for the results of each.
     With `compare`: for each recipe its results side by side (kit.comparing.compare).
 
     Raises:
         DataError: there is no result of a recipe.
     """
     known = sorted({folder.parent.name for folder in archive.folders(Path(root))})
-    named = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in recipes]
+    said = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in recipes]
+    parts = {name: siblings.read(Path(root) / "oof" / name)["targets"].values() for name in said}
+    named = [own for name in said for own in ([n for n in parts[name] if n in known] or [name])]
     for name in named:
         if name not in known:
             advice = nearest(name, known) or f"kit run {name}"

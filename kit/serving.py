@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from kit import alike, archive, exporting, forms, frames, intervals, oofdir, sample, strictyaml, table, targets
+from kit import (
+    alike,
+    archive,
+    exporting,
+    forms,
+    frames,
+    intervals,
+    oofdir,
+    sample,
+    siblings,
+    strictyaml,
+    table,
+    targets,
+)
 from kit.errors import DataError, RecipeError, nearest
 from kit.folding import task_of
 from kit.opening import Sets, open_recipe
@@ -102,17 +115,13 @@ def _predicted(folder: Path, data: Any, wish: _Wish) -> pl.DataFrame:
 
 
 def _parts(path: str | Path, base: Path) -> tuple[dict[str, str], list[str]]:
-    """Return target -> name of its results, and the columns of their submission, where the last run had several."""
+    """Return target -> name of its results, and the columns of their submission, of a recipe of several targets."""
     file = Path(path)
     document = strictyaml.load(file) if file.is_file() else None
-    if document is not None and not targets.parts(document):
-        return {}, []
-    name = targets.named(document) if document is not None else str(path)
-    kept = base / name / targets.FILE
-    if document is None and not kept.is_file():
-        return {}, []
-    about = _read(kept)
-    return about["targets"], about["header"]
+    about = siblings.read(base / (str(path) if document is None else targets.named(document)))
+    if document is None:
+        return about["targets"], about["header"]
+    return {part.target: part.recipe for part in targets.parts(document)}, about["header"]
 
 
 def _beside(made: Mapping[str, pl.DataFrame], header: Sequence[str], wish: _Wish) -> pl.DataFrame:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 EACH = ("metric", "also", "task", "positive")
 """Keys of a recipe that may say something for each target: `metric: {price: rmse, kind: logloss}`."""
 
-FILE = "targets.json"
-"""In the OOF folder of a recipe of several targets: target -> the name of its results."""
-
 
 class Part(NamedTuple):
     """One of several targets: `recipe` is the name of its results, `sets` the changes of the recipe that pick it."""

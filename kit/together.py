@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kit import joined, running, targets
+from kit import joined, running, siblings
 from kit.engine import Observer
-from kit.errors import writing
 from kit.given import Given, Source, hand_over, several
-from kit.opening import Sets, each, family, open_recipe
-from kit.paths import whole
+from kit.opening import Sets, each, family, open_recipe, refuse_namesake
 from kit.presence import at_work
 from kit.running import Ran, Result, Wish
 from kit.targets import Part
@@ -53,6 +50,7 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
     if parts := each(given, set):
         return _run_all(given, parts, wish)
     ran = running.carry_out(given, wish)
+    siblings.forget(ran.scene.folder)
     return ran.result(ran.submit())
 
 
@@ -60,7 +58,7 @@ def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
     """Carry out one target after the other, each in its share of the time that is left, and submit them together."""
     began, name = time.monotonic(), family(given, wish.set)
     for part in parts:  # what is wrong with the last is not to be told when the first is done
-        open_recipe(given, part.sets, wish.root, wish.keep_models, wish.trust, wish.no_tuned)
+        refuse_namesake(open_recipe(given, part.sets, wish.root, wish.keep_models, wish.trust, wish.no_tuned))
     done: dict[str, Ran] = {}
     with Crew() as crew:
         for i, part in enumerate(parts):
@@ -69,13 +67,8 @@ def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
             own = replace(wish, set=part.sets, time_limit=share, deadline=until, crew=crew)
             done[part.target] = running.carry_out(given, own)
     scenes = [ran.scene for ran in done.values()]
-    _remember(
-        scenes[0].root / "oof" / name,
-        {
-            "targets": {p.target: p.recipe for p in parts},
-            "header": joined.header(scenes[0].recipe, [scene.facts for scene in scenes]),
-        },
-    )
+    header = joined.header(scenes[0].recipe, [scene.facts for scene in scenes])
+    siblings.write(scenes[0].root / "oof" / name, {part.target: part.recipe for part in parts}, header)
     ready = all(ran.submits for ran in done.values())
     path = joined.submit(name, {t: (ran.scene, ran.cards) for t, ran in done.items()}) if ready else None
     results = {target: ran.result(None) for target, ran in done.items()}
@@ -91,15 +84,3 @@ def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
         tuple(failure for r in results.values() for failure in r.failures),
         results,
     )
-
-
-def _remember(folder: Path, about: Mapping[str, Any]) -> None:
-    """Write which results are of which target, for `predict` where the recipe is not at hand."""
-    content = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
-    file = folder / targets.FILE
-    if file.is_file() and file.read_text("utf-8") == content:
-        return
-    with writing(str(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-        with whole(file) as temp:
-            temp.write_text(content, "utf-8")

@@ -128,3 +128,23 @@ def test_what_was_made_elsewhere_is_imported_for_one_target_and_blended_by_the_r
     assert pl.read_parquet(made.oof)["y"].equals(pl.read_parquet(two.root / "oof" / "r-z" / "a" / "oof.parquet")["y"])
     with pytest.raises(DataError, match="not of one target of the recipe"):
         kit.blend(["r-z:a", "r-y:a"], recipe=two.folder / "r.yaml", root=two.root)
+
+
+def test_a_name_stands_for_the_targets_its_recipe_has_now(two):
+    two.run("--keep-models")
+    assert {line["recipe"] for line in kit.ls(two.root, recipes=["r"])} == {"r-y", "r-z"}
+    two.edit(("id: id, target: y", "id: id, target: y, drop: [z]"))
+    two.run("--keep-models")
+    test = two.folder / "test.csv"
+    assert kit.predict("r", test, root=two.root).columns == ["id", "pred"]
+    assert {line["recipe"] for line in kit.ls(two.root, recipes=["r"])} == {"r"}
+    two.edit(("id: id, target: y", "id: id, targets: [z, y, x3]"))
+    with pytest.raises(DataError, match="no kept models"):
+        kit.predict(two.folder / "r.yaml", test, root=two.root)
+
+
+def test_a_name_that_another_recipe_has_is_told_before_the_first_target_is_fitted(two):
+    two.edit(("id: id, target: y", "id: id, target: y, drop: [z]"), name="r-y.yaml")
+    two.run(recipe="r-y.yaml")
+    assert "two recipes have the name r-y" in two.run(ends=2).err
+    assert not (two.root / "oof" / "r-z").exists()
