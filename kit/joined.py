@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kit import loading
+from kit.archive import positions
 from kit.errors import DataError
 from kit.facts import Facts
 from kit.recipe import Recipe
@@ -34,10 +35,10 @@ def submit(family: str, parts: Mapping[str, tuple[Scene, Cards]]) -> Path:
 
 
 def beside(header: Sequence[str], parts: Sequence[bytes]) -> bytes:
-    """Return one csv of these columns: those of the parts, which are of the same rows in the same order.
+    """Return one csv of these columns: those of the parts, rows matched by id, in the order of the first.
 
-    >>> beside(["id", "b", "a"], [b"id,a\\n7,0.5\\n", b"id,b\\n7,x\\n"])
-    b'id,b,a\\n7,x,0.5\\n'
+    >>> beside(["id", "b", "a"], [b"id,a\\n7,0.5\\n8,1\\n", b"id,b\\n8,y\\n7,x\\n"])
+    b'id,b,a\\n7,x,0.5\\n8,y,1\\n'
 
     Raises:
         DataError: the parts are of other rows, or have other columns.
@@ -53,8 +54,14 @@ def beside(header: Sequence[str], parts: Sequence[bytes]) -> bytes:
         )
         raise DataError(rule, got=got, allowed=list(header), next="one part for each target")
     id_name = counted.most_common(1)[0][0]
-    if any(not frame[id_name].equals(frames[0][id_name]) for frame in frames):
-        raise DataError("the parts of a submission are of other rows", got=f"{id_name} differs between them")
+    ids = frames[0][id_name]
+    for i, frame in enumerate(frames):
+        order = positions(ids, frame[id_name])
+        if len(frame) != len(ids) or (order < 0).any():
+            lost = f"{int((order < 0).sum())} of {len(ids)} ids are not in part {i + 1}, of {len(frame)} rows"
+            advice = "kit submit --check FILE tells what is wrong with one"
+            raise DataError("the parts of a submission are of other rows", got=lost, next=advice)
+        frames[i] = frame[order]
     found = {name: frame[name] for frame in frames for name in frame.columns}
     return pl.DataFrame([found[name] for name in header]).write_csv().encode()
 

@@ -34,6 +34,7 @@ def merge(
     """
     base = Path(root).resolve()
     found = [entry(str(number), base) for number in numbers]
+    found.sort(key=lambda each: "layout" not in each.about)  # those of kit have the rows as the sample orders them
     given = hand_over(recipe)
     csvs, name = [_csv(each) for each in found], opening.family(given, ())
     columns = _columns(given, recipe, trust, csvs)

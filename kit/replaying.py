@@ -222,10 +222,12 @@ def _look_again(about: Mapping[str, Any], root: Path, store: Store, trust: bool,
 
 def _twin(about: Mapping[str, Any], root: Path) -> pl.Series | None:
     """Return the ids of a submission of the same rows and layout, of which the csv is still what it was."""
+    wanted = about.get("submitted"), about.get("layout")
     for each in entries(root):
-        same = each.about.get("submitted") == about.get("submitted") and each.about.get("layout") == about.get("layout")
+        told = [each.about, *(each.about.get("parts") or {}).values()]  # all targets of a submission have its rows
+        same = any((part.get("submitted"), part.get("layout")) == wanted for part in told)
         if each.path is not None and same and _state(each) == "same":
-            return table.read_text(each.path).to_series(int(about["layout"]["id_at"]))
+            return table.read_text(each.path)[str(about["layout"]["header"][int(about["layout"]["id_at"])])]
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -57,8 +59,6 @@ def test_a_target_of_any_name_is_picked_and_has_its_column(two):
 
 
 def test_a_run_of_what_a_submission_was_made_of_makes_nothing_again(two):
-    import json
-
     path = Path(two.run("--set", "data.target=z").json["submission"])
     resolved = json.loads(path.with_suffix(".json").read_text("utf-8"))["resolved"]
     data = {k: str(two.folder / v) if k in ("train", "test") else v for k, v in resolved["data"].items()}
@@ -148,3 +148,27 @@ def test_a_name_that_another_recipe_has_is_told_before_the_first_target_is_fitte
     two.run(recipe="r-y.yaml")
     assert "two recipes have the name r-y" in two.run(ends=2).err
     assert not (two.root / "oof" / "r-z").exists()
+
+
+def test_a_submission_is_written_again_where_its_csv_alone_tells_the_order_of_the_rows(two):
+    path = Path(two.run().json["submission"])
+    shutil.rmtree(two.root / ".kit")
+    (two.folder / "train.csv").unlink()
+    found = kit.replay(1, out=two.folder / "again.csv", root=two.root)
+    assert found["rebuilt"] and (two.folder / "again.csv").read_bytes() == path.read_bytes()
+
+
+def test_rows_of_merged_submissions_are_matched_by_id(two):
+    for target in ("z", "y"):
+        two.run("--set", f"data.target={target}")
+    made = pl.read_csv(two.root / "submissions" / "0001-r-z.csv")
+    for number, frame in ((3, made.reverse()), (4, made.with_columns(pl.col("id") + 1)), (5, made[1:])):
+        frame.write_csv(two.folder / "theirs.csv")
+        kit.lb_add(two.folder / "theirs.csv", number, root=two.root)
+    path = kit.merge([3, 2], recipe=two.folder / "r.yaml", root=two.root)["submission"]
+    merged = pl.read_csv(path)
+    assert merged["id"].equals(made["id"])
+    assert merged.columns == ["id", "z", "y"] and merged.sort("id").select("id", "z").equals(made)
+    for number, ids in ((4, "1 of 40"), (5, "1 of 40")):
+        with pytest.raises(DataError, match=f"{ids} ids are not in part 2"):
+            kit.merge([2, number], recipe=two.folder / "r.yaml", root=two.root)
