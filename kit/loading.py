@@ -147,15 +147,14 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
     joined = joining.joined(recipe, *_frames(recipe), partial(_table_of, recipe))
     train, test = joined.train, joined.test
     asked.check(recipe, train, test, joined.known)
-    n_rows = len(train)
-    train, numbers, left_out = labelled.rows(train, recipe)
     keep = [*data.together, *([data.id] if data.id else [])]
     try:
         built = infer.build(train, test, Roles(keep, asked.with_role(recipe), _kinds(recipe)))
     except DataError as error:
         raise placed(error, recipe.document, ("data", "kinds")) from error
-    joins, told = joined.sides, joined.notes
+    joins, told, n_rows = joined.sides, joined.notes, built.n_train
     del train, test, joined
+    built, numbers, left_out = labelled.rows(built, recipe)
     files: dict[str, Array | bytes | Later] = {} if numbers is None else {"numbers": numbers}
     for name, (train_part, test_part) in built.kept.items():
         files[f"train/{name}"] = table.series_to_arrow(train_part)

@@ -172,3 +172,32 @@ def test_rows_of_merged_submissions_are_matched_by_id(two):
     for number, ids in ((4, "1 of 40"), (5, "1 of 40")):
         with pytest.raises(DataError, match=f"{ids} ids are not in part 2"):
             kit.merge([2, number], recipe=two.folder / "r.yaml", root=two.root)
+
+
+def test_a_column_is_of_one_kind_for_all_targets_whichever_rows_have_them(two):
+    train, row = pl.read_csv(two.folder / "train.csv"), pl.int_range(pl.len())
+    train = train.with_columns(
+        word=pl.format("v {}", row % 60), late=pl.when(row % 6 > 0).then(row), z=pl.when(row % 6 == 0).then("z")
+    )
+    train.write_csv(two.folder / "train.csv")
+    test = pl.read_csv(two.folder / "test.csv").with_columns(word=pl.lit("v 1"), late=pl.lit(1))
+    test.write_csv(two.folder / "test.csv")
+    two.edit(DATA, ("targets:", "unlabelled: drop, targets:"))
+    found = kit.check(two.folder / "r.yaml", root=two.root)["targets"]
+    shown = [{c["name"]: (c["kind"], c["levels"]) for c in part["columns"][2:]} for part in found.values()]
+    assert shown[0] == shown[1] and shown[0]["word"] == ("category", 60)
+    assert [part["rows"] for part in found.values()] == ["20 train, 40 test", "120 train, 40 test"]
+    two.run()
+
+
+def test_rows_that_are_left_out_leave_the_others_as_a_file_without_them_does(two):
+    train = pl.read_csv(two.folder / "train.csv").with_columns(z=pl.when(pl.int_range(pl.len()) % 3 > 0).then("z"))
+    train.write_csv(two.folder / "train.csv")
+    train.drop_nulls("z").drop("y").write_csv(two.folder / "fewer.csv")
+    two.edit(("id: id, target: y", "id: id, targets: [z, y], unlabelled: drop"))
+    two.run()
+    two.edit(("id: id, target: y", "id: id, target: z"), ("train.csv", "fewer.csv"), name="alone.yaml")
+    two.run(recipe="alone.yaml")
+    for part in ("oof", "test"):
+        here, alone = (pl.read_parquet(two.root / "oof" / r / "mix" / f"{part}.parquet") for r in ("r-z", "alone"))
+        assert here.equals(alone)
