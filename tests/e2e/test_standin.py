@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import kit
 from kit import deadlines, standin
 from kit.standin import NAME
 
@@ -64,3 +65,9 @@ def test_the_stand_in_learns_what_the_model_is_told_to_learn(short):
     card = json.loads((short.root / "oof" / "r" / NAME / "card.json").read_text("utf-8"))
     params = card["params"]
     assert params["objective"] == "huber" and params["monotone"] == {"x1": 1} and params["n_estimators"] == 32
+
+
+def test_the_models_of_the_stand_in_are_kept_and_predict(short):
+    done = short.run("--time-limit", "900", "--keep-models")
+    made = kit.predict(short.folder / "r.yaml", short.folder / "test.csv", layout="submission", root=short.root)
+    assert made.write_csv() == Path(done.json["submission"]).read_text("utf-8")
