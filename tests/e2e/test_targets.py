@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from test_tune import tuned  # noqa: F401 - a fixture
 
 import kit
 from kit import running
+from kit.commands import _tuning
 from kit.errors import DataError, RecipeError
 
 N, T = 120, 40
@@ -275,12 +277,12 @@ def test_the_workers_stay_from_target_to_target_and_end_with_the_run(two, monkey
     assert len(begun) == len(ended) == 2
 
 
-def test_each_target_is_tuned_and_run_with_what_was_found(two):
-    done = two.kit("tune", str(two.folder / "r.yaml"), "--model", "a", "--trials", "3", "--jobs", "1", "--json")
-    found = done.json["models"]
-    assert [line["target"] for line in found] == ["Big One", "y"] and all(line["best_score"] for line in found)
+def test_each_target_is_tuned_and_run_with_what_was_found(tuned, two, capsys):  # noqa: F811
+    found = kit.tune(two.folder / "r.yaml", model=["a"], trials=3, jobs=1, root=two.root)
+    assert [result.target for result in found] == ["Big One", "y"]
     assert {p.name for p in two.folder.glob("*.tuned.yaml")} == {"r-big-one.tuned.yaml", "r-y.tuned.yaml"}
     scores = [part["models"]["a"]["score"] for part in two.run().json["targets"].values()]
-    assert scores == pytest.approx([line["best_score"] for line in found])
-    shown = two.kit("tune", str(two.folder / "r.yaml"), "--model", "a", "--trials", "3", "--jobs", "1", "--quiet")
-    assert [line for line in shown.out.splitlines() if line.startswith("target")] == ["target: Big One", "target: y"]
+    assert scores == pytest.approx([result.as_json()["best_score"] for result in found])
+    _tuning.show(found, str(two.root))
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("target:")]
+    assert shown == ["target: Big One", "target: y"]
