@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import datafolder, deciding, devices, facts, planning, reader, strictyaml, targets, tuned
-from kit.errors import RecipeError, nearest, writing
+from kit.errors import KitError, RecipeError, nearest, writing
 from kit.facts import Facts
 from kit.given import Given, Source, hand_over, texts_of
 from kit.levels import below
@@ -97,9 +97,17 @@ def open_recipe(
     store = Store(base)
     found = facts.gather(recipe, store)
     y = store.open(found.rows_key).array("y")
-    deciding.check(recipe, found.task, y)
-    recipe = deciding.decided(recipe, found.task, y)
-    plan = planning.compile(recipe, found, devices.detect(), keep_models)
+    try:
+        deciding.check(recipe, found.task, y)
+        recipe = deciding.decided(recipe, found.task, y)
+        plan = planning.compile(recipe, found, devices.detect(), keep_models)
+    except KitError as error:  # of several targets it may fit the others
+        if recipe.data.targets:
+            where = f"target {recipe.data.target}"
+            error.problems = tuple(
+                replace(p, place=f"{p.place}, {where}" if p.place else where) for p in error.problems
+            )
+        raise
     return Opened(recipe, store, found, plan, base)
 
 

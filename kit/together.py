@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import joined, running, siblings
-from kit.engine import Observer
+from kit.engine import Failure, Observer
 from kit.given import Given, Source, hand_over, several
 from kit.opening import Sets, each, family, open_recipe, refuse_namesake
 from kit.presence import at_work
@@ -81,6 +81,12 @@ def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
         any(r.truncated for r in results.values()),
         round(time.monotonic() - began, 3),
         tuple(dict.fromkeys(name for r in results.values() for name in r.missing)),
-        tuple(failure for r in results.values() for failure in r.failures),
+        tuple(_of(target, failure) for target, r in results.items() for failure in r.failures),
         results,
     )
+
+
+def _of(target: str, failure: Failure) -> Failure:
+    """Return a failure that says which target it is of."""
+    stage = replace(failure.stage, name=f"{target}: {failure.stage.name}")
+    return replace(failure, stage=stage, problem=replace(failure.problem, place=f"{target}: {failure.problem.place}"))

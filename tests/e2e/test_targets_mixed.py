@@ -92,3 +92,21 @@ def test_kit_init_writes_a_metric_for_each_where_none_fits_all(mixed):
     kit.init(folder, out=folder / "i.yaml", root=mixed.root)
     assert "metric: {kind: accuracy, y: rmse, ok: auc}" in (folder / "i.yaml").read_text("utf-8")
     assert list(kit.check(folder / "i.yaml", root=mixed.root)["targets"]) == ["kind", "y", "ok"]
+
+
+def test_what_does_not_fit_one_target_names_it(mixed):
+    ridge = ("use: lightgbm, features: base, params: {n_estimators: 8}", "use: sklearn, params: {estimator: Ridge}")
+    mixed.edit(DATA, METRICS, CLIP, ridge)
+    assert "target kind: estimator: a multiclass task needs a classifier" in mixed.run(ends=2).err
+
+
+def test_a_fit_that_fails_says_for_which_target(mixed):
+    mixed.edit(
+        DATA,
+        METRICS,
+        ("submit: {from: final}", "evaluate: {estimate: a}"),
+        ("\n  final: {use: clip, from: mix, low: -3, high: 3}", ""),
+    )
+    done = mixed.kit("run", str(mixed.folder / "r.yaml"))
+    told = [line for line in done.err.splitlines() if "evaluate: the named model has collapsed" in line]
+    assert done.code == 3 and [line.partition(":")[0] for line in told] == ["y", "ok"]
