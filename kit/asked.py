@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from kit import further
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
+from kit.sections import JoinSection
 from kit.wording import At, placed
 
 if TYPE_CHECKING:
@@ -30,10 +32,19 @@ def with_role(recipe: Recipe) -> set[str]:
 
 def categories(recipe: Recipe) -> set[str]:
     """Return the columns of joined data frames whose categorical type says that their numbers are names."""
+    return _categories(recipe, recipe.data.join, further.TOP)
+
+
+def _categories(recipe: Recipe, sections: Sequence[JoinSection], at: At) -> set[str]:
     found = set()
-    for i, section in enumerate(recipe.data.join):
-        if section.take is None and (frame := recipe.frames.get(f"join.{i}")):
-            found |= {f"{section.prefix}{recipe.data.rename.get(name, name)}" for name in frame.categories}
+    for i, section in enumerate(sections):
+        if section.take is None:
+            parts = [file.part for file in further.of(recipe, section, (*at, i))]
+            names = {
+                recipe.data.rename.get(c, c) for p in parts if p in recipe.frames for c in recipe.frames[p].categories
+            }
+            names |= _categories(recipe, section.join, (*at, i, "join"))
+            found |= {f"{section.prefix}{name}" for name in names}
     return found
 
 

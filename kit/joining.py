@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kit import infer, meeting, sides, taking
+from kit import further, infer, meeting, sides, taking
 from kit.errors import DataError, KitError, few, nearest
 from kit.infer import Note, Roles
 from kit.recipe import Recipe
@@ -22,8 +22,8 @@ from kit.wording import At, placed
 if TYPE_CHECKING:
     import polars as pl
 
-Read = Callable[[int, Sequence[str]], "pl.DataFrame"]
-"""Reads the table of a join; columns that are text even where all their values are numbers."""
+Read = Callable[[JoinSection, At, Sequence[str]], "pl.DataFrame"]
+"""Reads the table of a join, which the recipe has there; columns that are text even where all values are numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +41,11 @@ class Joined:
 
 
 class _Rows(NamedTuple):
-    """Train and test rows."""
+    """Rows that a table is joined to: those of train and test, or of a table; `file`: how errors name the latter."""
 
     train: pl.DataFrame
-    test: pl.DataFrame | None
+    test: pl.DataFrame | None = None
+    file: str = ""
 
 
 def joined(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, read: Read) -> Joined:
@@ -54,14 +55,19 @@ def joined(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, read:
         DataError: a table lacks a column, has a key twice, shares no key with the rows, or a name is taken already.
         RecipeError: what is to be taken is no expression over its columns.
     """
+    return _all(recipe, recipe.data.join, further.TOP, _Rows(train, test), read)
+
+
+def _all(recipe: Recipe, sections: Sequence[JoinSection], at: At, rows: _Rows, read: Read) -> Joined:
     made, notes, known = list[Side](), list[Note](), set[str]()
-    for i, section in enumerate(recipe.data.join):
-        join = _Join(recipe, i, section, _Rows(train, test))
+    for i, section in enumerate(sections):
+        join = _Join(recipe, (*at, i), section, rows)
         train, test, side = join.added(read)
+        rows = rows._replace(train=train, test=test)
         made.append(side)
         notes += join.notes
         known |= join.known
-    return Joined(train, test, tuple(made), tuple(notes), frozenset(known))
+    return Joined(rows.train, rows.test, tuple(made), tuple(notes), frozenset(known))
 
 
 def extended(frame: pl.DataFrame, joins: Sequence[Side]) -> pl.DataFrame:
@@ -76,20 +82,18 @@ def extended(frame: pl.DataFrame, joins: Sequence[Side]) -> pl.DataFrame:
 class _Join:
     """One join on its way: `at`: where the recipe has it; `place`: how errors name the table."""
 
-    def __init__(self, recipe: Recipe, number: int, section: JoinSection, rows: _Rows) -> None:
-        self.recipe, self.section, self.rows, self.number = recipe, section, rows, number
-        self.at: At = ("data", "join", number)
-        self.place, self.notes, self.known = section.path, list[Note](), set[str]()
+    def __init__(self, recipe: Recipe, at: At, section: JoinSection, rows: _Rows) -> None:
+        self.recipe, self.section, self.rows, self.at = recipe, section, rows, at
+        self.place, self.notes, self.known = section.path[0], list[Note](), set[str]()
+        self.dated = ""  # a column of the key that only one side has as dates
         self.before = next(iter(section.before.items())) if section.before else None
         self.pairs = dict(section.on) | (dict([self.before]) if self.before else {})
 
     def added(self, read: Read) -> tuple[pl.DataFrame, pl.DataFrame | None, Side]:
         """Return train and test with the columns of the table, and the table."""
         self._check_rows()
-        train, test = self.rows
-        texts = [other for own, other in self.section.on.items() if _is_text(train[own])]
-        table = read(self.number, texts)
-        self.known, self.table = set(table.columns), table
+        train, test, _ = self.rows
+        table = self.table = self._table(read)
         if own_names := [c for c in table.columns if c in sides.reserved(len(self.pairs))]:
             raise self._wrong("kit uses a name of this column itself", "path", got=own_names[0], next="rename it")
         for own, other in self.section.on.items():
@@ -111,15 +115,27 @@ class _Join:
         self._tell(met, side)
         return train, test, side
 
+    def _table(self, read: Read) -> pl.DataFrame:
+        """Return the rows of the table, with the columns of those that are joined to it."""
+        texts = [other for own, other in self.section.on.items() if _is_text(self.rows.train[own])]
+        table = read(self.section, self.at, texts)
+        self.known |= set(table.columns)
+        if not self.section.join:
+            return table
+        inner = _all(self.recipe, self.section.join, (*self.at, "join"), _Rows(table, None, self.place), read)
+        self.notes += inner.notes
+        self.known |= inner.known | set(inner.train.columns)
+        return inner.train
+
     def _check_rows(self) -> None:
-        train, test = self.rows
+        train, test, file = self.rows
         for key, pairs in (("on", self.section.on), ("before", self.section.before or {})):
             for own in pairs:
-                if own in self.recipe.data.together:
+                if own in self.recipe.data.together and not file:
                     raise self._wrong("rows cannot be joined by the target", key, got=own, next="name another column")
                 if own not in train.columns:
-                    next = nearest(own, train.columns) or "name a column of the training data"
-                    rule = "the training data lack a column to join by"
+                    next = nearest(own, train.columns) or f"name a column of {file or 'the training data'}"
+                    rule = f"{file} lacks a column to join by" if file else "the training data lack a column to join by"
                     raise self._wrong(rule, key, got=own, allowed=train.columns, next=next)
                 if test is not None and own not in test.columns:
                     rule = "the test data lack a column to join by"
@@ -174,30 +190,20 @@ class _Join:
             raise self._wrong("a key holds single values", "on", got=f"lists in {own}", next="name another column")
         if kinds == ["date", "date"]:
             return Key(own, "date", here.forms[own])
+        self.dated = self.dated or (own if "date" in kinds else "")
         parts = [self.rows.train[own], table[other], *([] if self.rows.test is None else [self.rows.test[own]])]
         mode: Mode = "number" if any(s.dtype.is_numeric() for s in parts) else "text"
         return Key(own, mode, here.forms[own])
 
     def _single(self, keys: Sequence[Key], rows: pl.DataFrame, table: pl.DataFrame) -> Side:
         """Return the table as one of a row per key."""
-        counted = rows.group_by(rows.columns, maintain_order=True).len("@n")
-        twice = counted.filter(counted["@n"] > 1)
-        if len(twice):
-            *key, times = twice.row(0)
-            shown = f"{few(list(self.section.on.values()))} {', '.join(key)} in {times} rows"
-            got = f"{shown}, as {len(twice)} of {len(counted)} keys stand more than once"
-            advice = 'say what is taken of them: take: {rows: "count(*)"}, or take: auto'
-            raise self._wrong(f"a key stands in several rows of {self.place}", "on", got=got, next=advice)
+        if error := meeting.twice(self.place, list(self.section.on.values()), rows):
+            raise placed(error, self.recipe.document, (*self.at, "on"))
         used = [c for c in table.columns if c not in self.section.on.values()]
         if not used:
             raise self._wrong(f"{self.place} has no column beside its key", "path", next="leave the join out")
         self._look_for_targets(used)
-        return sides.single(keys, rows, self._prefixed(picked(table, used)))
-
-    def _prefixed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        import polars as pl
-
-        return pl.DataFrame([s.alias(f"{self.section.prefix}{s.name}") for s in frame])
+        return sides.single(keys, rows, picked(table, used).rename(lambda name: f"{self.section.prefix}{name}"))
 
     def _taken(
         self, keys: Sequence[Key], rows: pl.DataFrame, there: infer.Table, known: Bools, here: infer.Table
@@ -253,9 +259,12 @@ class _Join:
         return Before(own, here.forms[own])
 
     def _look_for_targets(self, used: Sequence[str]) -> None:
+        if self.rows.file:  # of a table that is joined to another it is seen there
+            return
         try:
-            targets = self.recipe.data.together
-            self.notes += meeting.of_targets(self.place, used, self.table, self.rows.train, targets)
+            targets = [name for name in self.recipe.data.together if name in self.rows.train.columns]
+            on = {} if self.before else self.section.on
+            self.notes += meeting.of_targets(self.place, used, self.table, self.rows.train, targets, on)
         except DataError as error:
             raise placed(error, self.recipe.document, (*self.at, "path")) from error
 
@@ -263,7 +272,7 @@ class _Join:
         taken = {*self.rows.train.columns, *(() if self.rows.test is None else self.rows.test.columns)}
         twice = [c for c in side.adds if c in taken]
         if twice:
-            file = "side" if f"join.{self.number}" in self.recipe.frames else self.place
+            file = "side" if self.place.startswith("the DataFrame ") else self.place
             begin = "".join(c if c.isalnum() else "_" for c in file.rpartition("/")[2].partition(".")[0])
             rule = f"the rows have {'a column' if len(twice) == 1 else 'columns'} of this name already"
             raise self._wrong(rule, "path", got=few(twice), next=f"prefix: {begin}_")
@@ -271,16 +280,14 @@ class _Join:
     def _tell(self, met: Sequence[Bools], side: Side) -> None:
         """Note a low share of rows whose key the table has; raise where no training row has one."""
         shares = [float(part.mean()) if len(part) else 1.0 for part in met]
-        own = few(list(self.section.on))
+        parts = (self.rows.file,) if self.rows.file else ("train", "test")
+        told = dict(zip(parts, shares, strict=False))
+        own = list(self.section.on)
         if not met[0].any():
-            ours = (
-                self.rows.train[next(iter(self.section.on))].drop_nulls().unique(maintain_order=True).head(3).to_list()
-            )
-            theirs = side.rows["@0"].drop_nulls().unique(maintain_order=True).head(3).to_list()
-            got = f"{own}: {few(list(map(str, ours))) or 'empty'}; {self.place}: {few(theirs) or 'empty'}"
-            advice = "name other columns, or write the keys alike: 007 is another name than 7"
-            raise self._wrong(f"no training row has a key of {self.place}", "on", got=got, next=advice)
-        self.notes += meeting.of_shares(self.place, own, shares, several=self.section.take is not None)
+            sample = [part[name].drop_nulls() for part, name in ((self.rows.train, own[0]), (side.rows, "@0"))]
+            error = meeting.none(self.place, own, *sample, dated=self.dated, rows=self.rows.file)
+            raise placed(error, self.recipe.document, (*self.at, "on"))
+        self.notes += meeting.of_shares(self.place, few(own), told, several=self.section.take is not None)
 
     def _wrong(self, rule: str, key: str, *, got: str = "", allowed: Sequence[str] = (), next: str = "") -> DataError:
         error = DataError(rule, got=got, allowed=list(allowed) or "", next=next)

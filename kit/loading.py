@@ -23,6 +23,7 @@ from kit import (
     devices,
     extra,
     forms,
+    further,
     infer,
     joining,
     jsonfile,
@@ -74,7 +75,7 @@ CODE = (
     commas,
 )
 """Modules that shape a table."""
-JOIN_CODE = (joining, meeting, sides, taking, _sql)
+JOIN_CODE = (further, joining, meeting, sides, taking, _sql)
 """Modules that shape it as well where further tables are joined."""
 
 
@@ -118,8 +119,7 @@ def ingredients(recipe: Recipe) -> dict[str, object]:
         parts = [digest(part, e.path, recipe, at) for part, e, at in _extra_parts(recipe)]
         source["extra"] = [[p, e.weight] for p, e in zip(parts, data.extra, strict=True)]
     if data.join:
-        found = [digest(f"join.{i}", j.path, recipe, ("data", "join", i, "path")) for i, j in enumerate(data.join)]
-        source["join"] = [[f, j.model_dump(exclude={"path"})] for f, j in zip(found, data.join, strict=True)]
+        source["join"] = further.ingredients(recipe, digest, data.join)
     if data.holdout is not None:
         source["holdout"] = [data.holdout, recipe.seed]
     return {
@@ -144,7 +144,7 @@ def make(recipe: Recipe, store: Store, key: str, made: Mapping[str, object], sti
         DataError: the data breaks a rule.
     """
     data = recipe.data
-    joined = joining.joined(recipe, *_frames(recipe), partial(_table_of, recipe))
+    joined = joining.joined(recipe, *_frames(recipe), partial(further.read, _rows, recipe))
     train, test = joined.train, joined.test
     asked.check(recipe, train, test, joined.known)
     keep = [*data.together, *([data.id] if data.id else [])]
@@ -244,11 +244,6 @@ def _kinds(recipe: Recipe) -> dict[str, Wish]:
     """Return what columns are said to be, by the recipe or by the type they have in a data frame."""
     typed: dict[str, Wish] = dict.fromkeys(sorted(asked.categories(recipe) - asked.with_role(recipe)), "category")
     return {**typed, **roles.kinds(recipe, asked.with_role(recipe))}
-
-
-def _table_of(recipe: Recipe, number: int, texts: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of a further table."""
-    return _rows(f"join.{number}", recipe.data.join[number].path, recipe, ("data", "join", number, "path"), texts)
 
 
 def _rows(part: str, name: str, recipe: Recipe, at: At, texts: Sequence[str] = ()) -> pl.DataFrame:

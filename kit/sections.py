@@ -46,8 +46,8 @@ class ExtraSection(_Section):
 class JoinSection(_Section):
     """A further table, whose columns are added to the rows that share a key with it."""
 
-    path: str
-    """File of the table: csv, tsv, json, jsonl or parquet, plain or .gz."""
+    path: tuple[str, ...]
+    """File of the table: csv, tsv, json, jsonl or parquet, plain or .gz; a list where its rows lie in several."""
     on: dict[str, str]
     """The key: a column that both have, a list of columns, or {column of the rows: column of the table}."""
     take: Literal["auto"] | dict[str, str] | None = None
@@ -57,6 +57,15 @@ class JoinSection(_Section):
     row itself are not taken."""
     prefix: str = ""
     """What the names of the added columns begin with."""
+    join: tuple[JoinSection, ...] = ()
+    """Tables that are joined to the rows of this one first, in the same way."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _files(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and not value:
+            raise ValueError("a file, or a list of files")
+        return [value] if isinstance(value, str) else value
 
     @field_validator("on", "before", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from kit import loading
+from kit import further, loading
 from kit.errors import DataError
 from kit.recipe import Recipe
 from kit.wording import At
@@ -37,7 +37,7 @@ def _states(recipe: Recipe) -> dict[str, tuple[int, int, int]]:
     data = recipe.data
     named: list[tuple[str, str | None, At]] = [(part, getattr(data, part), ("data", part)) for part in PARTS]
     named += [(f"extra.{i}", each.path, ("data", "extra", i, "path")) for i, each in enumerate(data.extra)]
-    named += [(f"join.{i}", each.path, ("data", "join", i, "path")) for i, each in enumerate(data.join)]
+    named += further.every(recipe)
     paths = [loading.locate(name, recipe, at) for part, name, at in named if name and part not in recipe.frames]
     found = {str(path): os.stat(path) for path in paths}
     return {path: (s.st_ino, s.st_size, s.st_mtime_ns) for path, s in found.items()}

@@ -162,7 +162,7 @@ def test_few_matches_are_told(tmp_path):
         return [n for n in found.store.open(found.facts.table_key).meta["notes"] if n[0] == "store"]
 
     ((_, what, _),) = notes(STORES)
-    assert "67% of the keys in train but 100% of those in test" in what
+    assert "the keys of 67% of train but 100% of test" in what
     assert notes(STORES[1:]) and not notes(pl.concat([STORES, STORES.with_columns(store=pl.Series([9, 7, 8]))]))[1:]
 
 
@@ -366,9 +366,104 @@ def test_the_training_targets_are_not_joined(tmp_path):
     assert "the targets of the training rows" in refused(tmp_path, [join | {"take": "auto", "before": "day"}])
     once = ROWS.with_columns(store=pl.Series(range(6)))
     assert "the targets" in refused(tmp_path, [{"path": once, "on": "store", "prefix": "p_"}])
-    assert "held ones give themselves away" in told(opened(tmp_path, [join | {"path": ROWS[:5]}]))
+    assert "the targets" in refused(tmp_path, [join | {"path": ROWS[::-1][1:]}]), "some of them, in another order"
+    past = ROWS.with_columns(pl.col("y") + 1)
+    assert "held ones give themselves away" in told(opened(tmp_path, [join | {"path": past}]))
     found = opened(tmp_path, [join | {"take": {"n": "count(*)"}}])
     assert column(found, "n")[:3] == [2, 2, 0], "what has nothing to do with the target may come from the file itself"
+
+
+@pytest.mark.parametrize("y", [[0.5, 1.5, 2.5], [0, 1, 1]])
+def test_targets_under_another_name_are_known_by_their_values(tmp_path, y):
+    """By the columns that both have; not by one that is the same in many rows, or that differs in a single one."""
+    n = 60
+    keys = pl.DataFrame({"id": range(n), "who": [i % 5 for i in range(n)], "y": (y * n)[:n]})
+    table = keys.rename({"y": "outcome"}).sample(fraction=1, shuffle=True, seed=1)
+    join = {"path": table, "on": "who", "take": {"rate": "avg(outcome)"}}
+    with pytest.raises(KitError, match="the targets of the training rows") as caught:
+        opened(tmp_path, [join], keys, None)
+    assert caught.value.problems[0].got == "outcome"
+    assert "rate" in opened(tmp_path, [join | {"path": table.drop("id")}], keys, None).facts.header
+    other = table.with_columns(outcome=pl.when(pl.col("id") == 7).then(9).otherwise("outcome"))
+    assert "rate" in opened(tmp_path, [join | {"path": other}], keys, None).facts.header
+    constant = keys.with_columns(y=1)
+    assert "rate" in opened(tmp_path, [join | {"path": table.with_columns(outcome=1)}], constant, None).facts.header
+
+
+# -- files
+
+
+def test_a_table_lies_in_several_files(tmp_path):
+    """As IEEE's identities of train and of test; what is text in one is text in all."""
+    STORES.with_columns(pl.col("store").cast(pl.String), code=pl.Series(["7", "8", "9"]))[:1].write_csv(
+        tmp_path / "a.csv"
+    )
+    (tmp_path / "b.csv").write_text("store,type,size,code\n1,x,1.5,07a\n")
+    files = [str(tmp_path / name) for name in ("a.csv", "b.csv")]
+    found = opened(tmp_path, [{"path": files, "on": "store"}])
+    assert column(found, "code") == ["07a", "7", None, "7", None, "07a", "7", "07a"]
+    assert column(found, "size")[:2] == [1.5, 20.5]
+    frames = [STORES[:1], STORES[1:].with_columns(pl.col("store").cast(pl.String))]
+    found = opened(tmp_path, [{"path": frames, "on": "store"}])
+    assert column(found, "size")[:2] == [10.5, 20.5]
+    frames[1] = frames[1].rename({"size": "sq"})
+    with pytest.raises(KitError) as caught:
+        opened(tmp_path, [{"path": frames, "on": "store"}])
+    text = str(caught.value)
+    assert "data.join.0.path.1" in text and "rename: {sq: size}" in text
+    assert "a file, or a list of files" in refused(tmp_path, [{"path": [], "on": "store"}])
+
+
+def test_a_changed_file_of_several_is_read_anew(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    STORES[:1].write_csv(paths[0])
+    STORES[1:].write_csv(paths[1])
+    join = [{"path": [str(path) for path in paths], "on": "store"}]
+    assert column(opened(tmp_path, join), "size")[0] == 10.5
+    STORES[1:].with_columns(size=pl.Series([3.5, 4.5])).write_csv(paths[1])
+    assert column(opened(tmp_path, join), "size")[0] == 3.5
+
+
+# -- tables of tables
+
+LOANS = pl.DataFrame({"loan": [1, 2, 3, 4], "store": [1, 1, 2, 7], "sum": [10.5, 20.5, 40.5, 80.5]})
+MONTHS = pl.DataFrame({"nr": [1, 1, 2, 4], "late": [1.0, 0.0, 1.0, 1.0]})
+
+
+def test_tables_are_joined_to_a_table_first(tmp_path):
+    inner = {"path": MONTHS, "on": {"loan": "nr"}, "take": {"months": "count(*)", "late": "sum(late)"}, "prefix": "m_"}
+    takes = {"loans": "count(*)", "late": "sum(m_late)", "seen": "sum(m_months)", "worst": "max(m_late / m_months)"}
+    found = opened(tmp_path, [{"path": LOANS, "on": "store", "join": [inner], "take": takes}])
+    assert column(found, "late") == [2, None, None, None, None, 2, None, 2]
+    assert column(found, "seen") == [3, 0, None, 0, None, 3, 0, 3] and column(found, "worst")[0] == 1.0
+    kinds = {"kinds": {"m_late": "numeric"}, "rename": {"nr": "number"}}
+    join = [{"path": LOANS, "on": "store", "join": [inner | {"on": {"loan": "number"}}], "take": "auto"}]
+    assert column(opened(tmp_path, join, **kinds), "m_late_sum") == column(found, "late")
+
+
+@pytest.mark.parametrize(
+    ("changed", "place", "told"),
+    [
+        ({"on": {"lone": "nr"}}, "on", "the DataFrame join.0 lacks a column to join by"),
+        ({"on": {"loan": "number"}}, "on", "the DataFrame join.0.join.0 lacks the column"),
+        ({"on": {"sum": "nr"}}, "on", "no row of the DataFrame join.0 has a key of the DataFrame join.0.join.0"),
+        ({"take": None}, "on", "a key stands in several rows of the DataFrame join.0.join.0"),
+        ({"take": {"sum": "sum(late)"}}, "path", "the rows have a column of this name already"),
+    ],
+)
+def test_errors_of_tables_of_tables_name_their_place(tmp_path, changed, place, told):
+    inner = {"path": MONTHS, "on": {"loan": "nr"}, "take": {"late": "sum(late)"}} | changed
+    text = refused(tmp_path, [{"path": LOANS, "on": "store", "join": [inner], "take": "auto"}])
+    assert text.startswith(f"the recipe: data.join.0.join.0.{place}: {told}"), text
+
+
+def test_days_as_numbers_are_said_to_be_dates(tmp_path):
+    train = pl.DataFrame({"day": ["2021-01-05", "2021-01-09", "2021-01-10"] * 2, **Y})
+    side = pl.DataFrame({"day": [20210105, 20210109], "rain": [1.5, 2.5]})
+    with pytest.raises(KitError, match=r"kinds: \{day: date\}"):
+        opened(tmp_path, [{"path": side, "on": "day"}], train, None)
+    found = opened(tmp_path, [{"path": side, "on": "day"}], train, None, kinds={"day": "date"})
+    assert column(found, "rain")[:3] == [1.5, 2.5, None]
 
 
 # -- kept
