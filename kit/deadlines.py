@@ -17,6 +17,8 @@ class Clock:
         self.hints = dict(hints)
         self.reserve = 2.0
         self.seen: dict[str, list[float]] = {}
+        self.tried: set[str] = set()
+        """Models that are tried until the time is over: the first fit of a worker takes longer than those after it."""
 
     def record(self, model: str, seconds: float) -> None:
         """Note the cost of a finished fit."""
@@ -32,7 +34,7 @@ class Clock:
 
         Unknown until one has ended: a model that may not make it is tried, for time left over is worth nothing.
         """
-        if self.deadline is None:
+        if self.deadline is None or model in self.tried:
             return True
         rounds = -(-fits_left // max(slots, 1))
         return time.monotonic() + rounds * self.estimate(model) < self.deadline - self.reserve

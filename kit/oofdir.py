@@ -70,15 +70,20 @@ def replace(target: Path, temp: Path, old: Mapping[str, Any] | None) -> dict[str
     if target.exists():
         grave = temp.parent / f"{temp.name}-old"
         if old is not None and old.get("key") != new["key"]:
-            history = target.parent / HISTORY
-            kept = history / f"{target.name}@{str(old.get('key'))[:8]}"
-            history.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(kept, ignore_errors=True)
-            target.rename(kept)
+            retire(target, old)
         else:
             discard(target, grave)
     move(temp, target)
     return new
+
+
+def retire(target: Path, card: Mapping[str, Any]) -> None:
+    """Move an OOF folder to the history."""
+    history = target.parent / HISTORY
+    kept = history / f"{target.name}@{str(card.get('key'))[:8]}"
+    history.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    target.rename(kept)
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:

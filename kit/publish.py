@@ -49,6 +49,13 @@ def publish(scene: Scene, name: str) -> dict[str, Any]:
             return oofdir.replace(target, temp, old)
 
 
+def retire(scene: Scene, name: str) -> None:
+    """Move the OOF folder of a result that the recipe has no more to the history."""
+    with writing(str(scene.folder)), scene.lock():
+        if (card := oofdir.read_card(scene.folder / name)) is not None:
+            oofdir.retire(scene.folder / name, card)
+
+
 def _carry(scene: Scene, name: str, old: Mapping[str, Any], folder: Path) -> None:
     """Take along the models of the same result that an earlier run kept; damaged ones stay behind."""
     target = scene.folder / name

@@ -73,9 +73,10 @@ def scores(result: Result) -> None:
 def ending(result: Result, root: str) -> None:
     """Print what was done and where the submission lies."""
     counts = result.stages
+    further = "the same command goes on from the fits that were"
+    further = "no fit ended in it: allow more time, or fewer rounds" if result.idle else further
     if result.stand_in in result.models:
-        what = "a quick model, as no other was complete in time; the same command goes on from the fits that were"
-        say(f"{result.stand_in}: {what}")
+        say(f"{result.stand_in}: a quick model, as no other was complete in time; {further}")
     if result.truncated:
         say(f"truncated: the time limit left out {', '.join(result.missing) or 'nothing'}")
     lost = "failed" if result.failures or not result.truncated else "left out"
@@ -85,7 +86,7 @@ def ending(result: Result, root: str) -> None:
         say(f"submission: {relative(result.submission, root)}")
     elif result.truncated and not result.models:
         what = "not every target has a model that is" if result.targets else "no model was"
-        say(f"no submission: {what} complete in time; the same command goes on from the fits that were")
+        say(f"no submission: {what} complete in time; {further}")
     elif not result.failures:
         say("no submission: the recipe has no test rows, or its blend lacks a model")
 

@@ -25,7 +25,6 @@ from kit.workers import Crew, Workers
 CELLS_FOR_THREADS = 5_000_000
 """Cells of a table from which a second thread per fit pays; below, threads wait for each other more than they work."""
 
-
 KEPT = (
     "the kept models of %s are those of former results and go to the history with them: kit predict has none until "
     "this recipe is run with --keep-models"
@@ -54,6 +53,7 @@ class Result:
     targets: Mapping[str, Result] = field(default_factory=dict)
     submits: str | None = None
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # curves and all: pages of them
+    idle: bool = False  # whether nothing was fitted that was not there before
 
     @property
     def stand_in(self) -> str:
@@ -108,8 +108,7 @@ class Ran:
     def result(self, submission: Path | None) -> Result:
         """Return what is told of it."""
         remember(self.opened, replace(self.opened, recipe=self.scene.recipe, plan=self.scene.plan))
-        seconds = time.monotonic() - self.began
-        return _result(self.opened, self.scene, self.cards, self.outcome, submission, seconds)
+        return _result(self.opened, self.scene, self.cards, self.outcome, submission, time.monotonic() - self.began)
 
 
 def carry_out(given: Given, wish: Wish) -> Ran:
@@ -134,6 +133,7 @@ def carry_out(given: Given, wish: Wish) -> Ran:
         final.recipe, final.facts, final.plan, final.store, final.root, _missing(opened, final), bool(outcome.cut)
     )
     cards = {name: publish(scene, name) for name, key in final.plan.oofs.items() if final.store.has(key)}
+    standin.leave(opened, scene)
     return Ran(opened, scene, cards, outcome, began)
 
 
@@ -198,9 +198,12 @@ class _Means(NamedTuple):
 def _ended(opened: Opened, spare: Opened | None, means: _Means) -> tuple[Outcome, Opened]:
     """Return the outcome and what stands in the end; `spare`: what stands in where no model is complete."""
     workers, clock, observer, only = means
+    ahead: list[str] = []
     if spare is not None:
-        execute(spare.plan, spare.store, workers, clock, observer, only)
+        clock.tried = {standin.NAME}
+        ahead = execute(spare.plan, spare.store, workers, clock, observer, only).ran
     outcome = execute(opened.plan, opened.store, workers, clock, observer, only)
+    outcome.ran += ahead
     dropped = outcome.cut or (outcome.failed and opened.recipe.missing == "drop")
     if not dropped:
         return outcome, opened
@@ -251,7 +254,6 @@ def _result(
     submission: Path | None,
     seconds: float,
 ) -> Result:
-    counts = _counts(opened, scene, outcome)
     shown = {
         name: {
             "score": card["score"],
@@ -267,13 +269,14 @@ def _result(
         str(submission) if submission else None,
         {n: c for n, c in shown.items() if n not in blends},
         {n: c for n, c in shown.items() if n in blends},
-        counts,
+        _counts(opened, scene, outcome),
         scene.truncated,
         round(seconds, 3),
         scene.missing,
         tuple(outcome.failed),
         submits=scene.recipe.submit,
         cards=cards,
+        idle=not outcome.ran,
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from kit import cost, deciding, devices, planning, registry
 from kit.opening import Opened
+from kit.publish import retire
 from kit.recipe import Model, Plug
+from kit.scene import Scene
 from kit.sections import EvaluateSection, StopSection
 
 NAME = "stand-in"
@@ -38,6 +40,13 @@ def beside(opened: Opened, deadline: float | None) -> Opened | None:
         small = deciding.decided(small, opened.facts.task, y)
     keep = any(s.needs for s in opened.plan.stages)
     return replace(opened, recipe=small, plan=planning.compile(small, opened.facts, devices.detect(), keep))
+
+
+def leave(opened: Opened, scene: Scene) -> None:
+    """Move what stood in to the history once a model of the recipe is complete: no blend is to take it for one."""
+    own = {m.name for m in opened.recipe.models} | {b.name for b in opened.recipe.blends}
+    if NAME not in own and any(m.name in own for m in scene.recipe.models):
+        retire(scene, NAME)
 
 
 def _quick(like: Model) -> Model:
