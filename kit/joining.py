@@ -104,12 +104,14 @@ class _Join:
         side = self._side(table, here, there)
         if self.section.take is not None and self.before is None:
             self.notes += meeting.of_dates(self.place, there, train, self.pairs.values())
-        self._check_names(side, table)
+        self._check_names(side)
         days = {c: np.asarray(here.x[c], np.float64) for c in here.header if here.header[c].kind in ("date", "numeric")}
         parts = [{c: x[: len(train)] for c, x in days.items()}, {c: x[len(train) :] for c, x in days.items()}]
         train, found = sides.attach(train, side, parts[0])
         met = [found >= 0]
         if test is not None:
+            if side.before is not None:
+                self.notes += meeting.of_ages(self.place, side, [self.rows.train, test], parts)
             test, found = sides.attach(test, side, parts[1])
             met.append(found >= 0)
         self._tell(met, side)
@@ -256,7 +258,7 @@ class _Join:
             got = f"{own}: {kinds[0]}, {other} of {self.place}: {kinds[1]}"
             advice = f"write both as 2024-12-31, or say kinds: {{{own}: date}}"
             raise self._wrong("dates or numbers on both sides are compared", "before", got=got, next=advice)
-        return Before(own, here.forms[own])
+        return Before(own, here.forms[own], self.section.delay)
 
     def _look_for_targets(self, used: Sequence[str]) -> None:
         if self.rows.file:  # of a table that is joined to another it is seen there
@@ -268,14 +270,10 @@ class _Join:
         except DataError as error:
             raise placed(error, self.recipe.document, (*self.at, "path")) from error
 
-    def _check_names(self, side: Side, table: pl.DataFrame) -> None:
+    def _check_names(self, side: Side) -> None:
         taken = {*self.rows.train.columns, *(() if self.rows.test is None else self.rows.test.columns)}
-        twice = [c for c in side.adds if c in taken]
-        if twice:
-            file = "side" if self.place.startswith("the DataFrame ") else self.place
-            begin = "".join(c if c.isalnum() else "_" for c in file.rpartition("/")[2].partition(".")[0])
-            rule = f"the rows have {'a column' if len(twice) == 1 else 'columns'} of this name already"
-            raise self._wrong(rule, "path", got=few(twice), next=f"prefix: {begin}_")
+        if twice := [c for c in side.adds if c in taken]:
+            raise placed(meeting.again(self.place, twice), self.recipe.document, (*self.at, "path"))
 
     def _tell(self, met: Sequence[Bools], side: Side) -> None:
         """Note a low share of rows whose key the table has; raise where no training row has one."""
@@ -287,7 +285,8 @@ class _Join:
             sample = [part[name].drop_nulls() for part, name in ((self.rows.train, own[0]), (side.rows, "@0"))]
             error = meeting.none(self.place, own, *sample, dated=self.dated, rows=self.rows.file)
             raise placed(error, self.recipe.document, (*self.at, "on"))
-        self.notes += meeting.of_shares(self.place, few(own), told, several=self.section.take is not None)
+        if not set(side.adds) <= {*self.recipe.data.together, *self.recipe.data.drop}:  # as a file of labels
+            self.notes += meeting.of_shares(self.place, few(own), told, several=self.section.take is not None)
 
     def _wrong(self, rule: str, key: str, *, got: str = "", allowed: Sequence[str] = (), next: str = "") -> DataError:
         error = DataError(rule, got=got, allowed=list(allowed) or "", next=next)

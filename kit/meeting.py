@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import dates, forms
+from kit import dates, forms, sides
 from kit.errors import DataError, few
 from kit.infer import Note, Table
+from kit.sides import Side
 from kit.spelling import spelt
+from kit.types import Floats
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +21,8 @@ FOUND, TAKEN = 0.95, 0.5
 """Shares of rows whose key a table has below which that is told: of one row per key, and of several."""
 APART = 0.1
 """Difference of these shares between train and test that is told."""
+OLDER = 2
+"""So many times as old beside test rows what is taken of a history may be."""
 SAMPLE = 1000
 """Training rows that are looked for in a table, whether it has their targets."""
 FEW, ENOUGH, SHARE = 3, 20, 0.1
@@ -37,6 +41,14 @@ def twice(place: str, names: Sequence[str], keys: pl.DataFrame) -> DataError | N
     got = f"{shown}, as {len(several)} of {len(counted)} keys stand more than once"
     advice = 'say what is taken of them: take: {rows: "count(*)"}, or take: auto'
     return DataError(f"a key stands in several rows of {place}", got=got, next=advice)
+
+
+def again(place: str, names: Sequence[str]) -> DataError:
+    """Return the error that the rows have columns already that a table adds."""
+    file = "side" if place.startswith("the DataFrame ") else place
+    begin = "".join(c if c.isalnum() else "_" for c in file.rpartition("/")[2].partition(".")[0])
+    rule = f"the rows have {'a column' if len(names) == 1 else 'columns'} of this name already"
+    return DataError(rule, got=few(names), next=f"prefix: {begin}_")
 
 
 def none(place: str, own: Sequence[str], ours: pl.Series, theirs: pl.Series, *, dated: str, rows: str) -> DataError:
@@ -62,6 +74,29 @@ def of_shares(place: str, own: str, shares: Mapping[str, float], *, several: boo
     told = " and ".join(f"{s:.0%} of {p}" for p, s in shares.items())
     what = f"{place} has the keys of {told}; the other rows get nothing of it"
     return [Note(own, what, "check how the keys are written on both sides")]
+
+
+def of_ages(place: str, side: Side, rows: Sequence[pl.DataFrame], given: Sequence[Mapping[str, Floats]]) -> list[Note]:
+    """Return that what is taken of a history is much older beside test than beside training rows; `given`: as read.
+
+    Held rows then know of days that lie behind all that test rows know.
+    """
+    assert side.before is not None
+    middle, ahead = [], 0.0
+    for frame, known in zip(rows, given, strict=True):
+        places = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), SAMPLE)).astype(np.int64))
+        age, ahead = sides.ages(frame[places], side, {name: x[places] for name, x in known.items()})
+        age = age[~np.isnan(age)]
+        if len(age) < ENOUGH:
+            return []
+        middle.append(float(np.median(age)))
+    if middle[1] <= OLDER * middle[0] or ahead <= side.before.delay:
+        return []
+    unit = ", in days" if side.before.form.family == "dates" else ""
+    ends = f"{middle[0]:.4g} before training rows but {middle[1]:.4g} before test rows{unit}"
+    what = f"what is taken of {place} ends {ends}, at the median"
+    advice = f"delay: {ahead:.4g} beside before: held rows then know no more than test rows do"
+    return [Note(side.before.column, what, advice)]
 
 
 def of_dates(place: str, table: Table, rows: pl.DataFrame, keys: Collection[str]) -> list[Note]:

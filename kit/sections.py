@@ -55,6 +55,8 @@ class JoinSection(_Section):
     before: dict[str, str] | None = None
     """Column of dates or numbers (or {column of the rows: column of the table}): rows that are not earlier than the
     row itself are not taken."""
+    delay: Annotated[float, Field(ge=0)] = 0.0
+    """With before: rows of the table that are younger than this, in days or as numbers, are not taken either."""
     prefix: str = ""
     """What the names of the added columns begin with."""
     join: tuple[JoinSection, ...] = ()
@@ -82,6 +84,13 @@ class JoinSection(_Section):
         if info.field_name == "before" and info.data.get("take", "") is None:
             raise ValueError("before: goes with take, which says what is taken of the earlier rows")
         return pairs
+
+    @field_validator("delay")
+    @classmethod
+    def _of_before(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("before", "") is None:
+            raise ValueError("delay: goes with before, which names the dates it is counted from")
+        return value
 
     @field_validator("take", mode="before")
     @classmethod

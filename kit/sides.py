@@ -42,10 +42,19 @@ class Key:
 
 @dataclass(frozen=True)
 class Before:
-    """The column of the rows whose date, or number, the rows of a history must be less than."""
+    """The column of the rows whose date, or number, the rows of a history must be less than.
+
+    `delay`: days, or as numbers, by which they must be at least.
+    """
 
     column: str
     form: Form
+    delay: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """The delay as moments count."""
+        return self.delay * (86.4e9 if self.form.family == "dates" else 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +111,7 @@ def of(about: Mapping[str, Any], rows: bytes) -> Side:
     import polars as pl
 
     keys = tuple(Key(k["column"], k["mode"], Form(**k["form"])) for k in about["keys"])
-    before = about["before"] and Before(about["before"]["column"], Form(**about["before"]["form"]))
+    before = about["before"] and Before(**{**about["before"], "form": Form(**about["before"]["form"])})
     takes = tuple(Take.from_dict(t) for t in about["takes"])
     return Side(keys, pl.read_ipc_stream(io.BytesIO(rows)), before or None, takes)
 
@@ -203,15 +212,34 @@ def attach(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats] | None =
     if twice := [c for c in side.adds if c in frame.columns]:
         rule, advice = "the rows have a column already that a table joined to them adds", "leave it out of the rows"
         raise DataError(rule, got=", ".join(twice), next=advice)
-    keys = pl.DataFrame([_key(frame, k, given).alias(f"@{i}") for i, k in enumerate(side.keys)])
-    found = _places(keys, side.rows)
+    found = _found(frame, side, given)
     if side.before is None:
         places = found.fill_null(len(side.rows) - 1) if _EMPTY in side.rows.columns else found
         columns = [side.rows[c].gather(places).alias(c) for c in side.adds]
     else:
-        when = _numbers(frame, side.before.column, side.before.form, given)
-        columns = taking.taken(side.takes, side.rows, _last_before(side.rows, found, when))
+        when = _numbers(frame, side.before, given)
+        columns = taking.taken(side.takes, side.rows, _last_before(side.rows, found, when, side.before))
     return pl.concat([frame, pl.DataFrame(columns)], how="horizontal"), found.fill_null(-1).cast(pl.Int64).to_numpy()
+
+
+def ages(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats]) -> tuple[Floats, float]:
+    """Return by how much the last row taken of a history precedes each row, (n,), NaN = none, and by how much that of
+    the whole history precedes the youngest row; in days, or as numbers.
+    """
+    assert side.before is not None
+    when, days = _numbers(frame, side.before, given), side.rows[DAY]
+    last = _last_before(side.rows, _found(frame, side, given), when, side.before)
+    unit = 86.4e9 if side.before.form.family == "dates" else 1.0
+    age = (when - np.asarray(days.gather(last).fill_null(np.nan))) / unit
+    ahead = np.append(when[~np.isnan(when)], -np.inf).max() - np.append(days.to_numpy(), -np.inf).max()
+    return age, float(ahead / unit) if np.isfinite(ahead) else 0.0
+
+
+def _found(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats]) -> pl.Series:
+    """Return the first row of the side that has the key of each row, null = none."""
+    import polars as pl
+
+    return _places(pl.DataFrame([_key(frame, k, given).alias(f"@{i}") for i, k in enumerate(side.keys)]), side.rows)
 
 
 def _key(frame: pl.DataFrame, key: Key, given: Mapping[str, Floats]) -> pl.Series:
@@ -220,11 +248,11 @@ def _key(frame: pl.DataFrame, key: Key, given: Mapping[str, Floats]) -> pl.Serie
     return as_key(frame[key.column], key.mode, key.form)
 
 
-def _numbers(frame: pl.DataFrame, name: str, form: Form, given: Mapping[str, Floats]) -> Array:
-    if name in given:
-        return moments(given[name], form)
-    values, _ = forms.read(frame[name], form)
-    return moments(np.asarray(array_of(values, form.family), np.float64), form)
+def _numbers(frame: pl.DataFrame, before: Before, given: Mapping[str, Floats]) -> Array:
+    if before.column in given:
+        return moments(given[before.column], before.form)
+    values, _ = forms.read(frame[before.column], before.form)
+    return moments(np.asarray(array_of(values, before.form.family), np.float64), before.form)
 
 
 def _places(keys: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
@@ -237,8 +265,8 @@ def _places(keys: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
     return keys.join(first, on=keys.columns, how="left", maintain_order="left")["@row"].cast(pl.UInt32)
 
 
-def _last_before(history: pl.DataFrame, first: pl.Series, when: Array) -> pl.Series:
-    """Return the last row of each row's key that is dated before it, null where there is none.
+def _last_before(history: pl.DataFrame, first: pl.Series, when: Array, before: Before) -> pl.Series:
+    """Return the last row of each row's key that is dated before it, by the delay, null where there is none.
 
     `first`: the first row of the key; `when` (n,) the dates of the rows, NaN = missing.
     """
@@ -251,7 +279,8 @@ def _last_before(history: pl.DataFrame, first: pl.Series, when: Array) -> pl.Ser
     order = history[GROUP].cast(pl.Int64).to_numpy() * wide + rank
     known = first.is_not_null().to_numpy() & ~np.isnan(when)
     start = first.fill_null(0).cast(pl.Int64).to_numpy()
-    asked = order[start] // wide * wide + np.searchsorted(days, when, side="left")
+    earlier = np.searchsorted(days, when - before.step, side="right" if before.delay else "left")
+    asked = order[start] // wide * wide + earlier
     last = np.searchsorted(order, asked, side="left") - 1
     known &= last >= start
     return pl.Series(last).to_frame().select(pl.when(pl.Series(known)).then(pl.first())).to_series().cast(pl.UInt32)

@@ -390,6 +390,50 @@ def test_targets_under_another_name_are_known_by_their_values(tmp_path, y):
     assert "rate" in opened(tmp_path, [join | {"path": table.with_columns(outcome=1)}], constant, None).facts.header
 
 
+def test_what_is_younger_than_the_delay_is_not_taken(tmp_path):
+    join = {
+        "path": VISITS,
+        "on": {"store": "shop"},
+        "before": {"day": "date"},
+        "take": {"n": "count(*)", "l": "last(paid)"},
+    }
+    assert column(opened(tmp_path, [join | {"delay": 4}]), "n") == [2, 2, 0, 0, 0, 0, 1, 3]
+    assert (
+        column(opened(tmp_path, [join | {"delay": 3.5}]), "n")[1] == 2 and column(opened(tmp_path, [join]), "n")[1] == 3
+    )
+    numbers = [
+        frame.with_columns(day=pl.Series([5.0, 9.0, 9.0, 1.0, 1.0, 1.0][: len(frame)])) for frame in (ROWS, TEST)
+    ]
+    table = VISITS.with_columns(date=pl.Series([5.0, 1.0, 1.0, 8.0, 1.0, 5.0, 1.0, None]))
+    found = opened(tmp_path, [join | {"path": table, "delay": 4}], *numbers)
+    assert column(found, "n")[:2] == [2, 2] and column(found, "l")[1] == 4.0
+    assert "delay: goes with before" in refused(tmp_path, [{"path": STORES, "on": "store", "delay": 2}])
+
+
+def test_a_history_that_ends_before_test_is_told(tmp_path):
+    """As the sales of each day, of which held rows know yesterday's and test rows those of a week ago."""
+    days = [f"2021-03-{d:02d}" for d in range(1, 31)]
+    every = pl.DataFrame({"day": days, "store": [1] * 30, "paid": [float(d) for d in range(30)]})
+    train, test = every[:22].rename({"paid": "y"}), every[22:].drop("paid")
+    join = {"path": every[:22], "on": "store", "before": "day", "take": {"last": "last(paid)"}}
+    few = opened(tmp_path, [join], pl.concat([train] * 3), pl.concat([test] * 3))
+    (note,) = [n for n in few.store.open(few.facts.table_key).meta["notes"] if "ends" in n[1]]
+    assert "ends 1 before training rows but 4.5 before test rows, in days" in note[1] and note[2].startswith(
+        "delay: 8 "
+    )
+    for other in ({"delay": 8}, {"path": every}):
+        found = opened(tmp_path, [join | other], pl.concat([train] * 3), pl.concat([test] * 3))
+        assert not any("ends" in n[1] for n in found.store.open(found.facts.table_key).meta["notes"])
+
+
+def test_targets_may_lie_in_a_table(tmp_path):
+    """As labels in a file of their own: of test rows it has none, which is nothing to tell."""
+    labels, test = pl.DataFrame({"store": [9, 1, 2], "t": [9.5, 1.5, 2.5]}), TEST[:1].with_columns(store=5)
+    found = opened(tmp_path, [{"path": labels, "on": "store"}], ROWS[[0, 1, 4]].drop("y"), test, target="t")
+    assert "t" not in found.facts.header and told(found) == ""
+    assert found.store.open(found.facts.rows_key).array("y").tolist() == [1.5, 2.5, 9.5]
+
+
 # -- files
 
 
