@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+import textmodel
 
 import kit
-from kit import deadlines, standin
+from kit import deadlines, engine, standin
 from kit.standin import NAME
 
 
@@ -85,3 +87,28 @@ def test_the_models_of_the_stand_in_are_kept_and_predict(short):
     done = short.run("--time-limit", "900", "--keep-models")
     made = kit.predict(short.folder / "r.yaml", short.folder / "test.csv", layout="submission", root=short.root)
     assert made.write_csv() == Path(done.json["submission"]).read_text("utf-8")
+
+
+@pytest.mark.parametrize("features", ["[numeric, {use: vector, columns: [words]}]", "[{use: vector, columns: [less]}]"])
+def test_what_stands_in_waits_for_no_text_model(short, monkeypatch, features):
+    """Nobody knows how long that takes, however quick the fits are; what is made of its vectors is left out as well."""
+    recipe = (short.folder / "r.yaml").read_text("utf-8").partition("features:")[0].replace("name:", "#")
+    columns = f"{{words: {{use: embed, text: c, model: {textmodel.folder()}}}, less: {{use: reduce, columns: [words], size: 2}}}}"
+    short.write(
+        f"{recipe}columns: {columns}\nfeatures: {{few: {features}}}\nmodels: {{a: {{use: lightgbm, features: few}}}}\n"
+    )
+    monkeypatch.setattr(standin.cost, "most", lambda *_: 0.0)
+    monkeypatch.setattr(engine._Heavy, "_next", _only_of(NAME, engine._Heavy._next))
+    done = short.run("--time-limit", "900")
+    assert list(done.json["models"]) == [NAME] and len(pl.read_csv(done.json["submission"])) == 40
+    assert not (short.root / ".kit" / "embeddings").exists()
+
+
+def _only_of(model: str, inner: Any) -> Any:
+    """Return a choice of the next stage that takes fits of a model alone."""
+
+    def chosen(self: Any, slot: Any) -> Any:
+        self.left = [stage for stage in self.left if stage.local.get("model") == model]
+        return inner(self, slot)
+
+    return chosen
