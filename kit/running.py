@@ -276,7 +276,7 @@ def _result(
         tuple(outcome.failed),
         submits=scene.recipe.submit,
         cards=cards,
-        idle=not outcome.ran,
+        idle=not (outcome.ran or standin.late(opened)),  # text models keep what they have read
     )
 
 

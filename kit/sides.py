@@ -52,9 +52,9 @@ class Before:
     delay: float = 0.0
 
     @property
-    def step(self) -> float:
-        """The delay as moments count."""
-        return self.delay * (86.4e9 if self.form.family == "dates" else 1.0)
+    def unit(self) -> float:
+        """A day, or 1 of numbers, as moments count."""
+        return 86.4e9 if self.form.family == "dates" else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +147,8 @@ def as_key(values: pl.Series, mode: Mode, form: Form) -> pl.Series:
     if mode == "date":
         found, _ = forms.read(values, form)
         return of_days(array_of(found, form.family))
+    if values.dtype.is_integer():
+        return forms.as_text(values)
     text = forms.as_text(values).str.strip_chars()
     text = text.to_frame().select(pl.when(pl.first() != "").then(pl.first())).to_series()
     if mode == "text" and not values.dtype.is_numeric():
@@ -164,8 +166,7 @@ def of_days(days: Floats) -> pl.Series:
 
 def moments(x: Floats, form: Form) -> Floats:
     """Return numbers (n,), dates as whole microseconds since 1970: of a time of day written in two ways days differ in
-    their last bits, and a row's own moment would be earlier than itself.
-    """
+    their last bits, and a row's own moment would be earlier than itself."""
     return np.round(x * 86.4e9) if form.family == "dates" else x
 
 
@@ -229,10 +230,9 @@ def ages(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats]) -> tuple[
     assert side.before is not None
     when, days = _numbers(frame, side.before, given), side.rows[DAY]
     last = _last_before(side.rows, _found(frame, side, given), when, side.before)
-    unit = 86.4e9 if side.before.form.family == "dates" else 1.0
-    age = (when - np.asarray(days.gather(last).fill_null(np.nan))) / unit
+    age = (when - np.asarray(days.gather(last).fill_null(np.nan))) / side.before.unit
     ahead = np.append(when[~np.isnan(when)], -np.inf).max() - np.append(days.to_numpy(), -np.inf).max()
-    return age, float(ahead / unit) if np.isfinite(ahead) else 0.0
+    return age, float(ahead / side.before.unit) if np.isfinite(ahead) else 0.0
 
 
 def _found(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats]) -> pl.Series:
@@ -279,7 +279,7 @@ def _last_before(history: pl.DataFrame, first: pl.Series, when: Array, before: B
     order = history[GROUP].cast(pl.Int64).to_numpy() * wide + rank
     known = first.is_not_null().to_numpy() & ~np.isnan(when)
     start = first.fill_null(0).cast(pl.Int64).to_numpy()
-    earlier = np.searchsorted(days, when - before.step, side="right" if before.delay else "left")
+    earlier = np.searchsorted(days, when - before.delay * before.unit, side="right" if before.delay else "left")
     asked = order[start] // wide * wide + earlier
     last = np.searchsorted(order, asked, side="left") - 1
     known &= last >= start

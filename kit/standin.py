@@ -37,10 +37,10 @@ def beside(opened: Opened, deadline: float | None) -> Opened | None:
     if deadline is None or complete or not bases or NAME in taken:
         return None
     like = min(bases, key=lambda m: cost.most(opened, m.name))
-    late = _late(opened)
-    if not late and cost.most(opened, like.name) < deadline - time.monotonic():
+    slow = late(opened)
+    if not slow and cost.most(opened, like.name) < deadline - time.monotonic():
         return None
-    for seen, model in _seen(recipe, like, late):
+    for seen, model in _seen(recipe, like, slow):
         small = replace(seen, models=(_quick(model),), blends=(), submit=NAME, evaluate=EvaluateSection(), added=None)
         if recipe.added is not None:  # labels are decided as in the recipe
             y = opened.store.open(opened.facts.rows_key).array("y")
@@ -51,16 +51,16 @@ def beside(opened: Opened, deadline: float | None) -> Opened | None:
     return None
 
 
-def _late(opened: Opened) -> set[str]:
+def late(opened: Opened) -> set[str]:
     """Return the computed columns that are still to come from a text model, and those made of them: nobody knows how
     long they take, and no fit begins before they are there.
     """
     there = {s.name for s in opened.plan.stages if opened.store.has(s.key)}
-    late = set[str]()
+    found = set[str]()
     for name, plug in opened.recipe.columns.items():
         slow = "torch" in registry.load("features", plug.use).LIBS and f"column {name}" not in there
-        late |= {name} if slow or late & _words(plug) else set()
-    return late
+        found |= {name} if slow or found & _words(plug) else set()
+    return found
 
 
 def _seen(recipe: Recipe, like: Model, late: set[str]) -> Iterator[tuple[Recipe, Model]]:

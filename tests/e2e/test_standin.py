@@ -102,6 +102,8 @@ def test_what_stands_in_waits_for_no_text_model(short, monkeypatch, features):
     done = short.run("--time-limit", "900")
     assert list(done.json["models"]) == [NAME] and len(pl.read_csv(done.json["submission"])) == 40
     assert not (short.root / ".kit" / "embeddings").exists()
+    again = short.kit("run", str(short.folder / "r.yaml"), "--time-limit", "900")
+    assert "the same command goes on" in " ".join(again.out.split()), "with the texts that were not read yet"
 
 
 def _only_of(model: str, inner: Any) -> Any:
