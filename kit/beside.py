@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit import datafolder, sides, table
-from kit.errors import KitError
+from kit.errors import DataError, KitError
 from kit.forms import Form
 from kit.spelling import spelt
 from kit.wording import listed
@@ -20,8 +21,12 @@ LARGEST = 200 * 2**20
 """Bytes of a file beyond which it is not looked into."""
 MOST, HALF = 0.9, 0.5
 """Shares of the rows that must have their key in a table of one row per key, and in one of several."""
+PAIRED = 0.05
+"""The former share where the table lies in a file for train and one for test: their names say what they are for."""
 OTHERS = ("submission", "truth", "solution")
 """Words in the names of files that are not to be learnt from: they are not even opened."""
+PARTS = re.compile("train|test")
+"""What tells the files of one table apart."""
 TOGETHER = 3
 """Columns that may be a key together."""
 
@@ -49,17 +54,41 @@ def suggested(folder: Path, used: Collection[Path], rows: Rows, named: Callable[
     """
     taken = {*rows.train.columns, *(() if rows.test is None else rows.test.columns)}
     others, joins = {path.resolve() for path in used}, []
-    for file in sorted(folder.iterdir()):
-        if file.resolve() in others or not datafolder.is_data(file) or any(w in file.name.lower() for w in OTHERS):
-            continue
+    files = [f for f in sorted(folder.iterdir()) if f.resolve() not in others and datafolder.is_data(f)]
+    for parts in _tables([f for f in files if not any(w in f.name.lower() for w in OTHERS)]):
         try:
-            found = None if file.stat().st_size > LARGEST else _beside(file, table.read(file), rows, taken)
+            found = (
+                None if sum(f.stat().st_size for f in parts) > LARGEST else _beside(parts, _read(parts), rows, taken)
+            )
         except KitError:
             continue
         if found is not None:
-            joins.append(_join(named(file), found))
+            joins.append(_join(_path([named(file) for file in parts]), found))
             taken |= set(found.adds)
     return joins
+
+
+def _tables(files: Sequence[Path]) -> list[list[Path]]:
+    """Return the files of each table: two that are called alike but for train and test are one, train first."""
+    tables: dict[str, list[Path]] = {}
+    for file in files:
+        tables.setdefault(PARTS.sub("*", file.name.lower()), []).append(file)
+    found = ([parts[::-1]] if len(parts) == 2 else [[part] for part in parts] for parts in tables.values())
+    return sorted(files for each in found for files in each)
+
+
+def _read(files: Sequence[Path]) -> pl.DataFrame:
+    """Return the rows of a table.
+
+    Raises:
+        DataError: its files cannot be read, or hold other columns.
+    """
+    import polars as pl
+
+    parts = [table.read(file) for file in files]
+    if any(set(part.columns) != set(parts[0].columns) for part in parts):
+        raise DataError("the files hold other columns")
+    return pl.concat(parts, how="diagonal_relaxed")
 
 
 def lines(joins: Sequence[Join]) -> list[tuple[str, str]]:
@@ -79,6 +108,10 @@ class _Beside(NamedTuple):
     share: float
 
 
+def _path(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+
+
 def _join(name: str, found: _Beside) -> Join:
     on, single = listed([spelt(c) for c in found.on]), bool(found.adds)
     key = spelt(found.on[0]) if len(found.on) == 1 else f"[{', '.join(map(spelt, found.on))}]"
@@ -90,15 +123,16 @@ def _join(name: str, found: _Beside) -> Join:
     return Join(f"{{{', '.join(parts)}}}", one if single else several, single)
 
 
-def _beside(file: Path, side: pl.DataFrame, rows: Rows, taken: Collection[str]) -> _Beside | None:
+def _beside(files: Sequence[Path], side: pl.DataFrame, rows: Rows, taken: Collection[str]) -> _Beside | None:
     parts = [rows.train] if rows.test is None else [rows.train, rows.test]
     shared = [c for c in side.columns if all(c in part.columns for part in parts) and _is_key(side[c])]
     if not shared or not set(rows.targets).isdisjoint(side.columns):
         return None
-    stem = "".join(c if c.isalnum() else "_" for c in file.name.partition(".")[0])
+    most = MOST if len(files) == 1 else PAIRED
+    stem = "".join(c if c.isalnum() else "_" for c in files[0].name.partition(".")[0])
     for size in range(1, TOGETHER + 1):
         for on in combinations(shared, size):
-            if set(on) < set(side.columns) and (share := _share(side, parts, on, single=True)) >= MOST:
+            if set(on) < set(side.columns) and (share := _share(side, parts, on, single=True)) >= most:
                 adds = [c for c in side.columns if c not in on]
                 begin = "" if not set(adds) & set(taken) else f"{stem}_"
                 return _Beside(on, begin, tuple(f"{begin}{c}" for c in adds), share)

@@ -239,7 +239,19 @@ def test_tables_beside_are_joined_where_a_key_has_one_row(tmp_path, toy):
     pl.DataFrame({"Shop": range(7), "y": range(7)}).write_csv(tmp_path / "s" / "answers.csv")
     pl.DataFrame({"Shop": [90, 91], "far": [1, 2]}).write_csv(tmp_path / "s" / "elsewhere.csv")
     (tmp_path / "s" / "broken.csv").write_text('a,b\n"1,2\n')
-    done = toy.kit("init", str(tmp_path / "s"), "-o", str(tmp_path / "s.yaml"), "--root", str(tmp_path))
+    for part, ids in (("train", range(20)), ("test", range(N, N + 20))):
+        pl.DataFrame({"row_id": ids, "browser": ["a", "b"] * 10}).write_csv(tmp_path / "s" / f"{part}_identity.csv")
+        pl.DataFrame({"row_id": ids, f"of_{part}": ["a", "b"] * 10}).write_csv(tmp_path / "s" / f"{part}_other.csv")
+    files = {f"--{part}": str(tmp_path / "s" / f"{part}.csv") for part in ("train", "test")}
+    done = toy.kit(
+        "init",
+        str(tmp_path / "s"),
+        *(w for pair in files.items() for w in pair),
+        "-o",
+        str(tmp_path / "s.yaml"),
+        "--root",
+        str(tmp_path),
+    )
     assert done.code == 0, done.err
     text = (tmp_path / "s.yaml").read_text()
     listed = text[text.index("  join:") : text.index("metric:")].splitlines()
@@ -247,6 +259,7 @@ def test_tables_beside_are_joined_where_a_key_has_one_row(tmp_path, toy):
     assert lines == [
         "  join:",
         "    - {path: s/shops.csv, on: Shop, prefix: shops_}",
+        "    - {path: [s/train_identity.csv, s/test_identity.csv], on: row_id}",
         "    # - {path: s/visits.csv, on: Shop, take: auto, prefix: visits_}",
         "    - {path: s/weather.parquet, on: [Shop, week]}",
     ]
