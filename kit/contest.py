@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NAMES_ROWS = re.compile(r"(?:^|[_\s-])id$|(?<=[a-z])I[dD]$|^(?:id|ID)[_\s-]?|^row", re.ASCII)
 """Names of columns that tell one row from another."""
+APART = "labels in a file of their own stand in a recipe as join: [{path: labels.csv, on: id}]"
+"""What helps where the training rows lack the target."""
 
 
 class Guess(NamedTuple):
@@ -78,14 +80,14 @@ def target(files: Files, said: str | None) -> Guess:
     if said is not None:
         if said not in known:
             rule = "the target is not in the training data"
-            raise DataError(rule, got=said, allowed=known, next=nearest(said, known))
+            raise DataError(rule, got=said, allowed=known, next=nearest(said, known) or APART)
         return Guess(said, "as it was said")
     only = [] if files.test is None else [c for c in known if c not in files.test.columns]
     if asked:
         return Guess(asked[0], "the sample submission asks for it")
     if len(only) == 1:
         return Guess(only[0], "the only training column that the test file lacks")
-    why, advice = "no single column can be it", "name it: --target COLUMN"
+    why, advice = "no single column can be it", f"name it: --target COLUMN; {APART}"
     raise DataError("the target is not known", got=why, allowed=only or known, next=advice)
 
 

@@ -135,7 +135,7 @@ def test_what_cannot_be_known_is_asked_for_and_nothing_is_written(tmp_path):
     with pytest.raises(DataError, match=r"several files(?s:.*)--train FILE"):
         kit.init(tmp_path, out=out)
     pl.read_csv(tmp_path / "train.csv").with_columns(z=1).write_csv(tmp_path / "train_2.csv")
-    with pytest.raises(DataError, match=r"target is not known(?s:.*)y, z(?s:.*)--target COLUMN"):
+    with pytest.raises(DataError, match=r"target is not known(?s:.*)y, z(?s:.*)--target COLUMN(?s:.*)join: "):
         kit.init(tmp_path, train="train_2.csv", out=out)
     assert not out.exists()
 
