@@ -184,7 +184,7 @@ class WeightModule(Protocol[P]):
     LIBS: tuple[str, ...]
 
     def weigh(self, params: P, rows: Rows) -> Floats:
-        """Return (n,) finite factors >= 0 for w; 0 drops a row."""
+        """Return (n,) finite factors >= 0 for w; 0 drops a row. The rows have y, w, group and time, and no columns."""
 
 
 class Codec(Protocol):

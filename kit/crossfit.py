@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit import registry
+from kit import registry, returned
 from kit.canon import stream
 from kit.contracts import Combiner, Context
 from kit.design import Use
+from kit.errors import FitError
 from kit.oof import Oof
+from kit.owned import locked
 from kit.panel import Panel
 from kit.types import Floats, Floats32, Ints, Pred, Task
 
@@ -107,7 +109,9 @@ def fitted(spec: BlendSpec, panel: Panel, repeat: int | None = None, but: int | 
     rows = panel.rows(repeat, but=but)
     rows = rows if len(rows) else panel.rows(repeat)
     ctx = _context(spec, panel, repeat).at(rows)
-    combiner: Combiner = module.fit(params, ctx, panel.stack(repeat, rows), panel.y[rows], panel.v[rows])
+    combiner: Combiner = returned.combiner(
+        spec.stacker.use, module.fit(params, ctx, locked(panel.stack(repeat, rows)), panel.y[rows], panel.v[rows])
+    )
     return combiner
 
 
@@ -118,7 +122,7 @@ def wants_spread(spec: BlendSpec) -> bool:
 
 def applied(spec: BlendSpec, combiner: Combiner, panel: Panel, repeat: int | None, rows: Ints) -> Pred:
     """Return what a combiner makes of some rows of a repeat."""
-    return combiner(panel.stack(repeat, rows), _context(spec, panel, repeat).at(rows))
+    return _combined(spec, combiner, panel.stack(repeat, rows), _context(spec, panel, repeat).at(rows))
 
 
 def tests_of(
@@ -136,9 +140,23 @@ def tests_of(
     for layer in layers:
         z = np.stack([p.mean for p in layer])
         std = _stds([p.std for p in layer])
-        made.append(combiner(z, replace(_context(spec), std=std, group=group)))
+        made.append(_combined(spec, combiner, z, replace(_context(spec), std=std, group=group)))
     stds = [p.std for p in made if p.std is not None]
     return np.stack([p.mean for p in made]), np.stack(stds) if len(stds) == len(made) else None
+
+
+def _combined(spec: BlendSpec, combiner: Combiner, z: Floats32, ctx: Context) -> Pred:
+    """Return what a combiner makes of z (S, n, m).
+
+    Raises:
+        FitError: some of it is not finite.
+    """
+    pred = returned.pred(spec.stacker.use, combiner(locked(z), ctx), z.shape[1], None, "the combiner")
+    if not np.isfinite(pred.mean).all() and np.isfinite(z).all():
+        rule, advice = "the stacker's predictions are not finite", "choose other params, or another stacker"
+        use, lost = registry.shown(spec.stacker.use), int((~np.isfinite(pred.mean).all(axis=1)).sum())
+        raise FitError(rule, place=use, got=f"{lost} of {len(pred)} rows", next=advice)
+    return pred
 
 
 def _context(spec: BlendSpec, panel: Panel | None = None, repeat: int | None = None) -> Context:

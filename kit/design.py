@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kit import registry
+from kit import registry, returned
 from kit.canon import stream
-from kit.contracts import Codec, Learnt, Scope
+from kit.contracts import Codec, Fitted, Learnt, Scope
 from kit.errors import RecipeError
+from kit.owned import file_of, locked
 from kit.params import Params, SourceName, refs
 from kit.types import Block, Design, Floats, Ints, Pred, Rows, Task, labelled
 
@@ -70,7 +71,7 @@ class Designs:
 
     def of(self, rows: Rows) -> Design:
         """Return the design of rows to predict, without y."""
-        return Design(tuple(feature(rows) for feature in self.learnt), None, rows.w, rows.v)
+        return Design(tuple(block_of(feature, rows) for feature in self.learnt), None, rows.w, rows.v)
 
 
 def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everything: Rows) -> Designs:
@@ -78,7 +79,7 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
 
     `everything`: train and test rows without y, for features of table scope. Features and codec learn on real rows.
     """
-    learn = teaching(learn)
+    learn = _for_reading(teaching(learn))
     made = _augment(spec, task, learn, everything)
     synthetic = [rows for rows in made if len(rows)]
     barren = tuple(use.use for use, rows in zip(spec.augment, made, strict=True) if not len(rows))
@@ -86,13 +87,19 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     codec: Codec = registry.load("codecs", spec.codec.use).learn(spec.codec.params, task, learn)
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
-    y = np.concatenate([codec.encode(part) for part in (learn, *synthetic)])
-    train, counted = _counted(Design(blocks, y, _weigh(spec, rows), rows.v))
+    y = np.concatenate([_encoded(codec, part) for part in (learn, *synthetic)])
+    train, counted = _counted(Design(blocks, y, _weigh(spec, _for_reading(rows)), rows.v))
     watched = None
     if stop is not None:
-        watched = Design(tuple(f(stop.blind()) for f in learnt), codec.encode(stop), stop.w, stop.v)
+        stop = _for_reading(stop)
+        watched = Design(tuple(block_of(f, stop.blind()) for f in learnt), _encoded(codec, stop), stop.w, stop.v)
     without = tuple(replace(s, x={}) for s in synthetic)
     return Designs(train, watched, codec, learnt, len(learn), counted, without, barren)
+
+
+def _for_reading(rows: Rows) -> Rows:
+    """Return the rows with arrays that no plug-in can write to: the next one is handed the same."""
+    return replace(rows, y=locked(labelled(rows)), w=locked(rows.w), v=locked(rows.v))
 
 
 def teaching(rows: Rows) -> Rows:
@@ -140,8 +147,9 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
             rows = replace(rows, y=np.clip(labelled(rows), labelled(learn).min(), labelled(learn).max()))
         else:
             rows = module.make(use.params, learn, rng)
+        rows = returned.synthetic(use.use, rows, learn.header)
         if (rows.row >= 0).any() or rows.y is None:
-            raise ValueError(f"{use.use} returned rows that are not synthetic or lack y")
+            raise ValueError(f"{registry.shown(use.use)} returned rows that are not synthetic or lack y")
         _check_scores(use, task, rows.y)
         made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
         below += len(rows)
@@ -162,11 +170,14 @@ def _labelled(use: Use, task: Task, everything: Rows, taught: Taught, rng: np.ra
 def _check_scores(use: Use, task: Task, y: Floats) -> None:
     """Return nothing: every y is a number and, where the task has classes, the code of one."""
     if not np.isfinite(y).all():
-        rule, advice = f"{use.use} makes rows whose score is no number", "mend the formula, or choose rows with where"
+        rule, advice = (
+            f"{registry.shown(use.use)} makes rows whose score is no number",
+            "mend the formula, or choose rows with where",
+        )
         raise RecipeError(rule, got=f"{int((~np.isfinite(y)).sum())} of {len(y)} rows", next=advice)
     odd = y[(y != np.round(y)) | (y < 0) | (y >= len(task.classes))] if task.classes else y[:0]
     if len(odd):
-        rule = f"{use.use} makes rows of no class"
+        rule = f"{registry.shown(use.use)} makes rows of no class"
         advice = "label: draw, where there is a label to set; else a score that is a class code"
         raise RecipeError(rule, got=f"y = {odd[0]:g}", allowed=f"0 to {len(task.classes) - 1}", next=advice)
 
@@ -179,8 +190,9 @@ def _learn(spec: DesignSpec, i: int, use: Use, task: Task, learn: Rows, everythi
         "table": everything,
         "fold": learn,
     }
-    learnt: Learnt = module.learn(
-        use.params, task, handed[scope_of(use.use, use.params)], stream(spec.seed, "feature", i, spec.fold)
+    rng = stream(spec.seed, "feature", i, spec.fold)
+    learnt: Learnt = returned.learnt(
+        use.use, module.learn(use.params, task, handed[scope_of(use.use, use.params)], rng)
     )
     return learnt
 
@@ -189,14 +201,35 @@ def _weigh(spec: DesignSpec, rows: Rows) -> Floats:
     if spec.weights is None:
         return rows.w
     factor: Floats = registry.load("weights", spec.weights.use).weigh(spec.weights.params, rows)
+    factor = returned.numbers(spec.weights.use, factor, len(rows), "weigh")
     if factor.shape != rows.w.shape or not np.isfinite(factor).all() or (factor < 0).any():
-        raise ValueError(f"{spec.weights.use} must return {len(rows)} finite factors >= 0")
+        raise ValueError(f"{registry.shown(spec.weights.use)} must return {len(rows)} finite factors >= 0")
     return rows.w * factor
 
 
 def _block(feature: Learnt, learn: Rows, synthetic: Sequence[Rows]) -> Block:
     """Return a feature of the learning rows (their own where it differs) with the synthetic rows below."""
-    block = feature.own if feature.own is not None else feature(learn)
+    own = feature.own
+    block = block_of(feature, learn) if own is None else returned.block(file_of(feature), own, len(learn), "own")
     if not synthetic:
         return block
-    return replace(block, x=np.concatenate([block.x, *(feature(s).x for s in synthetic)]))
+    return replace(block, x=np.concatenate([block.x, *(block_of(feature, s).x for s in synthetic)]))
+
+
+def block_of(feature: Learnt, rows: Rows) -> Block:
+    """Return a learnt feature of some rows."""
+    return returned.block(file_of(feature), feature(rows), len(rows))
+
+
+def decoded(codec: Codec, fitted: Fitted, design: Design, rows: Rows, task: Task) -> Pred:
+    """Return a model's prediction for the rows of a design, on the recipe's scale."""
+    model, transform = file_of(fitted), file_of(codec)
+    said = codec.decode(returned.pred(model, fitted.predict(design), len(rows), None, "predict"), rows)
+    # What a transform of kit passes on is as wide as the learner made it.
+    file, verb = (transform, "decode") if transform else (model, "predict")
+    return returned.pred(file, said, len(rows), task.n_out, verb)
+
+
+def _encoded(codec: Codec, rows: Rows) -> Floats:
+    y: Floats = returned.numbers(file_of(codec), codec.encode(rows), len(rows), "encode")
+    return y

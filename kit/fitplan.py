@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from kit import bins, design, evaluate, fold, importance, registry, scored, search, sourced, stopping
+from kit import bins, design, evaluate, fold, importance, registry, returned, scored, search, sourced, stopping
 from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -140,7 +140,7 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
     if model.augment and set(model.reads) - set(model.sources):
         rule, advice = "a target transform of a source takes no synthetic rows: they have no OOF", "leave out augment"
         raise RecipeError(rule, place=recipe.document.place(codec.at), next=advice)
-    inner = transform.task(codec.params, task)
+    inner = returned.task(codec.use, transform.task(codec.params, task))
     if inner.kind not in module.TASKS:
         raise RecipeError(f"{registry.shown(model.plug.use)} cannot do {inner.kind}", place=place, allowed=module.TASKS)
     if inner.objective not in module.OBJECTIVES:

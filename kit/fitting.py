@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import registry, rows, saving
+from kit import registry, returned, rows, saving
 from kit.canon import key_of, stream
 from kit.design import DesignSpec, Taught, teaching
 from kit.evaluate import Wanted
@@ -180,7 +180,7 @@ def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, fo
     for name, pred in (("held", result.held), ("test", result.test)):
         if not np.isfinite(pred.mean).all():
             raise FloatingPointError(f"the model's {name} predictions are not finite")
-    gain = result.fitted.importance()
+    gain = returned.importance(spec.model.use, result.fitted.importance(), len(result.designs.train.names))
     if gain is not None:
         arrays["gain"] = np.asarray(gain, np.float64)
     if stage.verb == "fit" and train.y is not None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from kit import registry
+from kit import registry, returned
 from kit.canon import stream
 from kit.contracts import Fitted, Run, never
-from kit.design import Designs, build, teaching
+from kit.design import Designs, build, decoded, teaching
 from kit.evaluate import LEAST_EFFECTIVE, effective, factors
 from kit.fitspec import Ended, FitSpec, FoldResult, Handed
 from kit.rows import both
@@ -50,7 +50,7 @@ def fit_fold(spec: FitSpec, train: Rows, test: Rows, folds: Folds, memo: Memo) -
         made = memo("whole", lambda: designs(learning, None))
         fitted = _fit(spec, made, best, memo)
     held_design = memo("held", lambda: made.of(held.blind()))
-    pred = made.codec.decode(fitted.predict(held_design), held.blind())
+    pred = decoded(made.codec, fitted, held_design, held.blind(), spec.task)
     return FoldResult(
         held=believed(pred, held, _believed(spec)) if at_word else pred,
         test=_of_test(spec, made, fitted, test, memo),
@@ -124,7 +124,7 @@ def _of_test(spec: FitSpec, made: Designs, fitted: Fitted, test: Rows, memo: Mem
     if not len(test):
         return _nothing(spec.task)
     design = memo("test", lambda: made.of(test.blind()))
-    return made.codec.decode(fitted.predict(design), test.blind())
+    return decoded(made.codec, fitted, design, test.blind(), spec.task)
 
 
 def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitted:
@@ -143,7 +143,7 @@ def _fit(spec: FitSpec, designs: Designs, steps: int | None, memo: Memo) -> Fitt
     rows = "learn" if designs.stop is not None else f"all {designs.n_real}"
     name = f"data {rows}: {spec.model.use} {sorted(shared.items())}"
     data = memo(name, lambda: module.prepare(spec.model.params, task, designs.train, designs.stop, run))
-    fitted: Fitted = module.fit(spec.model.params, task, data, run)
+    fitted: Fitted = returned.fitted(spec.model.use, module.fit(spec.model.params, task, data, run))
     if ended:
         raise Ended
     return fitted

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kit import rarity, registry, rows
+from kit import rarity, registry, returned, rows
 from kit.canon import key_of, stream
 from kit.errors import DataError, KitError, RecipeError
+from kit.owned import own_code
 from kit.params import Params
 from kit.recipe import Recipe
 from kit.store import Store, Stored
@@ -89,12 +90,14 @@ def _make(recipe: Recipe, store: Store, key: str, made: Mapping[str, Any], table
     read = {str(name): None for name in (column, recipe.data.time) if name is not None}
     loaded, _ = rows.load(store, table_key, rows_key, {}, list(read))
     train = loaded if len(loaded) == made["n"] else loaded.take(np.arange(made["n"]))
-    assigned = []
+    assigned, split = [], recipe.split.use
     for repeat in range(recipe.repeats):
         rng = stream(recipe.seed, "split", repeat)
-        module = registry.load("splits", recipe.split.use)
+        module = registry.load("splits", split)
         try:
-            assigned.append(module.assign(recipe.split.params, task_of(made["task"]), train, rng))
+            with own_code():
+                given = module.assign(recipe.split.params, task_of(made["task"]), train, rng)
+            assigned.append(returned.assignment(split, given, len(train)))
         except KitError as error:
             advice = "choose fewer folds or another split"
             error.problems = tuple(replace(p, next=p.next or advice) for p in error.problems)

@@ -14,7 +14,7 @@ from kit import intact, newrows, oofdir, registry, saving
 from kit.bundle import FORMAT
 from kit.computed import computed
 from kit.crossfit import BlendSpec, tests_of
-from kit.design import Use
+from kit.design import Use, block_of, decoded
 from kit.errors import DataError, RecipeError
 from kit.folding import task_of
 from kit.oof import Oof, average, carried, taught
@@ -96,7 +96,8 @@ class Replay:
         groups = [parts] if about["refit"] else _parts(about)
         task, use = task_of(about["task"]), own.get(about["use"], about["use"])
         preds = [
-            _averaged([_fold(folder / part, use, rows, own) for part in group], about["average"]) for group in groups
+            _averaged([_fold(folder / part, use, task, rows, own) for part in group], about["average"])
+            for group in groups
         ]
         preds = preds if about["refit"] else taught(preds, about.get("untaught", ()))
         stds = [p.std for p in preds if p.std is not None]
@@ -152,13 +153,12 @@ def _parts(about: Mapping[str, Any]) -> list[list[str]]:
     return [[f"fold{k}-seed{s}" for s in range(about["seeds"])] for k in range(about["folds"])]
 
 
-def _fold(folder: Path, use: str, rows: Rows, own: Mapping[str, str]) -> Pred:
+def _fold(folder: Path, use: str, task: Task, rows: Rows, own: Mapping[str, str]) -> Pred:
     """Return the prediction of one kept fit."""
     learnt = saving.load(folder, "replay", own)
     fitted = registry.load("models", use).load(folder)
-    design = Design(tuple(feature(rows) for feature in learnt["features"]), None, rows.w, rows.v)
-    decoded: Pred = learnt["codec"].decode(fitted.predict(design), rows)
-    return decoded
+    design = Design(tuple(block_of(feature, rows) for feature in learnt["features"]), None, rows.w, rows.v)
+    return decoded(learnt["codec"], fitted, design, rows, task)
 
 
 def _averaged(preds: list[Pred], space: str) -> Pred:

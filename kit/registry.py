@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import is_dataclass
 from functools import cache, partial
 from importlib import metadata
@@ -17,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from kit import returned
 from kit.canon import code_of_parts, fingerprint
 from kit.errors import DataError, RecipeError, nearest
 from kit.judging import Metric
+from kit.owned import PREFIX, line_of, locked, own_code, require_offers
 from kit.params import Params
 from kit.types import Floats, Pred, Task
 
@@ -165,8 +168,8 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         code, parts = code_of_parts(path)
     except (SyntaxError, ValueError) as error:
         got = f"{error}"
-        raise RecipeError("the plug-in file is not Python", place=str(path), got=got, next="mend the file") from error
-    name = f"kit_local_{kind}_{path.stem}_{code}"
+        raise RecipeError(f"{path.name} is not Python", place=str(path), got=got, next="mend the file") from error
+    name = f"{PREFIX}{kind}_{path.stem}_{code}"
     finder = _Beside(_forget_changed(path.resolve(), parts))
     if name in sys.modules:
         return sys.modules[name]
@@ -177,19 +180,27 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     sys.meta_path.insert(0, finder)
     try:
-        loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise RecipeError("the plug-in file fails on import", place=str(path), got=repr(error)) from error
+        line, _ = line_of(error) or (str(path), "")
+        advice = "mend the file" if not isinstance(error, ImportError) else "install what it imports, or mend the file"
+        raise RecipeError(f"{Path(line).name} fails on import", place=line, got=repr(error), next=advice) from error
     finally:
         sys.path.remove(str(path.parent))
         sys.meta_path.remove(finder)
+    try:
+        require_offers(module, kind, KINDS[kind])
+    except RecipeError:
+        del sys.modules[name]
+        raise
     return module
 
 
 def reference(cls: type) -> str:
     """Return how a class of kit, or of a user's own plug-in, is named in a file that is kept."""
-    module, _, code = cls.__module__.partition("kit_local_")
+    module, _, code = cls.__module__.partition(PREFIX)
     parts = code.split("_")
     place = f"local:{parts[-1]}:{parts[0]}" if code and not module else cls.__module__
     return f"{place}/{cls.__qualname__}"
@@ -251,12 +262,19 @@ def learns(stacker: str) -> bool:
 def metric(name: str) -> Metric:
     """Return the metric of that name, ready for use. Its score of rows none of which counts is a DataError."""
     module = load("metrics", name)
-    decide, tally = getattr(module, "decide", None), getattr(module, "tally", None)
+    decide, tally, own = getattr(module, "decide", None), getattr(module, "tally", None), name.endswith(".py")
 
     def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
         if not (v > 0).any():
             rule, advice = f"{name} needs a row that counts", "give a row of each fold a weight above 0"
             raise DataError(rule, got=f"{len(v)} rows, none of a weight above 0", next=advice)
-        return float(module.score(task, y, pred, v))
+        value = module.score(task, y, pred, v)
+        return float(value) if not own else returned.number(name, value)
 
-    return Metric(name, module.BETTER, module.WANTS, score, decide, tally)
+    def own_score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+        """Score by a file of the user's own: what it raises or returns amiss is an error that names the file."""
+        std = None if pred.std is None else locked(pred.std)
+        with own_code():
+            return score(task, locked(y), Pred(locked(pred.mean), std), locked(v))
+
+    return Metric(name, module.BETTER, module.WANTS, own_score if own else score, decide, tally)

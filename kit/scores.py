@@ -36,7 +36,7 @@ def unscored(task: Task, metric: str, oof: Oof, v: Floats) -> str:
         value = found.score(task, oof.y[rows], _at(oof.pooled(), rows), v[rows])
     except DataError as error:
         return "; ".join(filter(None, (error.problems[0].rule, error.problems[0].next)))
-    return "" if np.isfinite(value) else f"{metric} is not finite"
+    return "" if np.isfinite(value) else f"{registry.shown(metric)} is not finite"
 
 
 def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | None]:

@@ -24,6 +24,7 @@ from kit.folding import folds_of, task_of
 from kit.memory import Memory
 from kit.oof import Oof, average, carried, taught
 from kit.oofobject import load_oof, save_oof
+from kit.owned import own_code
 from kit.stage import Stage, use_of
 from kit.store import Store, Stored
 from kit.types import Array, Floats, Floats32, Ints, Pred, Rows, Task
@@ -37,7 +38,21 @@ def run(stage: Stage, store: Store, threads: int = 1, watch: Watch = never, memo
 
     `memory`: what is kept between fits. `watch` follows a fit; where it ends one, `kit.fitspec.Ended` is raised and
     nothing is committed.
+
+    Raises:
+        FitError: a file of the user's own raised an error; it names the file, the line and the verb.
     """
+    made = stage.ingredients
+    if not stage.local.get("files"):
+        _carry_out(stage, store, threads, watch, memory)
+        return
+    if "torch" in made.get("libs", {}):
+        import torch  # noqa: F401 - before its random numbers are seeded
+    with own_code(stage.verb, *(int(made.get(name, 0)) for name in ("seed", "seed_index", "fold"))):
+        _carry_out(stage, store, threads, watch, memory)
+
+
+def _carry_out(stage: Stage, store: Store, threads: int, watch: Watch, memory: Memory) -> None:
     verbs = {"column": _column, "evaluate": evaluating.run, "oof": _oof, "blend": _blend, "submit": _submit}
     if stage.verb in ("fit", "curve", "refit"):
         fit(stage, store, replace(spec_of(stage, store), threads=threads, watch=watch), memory)

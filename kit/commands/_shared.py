@@ -55,6 +55,12 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print has no place
         click.echo(f"nothing more can be written: {error.strerror}; results that are whole are kept", err=True)
         code = 2
+    except Exception as error:
+        from kit.owned import blamed
+
+        if debug or (blame := blamed(error)) is None:
+            raise
+        code = _tell(blame, as_json)
     except KeyboardInterrupt:
         click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)
         code = 130

@@ -12,7 +12,7 @@ from worlds import World
 from kit import registry
 from kit.canon import stream
 from kit.design import Use, build
-from kit.errors import RecipeError
+from kit.errors import FitError, RecipeError
 from kit.types import NO_PARENT, Design, Rows
 
 AUGMENTERS = [name for name in registry.names("augment") if hasattr(registry.load("augment", name), "make")]
@@ -201,7 +201,7 @@ def test_a_mismatch_within_a_group_is_caught() -> None:
 def test_the_design_refuses_real_row_numbers_too() -> None:
     w = worlds.world("squared")
     spec = worlds.design_spec(K, augment=(worlds.leaky("augment", "real_numbers"),))
-    with pytest.raises(ValueError, match="not synthetic"):
+    with pytest.raises(FitError, match="make returns something else"):
         build(spec, w.task, worlds.parts(w, K)[0], None, worlds.everything(w))
 
 

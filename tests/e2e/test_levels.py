@@ -263,3 +263,46 @@ def test_a_file_that_is_no_plug_in_is_told(toy):
     toy.edit(("base: [numeric, category]", "base: [numeric, {use: ./broken.py}]"))
     done = toy.kit("run", str(toy.folder / "r.yaml"), "--trust")
     assert done.code == 2 and "fails on import" in done.err and "ZeroDivisionError" in done.err
+
+
+OWN_STACKER = """
+from dataclasses import dataclass
+from kit import params as base
+from kit.types import Pred
+
+LIBS, TASKS, LINEAR, PER_FOLD, SOURCES, RETURNS = (), ("regression",), False, True, (1, 9), None
+
+class Params(base.Params):
+    pass
+
+@dataclass(frozen=True)
+class Nothing:
+    weights: None = None
+    def __call__(self, z, ctx):
+        return Pred(z[0] * float("nan"))
+
+def fit(params, ctx, z, y, v):
+    return Nothing()
+"""
+
+
+def test_what_files_of_ones_own_do_amiss_is_told_and_the_rest_goes_on(toy):
+    """A stacker that raised ended the command with a traceback; one that returned NaN had them submitted."""
+    (toy.folder / "square.py").write_text(
+        OWN_FEATURE.replace("    return Square(", "    {}['gone']\n    return Square(")
+    )
+    (toy.folder / "stack.py").write_text(OWN_STACKER)
+    toy.edit(
+        ("base: [numeric, category]", "base: [numeric, category]\n  own: [{use: ./square.py}]"),
+        ("a: {use: lightgbm, features: base", "a: {use: lightgbm, features: [base, own]"),
+        ("{use: mean, from: [a, b]}", "{use: ./stack.py, from: [b]}"),
+    )
+    done = toy.kit("run", str(toy.folder / "r.yaml"), "--trust")
+    assert done.code == 3 and "Traceback" not in done.err
+    line = next(i for i, text in enumerate((toy.folder / "square.py").read_text().splitlines(), 1) if "gone" in text)
+    assert f"square.py:{line}: learn fails" in done.err and "KeyError: 'gone'" in done.err
+    assert "stack.py: the stacker's predictions are not finite" in done.err
+    assert toy.card("b")["score"] > 0 and not (toy.root / "submissions").exists()
+    (toy.folder / "stack.py").write_text(OWN_STACKER.replace("return Nothing()", "return y / 'x'"))
+    done = toy.kit("run", str(toy.folder / "r.yaml"), "--trust", "--only", "b")
+    assert "stack.py:18: fit fails" in done.err and "Traceback" not in done.err

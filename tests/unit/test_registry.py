@@ -10,13 +10,20 @@ import pytest
 
 from kit import registry
 
+METRIC = (
+    "BETTER, TASKS, WANTS, CODEC = 'lower', ('regression',), 'value', 'identity'\n"
+    "OBJECTIVE = {'regression': 'squared'}\n"
+    "def score(task, y, pred, v): return 0.0\n"
+)
+"""What every metric must offer."""
+
 
 def test_a_file_is_run_as_it_is_however_soon_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python takes a file of the same size that was changed in the same second for the one it compiled before."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = tmp_path / "own.py"
     for value in (1, 2):
-        path.write_text(f"VALUE = {value}\n")
+        path.write_text(f"{METRIC}VALUE = {value}\n")
         os.utime(path, (1, 1))
         module = registry.load("metrics", str(path))
         assert (module.VALUE, module.__file__) == (value, str(path))
@@ -28,7 +35,7 @@ def test_a_changed_module_beside_a_file_is_imported_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path, near, far = tmp_path / "own.py", tmp_path / "near_own.py", tmp_path / "deeper_own" / "far.py"
     far.parent.mkdir()
-    path.write_text("import near_own\nVALUE = near_own.VALUE\n")
+    path.write_text(f"{METRIC}import near_own\nVALUE = near_own.VALUE\n")
     near.write_text("from deeper_own.far import VALUE\n")
     found = []
     for value in (1, 2, 1):
@@ -46,14 +53,14 @@ def test_modules_of_one_name_in_two_folders_are_two(tmp_path):
     for value in (1, 2):
         folder = tmp_path / f"f{value}"
         folder.mkdir()
-        (folder / "own.py").write_text(f"import shared_own\nNUMBER = {value}\nVALUE = shared_own.VALUE\n")
+        (folder / "own.py").write_text(f"{METRIC}import shared_own\nNUMBER = {value}\nVALUE = shared_own.VALUE\n")
         (folder / "shared_own.py").write_text(f"VALUE = {value}\n")
         found = registry.load("metrics", str(folder / "own.py")).VALUE
         assert found == value
 
 
 def test_files_called_as_modules_of_python_or_of_packages_leave_these_alone(tmp_path):
-    (tmp_path / "own.py").write_text("import json, yaml\nVALUE = json.dumps(yaml.safe_load('1'))\n")
+    (tmp_path / "own.py").write_text(f"{METRIC}import json, yaml\nVALUE = json.dumps(yaml.safe_load('1'))\n")
     for name in ("json", "yaml"):
         (tmp_path / f"{name}.py").write_text("VALUE = 1\n")
     import yaml

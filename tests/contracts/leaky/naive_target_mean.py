@@ -12,6 +12,7 @@ from kit.types import Block, Floats, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE = "fold"
 KINDS = ("category",)
+ACCEPTS = KINDS
 
 
 class Params(base.Params):

@@ -13,6 +13,7 @@ from kit.types import Block, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE = "table"
 KINDS = ("numeric",)
+ACCEPTS = KINDS
 
 LEARNT_FROM: list[Rows] = []
 CALLED_ON: list[Rows] = []

@@ -12,6 +12,7 @@ from kit.types import Block, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE = "row"
 KINDS = ("numeric",)
+ACCEPTS = KINDS
 
 
 class Params(base.Params):

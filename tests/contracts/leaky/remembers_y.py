@@ -12,6 +12,7 @@ from kit.types import Block, Rows, Task
 LIBS: tuple[str, ...] = ()
 SCOPE = "fold"
 KINDS = ("numeric",)
+ACCEPTS = KINDS
 
 MEMORY: dict[int, float] = {}
 
