@@ -10,10 +10,11 @@ import numpy as np
 
 from kit import further, infer, meeting, sides, taking
 from kit.errors import DataError, KitError, few, nearest
+from kit.histories import DAY
 from kit.infer import Note, Roles
 from kit.recipe import Recipe
 from kit.sections import JoinSection
-from kit.sides import DAY, Before, Key, Mode, Side, picked
+from kit.sides import Before, Key, Mode, Side, picked
 from kit.taking import GROUP, Take
 from kit.types import Bools
 from kit.wishes import Wish

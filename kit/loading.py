@@ -24,6 +24,7 @@ from kit import (
     extra,
     forms,
     further,
+    histories,
     infer,
     joining,
     jsonfile,
@@ -75,7 +76,7 @@ CODE = (
     commas,
 )
 """Modules that shape a table."""
-JOIN_CODE = (further, joining, meeting, sides, taking, _sql)
+JOIN_CODE = (further, histories, joining, meeting, sides, taking, _sql)
 """Modules that shape it as well where further tables are joined."""
 
 

@@ -14,6 +14,7 @@ from kit.alike import respelt
 from kit.asarray import array_of
 from kit.errors import DataError, nearest
 from kit.forms import Form
+from kit.histories import DAY, last_before, part_of
 from kit.infer import Table
 from kit.taking import GROUP, Take
 from kit.types import Array, Floats, Ints
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 Mode = Literal["text", "number", "date"]
-DAY = "@d"
-"""Column of the dates of a history."""
-
 _WHOLE = "^-?[1-9][0-9]*$"
 
 _EMPTY = "@empty"
@@ -55,6 +53,11 @@ class Before:
     def unit(self) -> float:
         """A day, or 1 of numbers, as moments count."""
         return 86.4e9 if self.form.family == "dates" else 1.0
+
+    @property
+    def step(self) -> float:
+        """The delay as moments count."""
+        return self.delay * self.unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +221,9 @@ def attach(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats] | None =
         places = found.fill_null(len(side.rows) - 1) if _EMPTY in side.rows.columns else found
         columns = [side.rows[c].gather(places).alias(c) for c in side.adds]
     else:
-        when = _numbers(frame, side.before, given)
-        columns = taking.taken(side.takes, side.rows, _last_before(side.rows, found, when, side.before))
+        history, first = part_of(side.rows, found)
+        last = last_before(history, first, _numbers(frame, side.before, given), side.before.step)
+        columns = taking.taken(side.takes, history, last)
     return pl.concat([frame, pl.DataFrame(columns)], how="horizontal"), found.fill_null(-1).cast(pl.Int64).to_numpy()
 
 
@@ -229,7 +233,7 @@ def ages(frame: pl.DataFrame, side: Side, given: Mapping[str, Floats]) -> tuple[
     """
     assert side.before is not None
     when, days = _numbers(frame, side.before, given), side.rows[DAY]
-    last = _last_before(side.rows, _found(frame, side, given), when, side.before)
+    last = last_before(side.rows, _found(frame, side, given), when, side.before.step)
     age = (when - np.asarray(days.gather(last).fill_null(np.nan))) / side.before.unit
     ahead = np.append(when[~np.isnan(when)], -np.inf).max() - np.append(days.to_numpy(), -np.inf).max()
     return age, float(ahead / side.before.unit) if np.isfinite(ahead) else 0.0
@@ -261,29 +265,8 @@ def _places(keys: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
 
     first = known.select(keys.columns).with_row_index("@row")
     if GROUP in known.columns:
-        first = first.unique(keys.columns, keep="first", maintain_order=True)
+        first = first.filter(known[GROUP] != known[GROUP].shift(fill_value=2**32 - 1))
     return keys.join(first, on=keys.columns, how="left", maintain_order="left")["@row"].cast(pl.UInt32)
-
-
-def _last_before(history: pl.DataFrame, first: pl.Series, when: Array, before: Before) -> pl.Series:
-    """Return the last row of each row's key that is dated before it, by the delay, null where there is none.
-
-    `first`: the first row of the key; `when` (n,) the dates of the rows, NaN = missing.
-    """
-    import polars as pl
-
-    if history.is_empty():
-        return first.clear(len(first))
-    days, rank = np.unique(history[DAY].to_numpy(), return_inverse=True)
-    wide = len(days) + 1
-    order = history[GROUP].cast(pl.Int64).to_numpy() * wide + rank
-    known = first.is_not_null().to_numpy() & ~np.isnan(when)
-    start = first.fill_null(0).cast(pl.Int64).to_numpy()
-    earlier = np.searchsorted(days, when - before.delay * before.unit, side="right" if before.delay else "left")
-    asked = order[start] // wide * wide + earlier
-    last = np.searchsorted(order, asked, side="left") - 1
-    known &= last >= start
-    return pl.Series(last).to_frame().select(pl.when(pl.Series(known)).then(pl.first())).to_series().cast(pl.UInt32)
 
 
 def column_of(table: Table, name: str) -> pl.Series:

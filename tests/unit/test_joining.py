@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from kit import sides, taking
+from kit import histories, sides, taking
 from kit.errors import KitError
 from kit.opening import Opened, open_recipe
 
@@ -412,6 +412,31 @@ def test_what_is_younger_than_the_delay_is_not_taken(tmp_path):
     assert "delay: goes with before" in refused(tmp_path, [{"path": STORES, "on": "store", "delay": 2}])
 
 
+def test_a_few_rows_wait_for_the_history_of_their_keys_alone(monkeypatch, tmp_path):
+    """What is taken for them is what is taken among many rows, and of other keys nothing is counted."""
+    n = 200
+    rows = pl.DataFrame({"store": [i % 50 for i in range(n)], "day": [i * 7 % 40 / 2 for i in range(n)]})
+    table = rows.rename({"store": "shop", "day": "date"}).with_columns(how=pl.Series(["a", "b", "c", "b"] * 50))
+    take = {"n": "count(*)", "m": "mode(how)", "d": "count(DISTINCT how)", "l": "max(date)"}
+    join = {"path": table, "on": {"store": "shop"}, "before": {"day": "date"}, "take": take}
+    found = opened(tmp_path, [join], rows.with_columns(y=pl.Series(range(n)) / 2), None)
+    stored = found.store.open(found.facts.table_key)
+    side = sides.of(stored.meta["joins"][0], stored.blob("join/0"))
+    whole, _ = sides.attach(rows, side)
+    seen = []
+    taken = taking.taken
+    monkeypatch.setattr(taking, "taken", lambda takes, part, at: seen.append(len(part)) or taken(takes, part, at))
+    for places in ([7], [0, 199, 3], [57, 7, 107]):
+        part = rows[places].vstack(pl.DataFrame({"store": [99], "day": [3.0]}))
+        made, met = sides.attach(part, side)
+        assert (
+            made[:-1].equals(whole[places])
+            and made["n"][-1] == 0
+            and (met >= 0).tolist() == [True] * len(places) + [False]
+        )
+    assert seen == [4, 12, 4], "rows of the keys asked for"
+
+
 def test_a_history_that_ends_before_test_is_told(tmp_path):
     """As the sales of each day, of which held rows know yesterday's and test rows those of a week ago."""
     days = [f"2021-03-{d:02d}" for d in range(1, 31)]
@@ -528,7 +553,7 @@ def test_a_side_reads_back_and_keeps_what_is_asked_for():
         {
             "@0": ["1", "1", "2"],
             taking.GROUP: [0, 0, 1],
-            sides.DAY: [1.0, 2.0, 1.0],
+            histories.DAY: [1.0, 2.0, 1.0],
             "v": [1.0, 2.0, 3.0],
             "w": ["x", "y", "y"],
         }
