@@ -166,6 +166,10 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
         folder = Path(temp) / "model"
         folder.mkdir()
         result.fitted.save(folder)
+        if spec.model.use.endswith(".py"):
+            returned.kept(
+                spec.model.use, result.fitted, registry.load("models", spec.model.use).load(folder), result.held_design
+            )
         saving.save({"features": result.designs.learnt, "codec": result.designs.codec}, folder, "replay")
         store.commit(stage.key, arrays, meta, stage.ingredients, folder)
 

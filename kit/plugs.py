@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kit import registry
-from kit.errors import RecipeError
+from kit.errors import Problem, RecipeError
 from kit.params import Params
 from kit.problems import Checks
 from kit.recipe import Plug
@@ -19,6 +19,8 @@ from kit.wording import At
 CALL = re.compile(r"([a-z]\w*)\(([a-z0-9][a-z0-9_-]*)\)\Z")
 """`log_residual(lgbm)`: a target transform of a source."""
 
+
+UNTRUSTED = "the recipe runs code of its own, which must be trusted"
 
 DEFAULT_STACKER = "shrunk"
 """What blends where nothing is said: the best on held parts of ten sets, for 2 sources as for 45 (docs/blending.md)."""
@@ -105,7 +107,7 @@ class Plugs(Checks):
             registry.load(kind, found)
         except RecipeError as error:
             line, excerpt = self.document.place(at), self.document.excerpt(at)
-            self.problems += [replace(p, place=line, excerpt=excerpt) for p in error.problems]
+            self._gather([replace(p, place=line, excerpt=excerpt) for p in error.problems])
             return None
         return found
 
@@ -123,6 +125,16 @@ class Plugs(Checks):
             return self.known_use("metrics", str(value), at)
         return None
 
+    def _gather(self, problems: list[Problem]) -> None:
+        """Note problems; files that are not trusted as one, for there is one thing to do about all of them."""
+        for problem in problems:
+            same = [i for i, p in enumerate(self.problems) if p.rule == problem.rule == UNTRUSTED]
+            if not same:
+                self.problems.append(problem)
+            elif problem.got not in self.problems[same[0]].got.split(", "):
+                first = self.problems[same[0]]
+                self.problems[same[0]] = replace(first, got=f"{first.got}, {problem.got}")
+
     def _own_file(self, use: str, kind: str) -> str:
         """Return the absolute path of a plug-in beside the recipe or in the current directory."""
         found = next((p for base in (self.folder, Path.cwd()) if (p := base / use).is_file()), None)
@@ -130,8 +142,8 @@ class Plugs(Checks):
             rule = f"the {registry.KINDS[kind]} file does not exist"
             raise RecipeError(rule, got=use, allowed=f"a file in {self.folder}", next="check the path")
         if not self.trust:
-            advice = "read the file; if you trust it, run the same command with --trust"
-            raise RecipeError("the recipe runs code of its own, which must be trusted", got=use, next=advice)
+            advice = "read each file; if you trust them, run the same command with --trust"
+            raise RecipeError(UNTRUSTED, got=use, next=advice)
         return str(found.resolve())
 
     def _written(self, at: At) -> Mapping[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kit.contracts import Assignment
+from kit.contracts import Assignment, Fitted
 from kit.errors import FitError
 from kit.owned import shown
-from kit.types import NO_PARENT, Block, Pred, Rows, Task
+from kit.types import NO_PARENT, Block, Design, Pred, Rows, Task
 
 
 def block(use: str, value: Any, n: int, verb: str = "the learnt feature") -> Block:
@@ -52,6 +52,19 @@ def fitted(use: str, value: Any) -> Any:
         _require(whole, use, "fit", "a model whose best_step is a whole number, 0 without steps", value.best_step)
         _require(np.ndim(value.curve) == 1, use, "fit", "a model whose curve has shape (steps,)", value.curve)
     return value
+
+
+def kept(use: str, made: Fitted, loaded: Fitted, design: Design) -> None:
+    """Raise where a model that was saved and loaded again predicts something else.
+
+    Raises:
+        FitError: it does, so that kept models would not stand for those that were scored.
+    """
+    fitted(use, loaded)
+    if len(design):
+        was, found = made.predict(design).mean, loaded.predict(design).mean
+        same = was.shape == found.shape and bool(np.allclose(was, found, rtol=1e-4, atol=1e-6))
+        _require(same, use, "load", "a model that predicts what the saved one did", found)
 
 
 def task(use: str, value: Any) -> Task:

@@ -88,6 +88,12 @@ def apply(recipe: Recipe) -> Recipe:
     return replace(recipe, models=tuple(models))
 
 
+def spoken(use: str, folder: Path) -> str:
+    """Return how a learner is named in a file of `folder`, which may be moved: a file of one's own from there."""
+    path = Path(use)
+    return path.relative_to(folder.resolve()).as_posix() if path.is_relative_to(folder.resolve()) else use
+
+
 def with_found(recipe: Recipe, found: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """Return the recipe with these params of some of its models, by name, where it gives none itself."""
 
@@ -99,7 +105,7 @@ def with_found(recipe: Recipe, found: Mapping[str, Mapping[str, Any]]) -> Recipe
 
 
 def _applied(model: Model, entry: Entry | None, document: Document) -> Model:
-    if entry is None or entry.use != model.plug.use:
+    if entry is None or entry.use not in (model.plug.use, spoken(model.plug.use, Path(document.path).parent)):
         return model
     written = given(model.plug.params)
     taken = {name: value for name, value in entry.params.items() if name not in written}

@@ -224,7 +224,7 @@ class Session:
             return path
         gain = summary.gain
         entry = Entry(
-            use=project.model.plug.use,
+            use=tuned.spoken(project.model.plug.use, path.parent),
             params=settings,
             metric=registry.shown(self.options.metric),
             score=summary.best,

@@ -244,6 +244,7 @@ def test_code_of_ones_own_needs_trust_and_is_keyed_by_content(toy):
     )
     refused = toy.kit("run", str(toy.folder / "r.yaml"))
     assert refused.code == 2 and "must be trusted" in refused.err and "--trust" in refused.err
+    assert refused.err.count("must be trusted") == 1 and "got:     ./square.py, ./cubed.py" in refused.err
     assert not (toy.root / "oof").exists()
     assert toy.run("--trust").stages["run"] == 14
     assert toy.card("a")["metric"] == "cubed.py"

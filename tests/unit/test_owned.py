@@ -11,7 +11,7 @@ import pytest
 from kit import owned, registry, returned
 from kit.contracts import Assignment
 from kit.errors import FitError, RecipeError
-from kit.types import Block, Column, Pred, Rows, Task
+from kit.types import Block, Column, Design, Pred, Rows, Task
 
 METRIC = """\
 import numpy as np
@@ -128,3 +128,29 @@ def test_what_is_as_it_must_be_passes():
     assert returned.synthetic("mine.py", MADE, ROWS.header) is MADE
     assert returned.assignment("mine.py", (a := Assignment(np.arange(2))), 2) is a
     assert returned.number("mine.py", np.float32(1)) == 1.0
+
+
+class Constant:
+    """A model that says one number."""
+
+    best_step, curve = 0, np.empty(0)
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def predict(self, design: Design) -> Pred:
+        return Pred(np.full((len(design), 1), self.value))
+
+    def importance(self) -> None:
+        return None
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+def test_a_model_that_is_another_one_when_loaded_is_told_when_it_is_kept():
+    """`kit predict` gave other predictions than those that were scored, or failed long after the run."""
+    design = Design((), None, np.ones(3), np.ones(3))
+    returned.kept("mine.py", Constant(1), Constant(1), design)
+    with pytest.raises(FitError, match="load returns something else"):
+        returned.kept("mine.py", Constant(1), Constant(2), design)
