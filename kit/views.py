@@ -132,14 +132,17 @@ def stage(key: str, root: str | Path = ".") -> Stage:
     raise KitError("no recorded stage has this key", got=key, next="kit plan --json lists the keys of a recipe")
 
 
-def show(kind: str, name: str | None = None) -> list[describe.Page]:
+def show(kind: str, name: str | None = None, *, trust: bool = False) -> list[describe.Page]:
     """Return the pages of a kind's plug-ins (KIND is its folder, with or without the s), or that of one of them.
 
     Raises:
-        RecipeError: there is no such kind or plug-in.
+        RecipeError: there is no such kind or plug-in, or it is a file of the user's own that is not trusted.
     """
     folder = next((k for k, word in registry.KINDS.items() if kind in (k, k.removesuffix("s"), word)), "")
     if not folder:
         hint = nearest(kind, registry.KINDS)
         raise RecipeError("unknown kind of plug-in", got=kind, allowed=list(registry.KINDS), next=hint)
+    if name is not None and name.endswith(".py") and not trust:
+        advice = "read the file; if you trust it, add --trust"
+        raise RecipeError("to show a file of one's own is to run it", got=name, next=advice)
     return [describe.page(folder, each) for each in ([name] if name else registry.names(folder))]

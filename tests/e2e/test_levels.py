@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import polars as pl
+import pytest
 
-import kit
+import kit.api
+from kit.errors import RecipeError
 
 LEVELS = """\
 data: {train: train.csv, test: test.csv, id: id, target: y}
@@ -242,6 +244,10 @@ def test_code_of_ones_own_needs_trust_and_is_keyed_by_content(toy):
     toy.edit(
         ("base: [numeric, category]", "base: [numeric, {use: ./square.py}]"), ("metric: rmse", "metric: ./cubed.py")
     )
+    own = str(toy.folder / "square.py")
+    with pytest.raises(RecipeError, match="is to run it"):
+        kit.api.show("features", own)
+    assert [page.summary for page in kit.api.show("features", own, trust=True)] == [""]
     refused = toy.kit("run", str(toy.folder / "r.yaml"))
     assert refused.code == 2 and "must be trusted" in refused.err and "--trust" in refused.err
     assert refused.err.count("must be trusted") == 1 and "got:     ./square.py, ./cubed.py" in refused.err
