@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -222,7 +223,7 @@ def own_code(*drawn: str | int) -> Iterator[None]:
     """
     try:
         # What is printed must not mix with the JSON on stdout.
-        with _seeded(int(stream(0, "global", *drawn).integers(2**32))), redirect_stdout(sys.stderr):
+        with _seeded(_seed_of(drawn)), redirect_stdout(sys.stderr):
             yield
     except KitError:
         raise
@@ -230,6 +231,11 @@ def own_code(*drawn: str | int) -> Iterator[None]:
         if told := blamed(error):
             raise told from error
         raise
+
+
+@cache
+def _seed_of(drawn: tuple[str | int, ...]) -> int:
+    return int(stream(0, "global", *drawn).integers(2**32))
 
 
 @contextmanager
