@@ -15,7 +15,7 @@ from kit._tune.session import Session
 from kit._tune.supervising import TuneObserver, Watched
 from kit.opening import open_recipe
 
-BOTH = ("--trials", "5", "--for", "blend")
+BOTH = ("--trials", "3", "--for", "blend")
 
 FASTER = "tune: {models: {a: {ranges: {learning_rate: [0.2, 0.4]}}, b: {ranges: {learning_rate: [0.2, 0.4]}}}}\n"
 """A few rounds learn too little at the default rate: both models get better."""
@@ -50,6 +50,7 @@ def test_the_same_command_again_goes_on_with_the_same_studies(both):
     assert both.objects().keys() == objects
 
 
+@pytest.mark.slow
 def test_a_study_holds_no_trials_beside_other_params(both, caplog):
     """The next one begins, with the best so far among its first trials; what was mixed before are scores of two blends."""
     tune(both, *BOTH)
@@ -61,10 +62,11 @@ def test_a_study_holds_no_trials_beside_other_params(both, caplog):
     begun = trials(both, "b.for-final.2")
     assert [t.user_attrs.get("start") for t in begun[:2]] == ["defaults", "found before"]
     assert begun[1].user_attrs["settings"] == entries["b"].params
-    assert len(begun) == len(trials(both, "b.for-final")) == 5
+    assert len(begun) == len(trials(both, "b.for-final")) == 3
     assert both.run().json["blends"]["final"]["score"] == pytest.approx(found["blend_score"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_another_round_begins_with_new(both):
     """Each model beside the best of the other, its own best among the first trials: the score gets no worse."""
     before = tune(both, *BOTH)["models"][-1]["blend_score"]
