@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import datafolder, joined, loading, opening
+from kit import combined, datafolder, loading, opening
 from kit.errors import DataError
 from kit.given import Given, Source, hand_over
 from kit.logbook import Entry, entry
@@ -38,8 +38,8 @@ def merge(
     given = hand_over(recipe)
     csvs, name = [_csv(each) for each in found], opening.family(given, ())
     columns = _columns(given, recipe, trust, csvs)
-    about = joined.about(name, columns, {f"{each.number:04d}": each.about for each in found})
-    path = place(Store(base), base, name, joined.beside(columns, csvs), about)
+    about = combined.about(name, columns, {f"{each.number:04d}": each.about for each in found})
+    path = place(Store(base), base, name, combined.beside(columns, csvs), about)
     return {"submission": str(path), "columns": columns, "score": about["score"]}
 
 

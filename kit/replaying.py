@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import archive, datafolder, facts, joined, leaderboard, reader, sample, table
+from kit import archive, combined, datafolder, facts, leaderboard, reader, sample, table
 from kit.archive import positions
 from kit.blendcard import RECIPE
 from kit.errors import DataError, KitError, writing
@@ -254,7 +254,7 @@ def _of_targets(known: Entry, root: Path, trust: bool, missing: _Missing) -> tup
     if len(parts) < len(found):
         return hows, None
     try:
-        return hows, joined.beside(known.about["header"], parts)
+        return hows, combined.beside(known.about["header"], parts)
     except DataError as error:  # a person has written in it
         missing.add(error.problems[0].rule)
         return hows, None

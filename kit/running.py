@@ -111,15 +111,15 @@ class Ran:
         return _result(self.opened, self.scene, self.cards, self.outcome, submission, time.monotonic() - self.began)
 
 
-def carry_out(given: Given, wish: Wish) -> Ran:
-    """Fit what is missing of a recipe, blend and publish.
+def carry_out(given: Given, wish: Wish, opened: Opened | None = None) -> Ran:
+    """Fit what is missing of a recipe, blend and publish; `opened`: it, where it was opened with these wishes already.
 
     Raises:
         KitError: the recipe or the data breaks a rule.
     """
     began = time.monotonic()
     reopen = partial(open_recipe, given, wish.set, wish.root, wish.keep_models, wish.trust, wish.no_tuned)
-    opened = reopen()
+    opened = opened or reopen()
     check_only(opened.recipe, wish.only)
     refuse_namesake(opened)
     opened = _mended(opened, reopen, wish.only)
@@ -139,7 +139,7 @@ def carry_out(given: Given, wish: Wish) -> Ran:
 
 def _tell_of_target(opened: Opened) -> None:
     """Say, as the data are read, that test has the target; `kit check` always says it."""
-    if "table" in opened.facts.made:
+    if "rows" in opened.facts.made:  # of several targets one reads the table
         for column, what, _ in opened.store.open(opened.facts.table_key).meta["target_of_test"]:
             if column == opened.recipe.data.target:
                 log.warning("%s: %s", column, what)

@@ -7,7 +7,7 @@ from typing import Any
 
 from kit import report
 from kit.api import Result
-from kit.joined import mean_of
+from kit.combined import mean_of
 from kit.terminal import columns, lay, number, say
 
 

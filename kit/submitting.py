@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit import datafolder, facts, joined, opening, sample, table
+from kit import combined, datafolder, facts, opening, sample, table
 from kit._audit.common import off_one
 from kit.errors import DataError, RecipeError, nearest, shorten
 from kit.facts import Facts
@@ -58,7 +58,7 @@ def submit(
     except DataError as error:
         problem = error.problems[0]
         return [asdict(Fault(problem.rule, "error", f"{problem.place} {problem.got}".strip(), problem.next))]
-    faults = list(_columns(frame, joined.header(recipes[0], found)))
+    faults = list(_columns(frame, combined.header(recipes[0], found)))
     faults += _ids_of(frame, found[0].sample, store.open(found[0].rows_key))
     for each, its in zip(found, recipes, strict=True):
         faults += _values(frame, each, store.open(each.rows_key), its.metric)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kit import joined, running, siblings
+from kit import combined, running, siblings
 from kit.engine import Failure, Observer
 from kit.given import Given, Source, hand_over, several
-from kit.opening import Sets, each, family, open_recipe, refuse_namesake
+from kit.opening import Opened, Sets, each, family, open_recipe, refuse_namesake
 from kit.presence import at_work
 from kit.running import Ran, Result, Wish
 from kit.targets import Part
@@ -57,20 +57,23 @@ def run(  # noqa: PLR0913 - one keyword per option of `kit run`
 def _run_all(given: Given, parts: Sequence[Part], wish: Wish) -> Result:
     """Carry out one target after the other, each in its share of the time that is left, and submit them together."""
     began, name = time.monotonic(), family(given, wish.set)
+    opened: dict[str, Opened] = {}
     for part in parts:  # what is wrong with the last is not to be told when the first is done
-        refuse_namesake(open_recipe(given, part.sets, wish.root, wish.keep_models, wish.trust, wish.no_tuned))
+        found = open_recipe(given, part.sets, wish.root, wish.keep_models, wish.trust, wish.no_tuned)
+        refuse_namesake(found)
+        opened[part.target] = found
     done: dict[str, Ran] = {}
     with Crew() as crew:
         for i, part in enumerate(parts):
             share = None if wish.deadline is None else max(0.0, wish.deadline - time.monotonic()) / (len(parts) - i)
             until = None if share is None else time.monotonic() + share
             own = replace(wish, set=part.sets, time_limit=share, deadline=until, crew=crew)
-            done[part.target] = running.carry_out(given, own)
+            done[part.target] = running.carry_out(given, own, opened[part.target])
     scenes = [ran.scene for ran in done.values()]
-    header = joined.header(scenes[0].recipe, [scene.facts for scene in scenes])
+    header = combined.header(scenes[0].recipe, [scene.facts for scene in scenes])
     siblings.write(scenes[0].root / "oof" / name, {part.target: part.recipe for part in parts}, header)
     ready = all(ran.submits for ran in done.values())
-    path = joined.submit(name, {t: (ran.scene, ran.cards) for t, ran in done.items()}) if ready else None
+    path = combined.submit(name, {t: (ran.scene, ran.cards) for t, ran in done.items()}) if ready else None
     results = {target: ran.result(None) for target, ran in done.items()}
     return Result(
         name,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from kit.engine import IN_WORKERS, Observer
 from kit.stage import Stage
 from kit.terminal import duration, err, say
+
+T = TypeVar("T")
 
 
 class _Plain(Observer):
@@ -54,20 +57,20 @@ class _Live(_Plain):
         self._bar.update(self._task, completed=self._done, left=f"{duration(left)} left", scores=scores)
 
 
+def shown(*, quiet: bool) -> AbstractContextManager[Observer]:
+    """Give the observer of fits that suits where stderr goes."""
+    return suited(Observer if quiet else _Plain, _Live, ("left", "scores"), quiet=quiet)
+
+
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[Observer]:
-    """Give the observer that suits where stderr goes: a live bar, plain lines, or silence."""
-    if quiet:
-        yield Observer()
-    elif not err.is_terminal:
-        yield _Plain()
-    else:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[scores]}"),
-        )
-        with Progress(*columns, console=err, transient=True) as bar:
-            yield _Live(bar)
+def suited(lines: Callable[[], T], live: Callable[[Progress], T], fields: Sequence[str], *, quiet: bool) -> Iterator[T]:
+    """Give what tells of progress: `live` on a bar with these fields of a task, or `lines` (silence where `quiet`)
+    where stderr is no terminal.
+    """
+    if quiet or not err.is_terminal:
+        yield lines()
+        return
+    told = [TextColumn(f"{{task.fields[{field}]}}") for field in fields]
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), *told)
+    with Progress(*columns, console=err, transient=True) as bar:
+        yield live(bar)

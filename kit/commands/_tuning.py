@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import Progress, TaskID
 
 from kit._tune.results import Result
 from kit._tune.supervising import TuneObserver, View
 from kit.report import relative
 from kit.terminal import columns, duration, err, lay, number, say
+from kit.watching import suited
 
 SHOWN_IMPORTANCES = 6
 
@@ -65,22 +66,9 @@ def told(view: View) -> str:
     return "  ".join(parts)
 
 
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[TuneObserver]:
-    """Give the observer that suits where stderr goes: a live bar, plain lines, or silence."""
-    if quiet:
-        yield TuneObserver()
-    elif not err.is_terminal:
-        yield _Plain()
-    else:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
-        )
-        with Progress(*columns, console=err, transient=True) as bar:
-            yield _Live(bar)
+def progress(*, quiet: bool) -> AbstractContextManager[TuneObserver]:
+    """Give the observer of studies that suits where stderr goes."""
+    return suited(TuneObserver if quiet else _Plain, _Live, ("told",), quiet=quiet)
 
 
 def show(results: Sequence[Result], root: str) -> None:

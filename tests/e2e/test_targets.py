@@ -286,3 +286,12 @@ def test_each_target_is_tuned_and_run_with_what_was_found(tuned, two, capsys):  
     _tuning.show(found, str(two.root))
     shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("target:")]
     assert shown == ["target: Big One", "target: y"]
+
+
+def test_a_test_file_that_has_the_targets_is_told_as_the_data_are_read(two, caplog):
+    """The recipe was opened twice, and what is said as the data are read was lost with the first."""
+    test = pl.read_csv(two.folder / "test.csv")
+    test.with_columns(y=pl.lit(0.5), **{"Big One": pl.lit(0.5)}).write_csv(two.folder / "test.csv")
+    first = two.run()
+    assert [name in caplog.text for name in ("Big One: ", "y: ")] == [True, True]
+    assert first.stages["reused"] == 1, "both targets read one table"
