@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test test-all lint types docs clean
+.PHONY: run test test-slow test-all lint types docs clean
 
 run: $(VENV)/ready
 	$(BIN)/kit run recipes/quickstart.yaml
 
 test: $(VENV)/ready-dev lint types
 	$(BIN)/python -m pytest -m "not slow" -n auto
+
+test-slow: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -m slow -n auto
 
 test-all: $(VENV)/ready-dev lint types
 	$(BIN)/python -m pytest -n auto

@@ -96,7 +96,11 @@ class Plugs(Checks):
         unknown = [k for k in rest if k not in known and not (k == "native" and cls.NATIVE)]
         for key in unknown:
             rule = f"unknown parameter of {registry.shown(use)}"
-            self.add(rule, (*path, key), got=key, allowed=known, near=(str(key), known))
+            if "params" in cls.model_fields:  # of an estimator, which has parameters of its own
+                deeper = f"a parameter of the estimator itself stands one level deeper: params: {{{key}: ...}}"
+                self.add(rule, (*path, key), got=key, allowed=known, next=deeper)
+            else:
+                self.add(rule, (*path, key), got=key, allowed=known, near=(str(key), known))
         checked = self.validated(cls, {k: v for k, v in rest.items() if k not in unknown}, path)
         return Plug(kind, use, checked, at) if checked is not None else None
 

@@ -135,7 +135,16 @@ def test_only_fits_what_the_distribution_is_estimated_by(toy):
     assert fitted == {"a", "b", "c"}
 
 
-def test_held_rows_do_not_reach_the_stop(toy):
+@pytest.mark.parametrize(
+    "evaluate",
+    [
+        pytest.param("evaluate: uniform\n", marks=pytest.mark.slow),
+        pytest.param("evaluate: {estimate: a, by: sigma}\n", marks=pytest.mark.slow),
+        pytest.param("evaluate: {estimate: a, by: counts}\n", marks=pytest.mark.slow),
+        "evaluate: {estimate: a, by: both}\n",
+    ],
+)
+def test_held_rows_do_not_reach_the_stop(toy, evaluate):
     """Fold 0's y turned to noise, split by a column: under every declaration fold 0's predictions keep their bits.
 
     The rows are enough for fold 0 to stop by the declaration, and the trees so many that it does.
@@ -145,22 +154,16 @@ def test_held_rows_do_not_reach_the_stop(toy):
     noisy = train.with_columns(
         y=pl.when(pl.col("fold") == 0).then(pl.col("y").reverse() * 0.5 + 1).otherwise(pl.col("y"))
     )
-    for evaluate in (
-        "evaluate: uniform\n",
-        "evaluate: {estimate: a, by: sigma}\n",
-        "evaluate: {estimate: a, by: both}\n",
-        "evaluate: {estimate: a, by: counts}\n",
-    ):
-        seen = []
-        for frame in (train, noisy):
-            frame.write_csv(toy.folder / "train.csv")
-            text = recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}")
-            text = text.replace("n_estimators: 12", "n_estimators: 100, learning_rate: 0.1")
-            toy.write(text.replace("epochs: 12", "epochs: 6, members: 1"))
-            toy.run("--only", "b")
-            assert toy.card("b")["best_steps"][0] < 100, evaluate
-            seen.append(toy.oof("b").filter(pl.col("fold") == 0)["pred"].to_list())
-        assert seen[0] == seen[1], evaluate
+    seen = []
+    for frame in (train, noisy):
+        frame.write_csv(toy.folder / "train.csv")
+        text = recipe(evaluate).replace("{use: kfold, folds: 3}", "{use: column, column: fold}")
+        text = text.replace("n_estimators: 12", "n_estimators: 100, learning_rate: 0.1")
+        toy.write(text.replace("epochs: 12", "epochs: 6, members: 1"))
+        toy.run("--only", "b")
+        assert toy.card("b")["best_steps"][0] < 100
+        seen.append(toy.oof("b").filter(pl.col("fold") == 0)["pred"].to_list())
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from conftest import begin, results
 from test_levels import OWN_FEATURE
 
 import kit
@@ -44,11 +45,24 @@ submit: {from: final}
 """
 
 
-@pytest.fixture
-def kept(toy):
+def write_all(toy):
     (toy.folder / "names.json").write_text('["red", "green", "blue"]')
     np.save(toy.folder / "vectors.npy", np.arange(6.0).reshape(3, 2))
     toy.write(ALL)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """Stored fits of all models of ALL."""
+    toy = begin(tmp_path_factory.mktemp("fitted"))
+    write_all(toy)
+    return results(toy, "--keep-models")
+
+
+@pytest.fixture
+def kept(toy, fitted):
+    write_all(toy)
+    toy.reuse(fitted)
     toy.run("--keep-models")
     return toy
 

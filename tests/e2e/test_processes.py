@@ -128,6 +128,7 @@ def amid_fit(toy, n: int) -> Callable:
     return moment
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(toy, wait_for):
     survive(toy, wait_for, [amid_fit(toy, 1), amid_fit(toy, 3)], [1, 2])
 

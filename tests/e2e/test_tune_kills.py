@@ -143,6 +143,7 @@ def test_twenty_kills_of_workers_and_of_the_command_itself(toy: Toy) -> None:
     check(toy, done.json, trials)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_the_best_so_far(toy: Toy) -> None:
     shutil.copy(Path(__file__).with_name("paced.py"), toy.folder)
     toy.write(QUICK + "tune: {models: {a: {ranges: {l2: {low: 0.001, high: 9, log: true}}}}}\n")

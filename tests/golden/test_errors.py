@@ -56,6 +56,9 @@ CASES: dict[str, dict[str, object]] = {
     "an unknown parameter of an estimator": {
         "swap": ("{use: lightgbm, features: base, params: {n_estimators: 5}}", "{use: sklearn, params: {estimator: Ridge, params: {alhpa: 1}}}")
     },
+    "a parameter of an estimator a level too high": {
+        "swap": ("{use: lightgbm, features: base, params: {n_estimators: 5}}", "{use: sklearn, params: {estimator: Ridge, alpha: 1}}")
+    },
     "an unknown metric": {"swap": ("rmse", "rsme")},
     "no metric": {"swap": ("metric: rmse\n", "")},
     "an unknown feature": {"swap": ("numeric,", "numerc,")},

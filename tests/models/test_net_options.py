@@ -209,7 +209,7 @@ def skewed(n: int, seed: int) -> tuple[Array, Floats]:
 
 
 def test_balanced_losses_predict_for_the_declared_distribution() -> None:
-    x, y = skewed(2000, 0)
+    x, y = skewed(1200, 0)
     rng = np.random.default_rng(1)
     truth = rng.uniform(0, 10, 600)
     test = np.stack([truth + 2.0 * rng.normal(size=600), rng.normal(size=600)], axis=1)
