@@ -1,4 +1,4 @@
-"""The files of a stored object: long arrays and blobs each in one of their own, all short ones in one together.
+"""The files of a stored object: short arrays and blobs all in one, and long ones too where they are few bytes together.
 
 An entry says where a value lies: `file`, `size` in bytes, `blake3`, and `at` where it begins in a file of several.
 """
@@ -25,13 +25,13 @@ from kit.types import Array
 Entry = Mapping[str, Any]
 
 PACK = "short.bin"
-"""The file of the short ones."""
+"""The file of several values."""
 
 SHORT = 1 << 16
 """Values of at most so many bytes are short: to make a file takes as long as to write that much."""
 
 MANY_BYTES = 1 << 24
-"""More bytes than this are written by several threads."""
+"""More bytes than this in long values are written by several threads, each value to a file of its own."""
 
 _ALIGNED = 64
 """Values in a file of several begin at multiples of this, as numpy's do behind a header."""
@@ -57,21 +57,23 @@ Value = Array | bytes | Later
 
 
 def write_all(temp: Path, files: Mapping[str, Value]) -> dict[str, Entry]:
-    """Write the values, each once, and return their entries; many bytes by several threads: they leave Python."""
+    """Write the values, each once, and return their entries; many bytes by several threads: they leave Python.
+
+    Few bytes go to one file together: to make one each takes longer than to write them.
+    """
     once = {id(value): value for value in files.values()}  # an array may stand under two names
     short = {key: value for key, value in once.items() if _size(value) <= SHORT}
     long = {key: value for key, value in once.items() if key not in short}
+    if sum(map(_size, long.values())) <= MANY_BYTES:
+        short, long = once, {}
     entries: dict[int, Entry] = {}
     if short:
         with (temp / PACK).open("wb") as file:
             entries |= {key: {"file": PACK, **_append(file, value)} for key, value in short.items()}
-    numbered = list(enumerate(long.values()))
-    if sum(map(_size, long.values())) <= MANY_BYTES:
-        written = [_write(temp, *item) for item in numbered]
-    else:
+    if long:
         with ThreadPoolExecutor(devices.cores()) as pool:
-            written = list(pool.map(lambda item: _write(temp, *item), numbered))
-    entries |= zip(long, written, strict=True)
+            written = pool.map(lambda item: _write(temp, *item), enumerate(long.values()))
+            entries |= zip(long, written, strict=True)
     return {name: entries[id(value)] for name, value in files.items()}
 
 
@@ -87,20 +89,22 @@ def take_in(temp: Path, folder: Path) -> dict[str, Entry]:
 
 
 def read_array(folder: Path, entry: Entry, *, mmap: bool) -> Array:
-    """Return the array of an entry; `mmap`: read-only, a long one memory-mapped."""
+    """Return the array of an entry; `mmap`: read-only, a long one memory-mapped, wherever it lies."""
     path = folder / str(entry["file"])
     if "at" not in entry:
         alone: Array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         return alone
-    return _parsed(read_bytes(folder, entry), writeable=not mmap)
+    if mmap and entry["size"] > SHORT:
+        return _parsed(np.memmap(path, np.uint8, "r", entry["at"], (entry["size"],)))
+    data = read_bytes(folder, entry)
+    return _parsed(np.frombuffer(data if mmap else bytearray(data), np.uint8))
 
 
-def _parsed(data: bytes, *, writeable: bool) -> Array:
+def _parsed(data: Array) -> Array:
     """Return the array that bytes in numpy's format hold, as `numpy.load` would."""
     start = _PREFIX + int.from_bytes(data[_PREFIX - 2 : _PREFIX], "little")
-    shape, fortran, dtype = _header(data[:start])
-    array: Array = np.frombuffer(bytearray(data) if writeable else data, dtype, prod(shape), start)
-    return array.reshape(shape, order="F" if fortran else "C")
+    shape, fortran, dtype = _header(data[:start].tobytes())
+    return data[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape, order="F" if fortran else "C")
 
 
 @lru_cache(maxsize=1024)  # it is parsed as Python, and there are few shapes in a project

@@ -170,13 +170,16 @@ ARRAYS = {
 }
 
 
-def test_short_values_lie_in_one_file_and_long_ones_in_their_own(store):
+OWN = ["0.npy", "1.npy", "2.npy", "3.bin", "manifest.json", "short.bin"]
+
+
+@pytest.mark.parametrize(("many", "names"), [(1 << 20, OWN), (1 << 24, OWN[-2:])])
+def test_short_values_lie_in_one_file_and_many_bytes_in_files_of_their_own(store, monkeypatch, many, names):
+    monkeypatch.setattr(objectfiles, "MANY_BYTES", many)
     later = {"made later": Later(lambda: np.arange(9), 72), "made later, long": Later(lambda: np.ones(30_000), 240_000)}
     blobs = {"bytes": b"abc", "no bytes": b"", "many bytes": b"x" * 70_000}
     stored = store.commit(KEY, {**ARRAYS, **later, **blobs}, {}, MADE)
-    assert sorted(f.name for f in stored.folder.iterdir()) == [
-        *("0.npy", "1.npy", "2.npy", "3.bin", "manifest.json", "short.bin")
-    ]
+    assert sorted(f.name for f in stored.folder.iterdir()) == names
     for name, array in {**ARRAYS, **{n: a.make() for n, a in later.items()}}.items():
         for mmap in (False, True):
             found = stored.array(name, mmap=mmap)
