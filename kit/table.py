@@ -36,6 +36,8 @@ _OTHERS = {
 }
 """First bytes of what is no text -> what it is, and what to do."""
 _PEEK = 1 << 16
+_SMALL = 1 << 23
+"""A text file of at most so many bytes is read at once: it is looked at several times, and to open it takes longer."""
 SOURCES = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 
@@ -190,7 +192,7 @@ def _load(
 
 
 def _text_of(path: Path, encoding: str | None) -> Path | bytes:
-    """Return a text file as UTF-8 with newlines: the path itself where it is that already, else the bytes made so.
+    """Return a text file as UTF-8 with newlines: the path itself where it is that already and long, else the bytes.
 
     Raises:
         DataError: the file is not written in the encoding it is said to have.
@@ -203,7 +205,7 @@ def _text_of(path: Path, encoding: str | None) -> Path | bytes:
     found = _encoding(head, encoding)
     mac = b"\r" in head and b"\n" not in head
     if found is None and not mac and not _is_packed(path):
-        return path
+        return path if path.stat().st_size > _SMALL else path.read_bytes()
     data = _bytes(path)
     if found is not None:
         try:

@@ -17,8 +17,11 @@ from kit.infer import Roles
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.fixture
-def read(tmp_path):
+@pytest.fixture(params=[0, table._SMALL], ids=["long", "small"])
+def read(request, tmp_path, monkeypatch):
+    """Reads a file as a long one, of which polars opens the path, and as a small one, of which it gets the bytes."""
+    monkeypatch.setattr(table, "_SMALL", request.param)
+
     def write_and_read(name: str, data: bytes | str, nulls: tuple[str, ...] = ()) -> pl.DataFrame:
         path = tmp_path / name
         path.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -103,6 +106,14 @@ def test_read_finds_leading_zeros_wherever_they_are(read, monkeypatch, quote):
     frame = read("a.csv", "a,b,c,d\n" + "\n".join(rows) + "\n")
     assert frame.dtypes == [pl.Int64, pl.Int64, pl.String, pl.Float64]
     assert frame["c"][22] == "07"
+
+
+def test_a_small_file_is_read_at_once_and_a_long_one_by_its_path(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    assert table._text_of(path, None) == b"a\n1\n"
+    monkeypatch.setattr(table, "_SMALL", 3)
+    assert table._text_of(path, None) == path
 
 
 @pytest.mark.parametrize("place", range(0, 200, 7))
