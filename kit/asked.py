@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from kit import further
+from kit import further, grouped
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.sections import JoinSection
@@ -22,6 +22,17 @@ def split_columns(recipe: Recipe) -> tuple[str, ...]:
     """Return the columns the splitter reads: they say which fold a row is in and are no features."""
     column = getattr(recipe.split.params, "column", None)
     return (str(column),) if column else ()
+
+
+def groupings(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Return the columns whose values together make the groups of its metrics, by their text."""
+    metrics = (recipe.metric, *recipe.also, *([recipe.tune.metric] if recipe.tune.metric else []))
+    return {by.text: by.columns for name in metrics if (by := grouped.split(name)[1]) is not None}
+
+
+def metric_columns(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns whose values make the groups of a metric; they may be features as well."""
+    return tuple(dict.fromkeys(column for columns in groupings(recipe).values() for column in columns))
 
 
 def with_role(recipe: Recipe) -> set[str]:
@@ -79,7 +90,7 @@ def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined
         at = ("data", "targets", data.targets.index(data.id)) if data.targets else ("data", "target")
         error = DataError("the id cannot be the target as well", got=data.id, next="name another column")
         raise placed(error, recipe.document, at)
-    if data.id in RESULT_COLUMNS:
+    if data.id in (*RESULT_COLUMNS, *(f"{grouped.PREFIX}{text}" for text in groupings(recipe))):
         rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
         raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))
     if test is not None and data.id is not None and data.id not in test.columns:

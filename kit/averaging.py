@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kit.grouped import split
 from kit.judging import Metric
 from kit.paired import Said, Truth, at
 from kit.registry import metric as metric_of
@@ -46,7 +47,7 @@ def _moved(truth: Truth, pred: Floats32, average: Floats, layer: Floats, way: fl
         return _moved_classes(pred, average, layer, way)
     at = _like(pred[:, 0], average[:, 0])
     if truth.task.kind == "regression":
-        log = truth.metric == "rmsle"
+        log = split(truth.metric)[0] == "rmsle"
         deviation = _log(layer[at]) - _log(average[at]) if log else layer[at] - average[at]
         moved = np.expm1(_log(pred) + way * deviation) if log else pred + way * deviation
         return np.asarray(moved, np.float32)

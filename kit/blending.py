@@ -167,6 +167,8 @@ class _Work:
 
 def _work(asked: Wish, lined: Lineup) -> _Work:
     v, group = rows_of(asked.home, lined.rows.first)
+    if (within := registry.metric(asked.metric).within) is not None:
+        within.groups(v)  # an error where it is not known which rows belong together
     side = Panel(asked.task, lined.rows.oofs, v, group).weighed(counts.plain(lined.rows.first, v))
     return _Work(asked, lined, side, audits.of_panel(side, asked.metric, lined))
 

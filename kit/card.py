@@ -10,12 +10,13 @@ import numpy as np
 from kit import registry
 from kit.canon import FORMAT, canonical
 from kit.evaluate import effective
+from kit.grouped import weights_of
 from kit.leeway import Leeway
 from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.recipe import Blend
 from kit.scene import Scene
-from kit.scores import fold_scores, score, spread_of, standard_error, unscored
+from kit.scores import fold_scores, group_counts, score, spread_of, standard_error, unscored
 from kit.types import Floats
 from kit.wording import unaliased
 
@@ -69,6 +70,7 @@ def _scores(scene: Scene, oof: Oof) -> dict[str, Any]:
         **_declared(scene, oof, v),
         "spread": spread_of(oof, v),
         "unscored": {m: why for m in (recipe.metric, *recipe.also) if (why := unscored(task, m, oof, v))},
+        **({"groups": counts} if (counts := group_counts(task, (recipe.metric, *recipe.also), oof, v)) else {}),
     }
 
 
@@ -90,7 +92,7 @@ def _declared(scene: Scene, oof: Oof, v: Floats) -> dict[str, Any]:
     if scene.declared is None:
         return {}
     rows, task, metric = scene.store.open(scene.facts.rows_key), scene.facts.task, scene.recipe.metric
-    plain, group = rows.array("v"), rows.array("group") if "group" in rows else None
+    plain, group = weights_of(rows), rows.array("group") if "group" in rows else None
     about, se = scene.store.open(scene.declared).meta, standard_error(task, metric, oof, v, group)
     doubt = Leeway.told(about, oof.y)
     of_shares = {} if doubt is None else {"shares_se": doubt.variance(lambda f: score(task, metric, oof, v * f)) ** 0.5}

@@ -38,7 +38,7 @@ def residuals(task: Task, y: Floats, pred: Floats32) -> Floats:
 def _recipe(name: str, root: Path) -> dict[str, Any]:
     kept = [archive.read(folder) for folder in archive.folders(root) if folder.parent.name == name]
     kept.sort(key=lambda k: "imported" in k.card)  # whose rows may count otherwise than the recipe says
-    metrics = [str(k.card["metric"]) for k in kept if k.card.get("metric") in registry.names("metrics")]
+    metrics = [str(k.card["metric"]) for k in kept if registry.has("metrics", str(k.card.get("metric")))]
     metric = max(sorted(set(metrics)), key=metrics.count, default="")
     left, apart = _alike([k for k in kept if k.card.get("metric") == metric])
     apart += [

@@ -8,6 +8,7 @@ import numpy as np
 
 from kit import registry
 from kit.errors import DataError, RecipeError
+from kit.grouped import attach
 from kit.recipe import Blend, Model, Plug, Recipe
 from kit.types import Floats, Pred, Task
 from kit.wording import placed
@@ -47,7 +48,10 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
     perfect, ones = Pred(y[:, None].astype(np.float32), np.ones(len(y), np.float32)), np.ones(len(y))
     try:
         with np.errstate(all="ignore"):  # what overflows is told where it is scored
-            best = registry.metric(recipe.metric).score(task, y, perfect, ones)
+            metric = registry.metric(recipe.metric)
+            if metric.within is not None:  # what no group could be scored by is told as of all rows
+                ones = attach(ones, {metric.within.by.text: np.zeros(len(y), np.int64)})
+            best = metric.score(task, y, perfect, ones)
         _check_ratings(recipe, y, best)
     except DataError as error:
         raise placed(error, recipe.document, ("metric",)) from error

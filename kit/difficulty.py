@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kit.contracts import Combiner
+from kit.grouped import split as split_name
 from kit.paired import Jackknife
 from kit.panel import Panel
 from kit.stackers._gram import Space, lift, space_of
@@ -47,8 +48,10 @@ def signs(panel: Panel, full: Combiner, plain: Floats32, layers: Floats32, metri
     """Return the signs of a blend: `plain` (n, m) what it makes of the scored rows, `layers` (K, t, m) of test rows.
 
     None where test rows do not show what one fold model predicts, as every out-of-fold row does: averages lie closer
-    together.
+    together. None as well of a mean over groups: of test rows nobody says which belong together.
     """
+    if split_name(metric)[1] is not None:
+        return None
     n_repeats, sources = len(panel.repeats), panel.sources
     n_models = n_repeats * (int(panel.fold.max()) + 1)
     if not layers.shape[1] or len(layers) != n_models or any(len(s.test) != n_models for s in sources):

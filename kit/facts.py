@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Facts:
     content of y, w, v, group, time (absent ones left out). `header`: kind and width per column; the levels stay in
     the table. `free`: columns a feature may use. `n_folds`: K, over all repeats. `made`: which of the stages table,
     rows and folds this call had to carry out. `lacking`: columns the test data lack. `n_extra`: learn-only rows.
+    `by`: content of the groups of metrics, by the names they are stored under; no fit depends on them.
     """
 
     table_key: str
@@ -57,6 +58,7 @@ class Facts:
     made: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     n_extra: int = 0
+    by: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(recipe: Recipe, store: Store) -> Facts:
@@ -111,6 +113,7 @@ def known(recipe: Recipe, store: Store, table_key: str, rows_key: str, made: Seq
         made=(*made, *(["folds"] if fresh else [])),
         lacking=tuple(stored.meta["missing_in_test"]),
         n_extra=len(rows.array("extra_row")) if "extra_row" in rows else 0,
+        by=rows.meta.get("by", {}),
     )
 
 
@@ -133,6 +136,7 @@ def _rows_ingredients(recipe: Recipe, table_key: str) -> dict[str, object]:
         "roles": [data.target, data.id, data.groups, data.weight, data.time],
         "task": [recipe.task, recipe.positive, registry.keyed("metrics", recipe.metric)],
         **({"targets": [code_file(targets), data.targets]} if data.targets else {}),
+        **({"by": asked.groupings(recipe)} if asked.groupings(recipe) else {}),
     }
 
 
@@ -149,6 +153,7 @@ def _make_rows(
     v = roles.weights(stored, recipe)
     arrays: dict[str, Array] = {"y": y, "w": roles.of_learning(v), "v": v}
     arrays |= roles.group_and_time(stored, recipe)
+    by = roles.of_metrics(stored, recipe, asked.groupings(recipe))
     notes = [[data.target, note, "the submission holds plain numbers"]] if note else []
     if data.extra:
         more = _extra_targets(stored, recipe, task)
@@ -166,13 +171,14 @@ def _make_rows(
     meta = {
         "task": {"kind": task.kind, "objective": task.objective, "classes": task.classes, "positive": task.positive},
         "digests": _digests(arrays),
+        **({"by": _digests(by)} if by else {}),
         "sample": layout.as_dict(),
         "notes": notes,
     }
     if listed is not None:
         blobs["ids/submit"] = table.series_to_arrow(listed)
     still()
-    store.commit(key, {**arrays, **blobs, "order": order}, meta, ingredients)
+    store.commit(key, {**arrays, **by, **blobs, "order": order}, meta, ingredients)
 
 
 def _digests(arrays: Mapping[str, Array]) -> dict[str, str]:

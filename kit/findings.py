@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit import ahead, cutting, deciding, doubles, signals
+from kit import ahead, asked, cutting, deciding, doubles, parted, signals
 from kit.canon import stream
 from kit.cutting import UNSEEN
 from kit.facts import Facts
@@ -117,7 +117,7 @@ def _told(looked: _Looked) -> Iterator[Finding]:
 def _roles(looked: _Looked) -> Iterator[Finding]:
     data, meta = looked.recipe.data, looked.table.meta
     for name in meta["missing_in_test"]:
-        if name not in (data.groups, data.weight, data.time, getattr(looked.recipe.split.params, "column", None)):
+        if name not in asked.with_role(looked.recipe).union(asked.metric_columns(looked.recipe)):
             yield Finding("warning", name, "the test file lacks it, so it is no feature", "check the test file")
     if meta["only_in_test"]:
         yield Finding("note", "", f"only the test file has {listed(meta['only_in_test'][:5])}", "they are not used")
@@ -146,10 +146,10 @@ def _columns_of(names: Sequence[str]) -> str:
 
 def _folds(looked: _Looked) -> Iterator[Finding]:
     """Yield that the folds do not do what the roles of columns ask for."""
-    data, split = looked.recipe.data, looked.recipe.split.use
+    data, split, held = looked.recipe.data, looked.recipe.split.use, folds_of(looked.folds).held[0]
+    yield from (Finding(*said) for said in parted.findings(looked.recipe, looked.facts.task, looked.rows, held))
     if data.groups is not None and split != "time":
-        held, group = folds_of(looked.folds).held[0], looked.rows.array("group")
-        torn = np.unique(np.stack([group, held]), axis=1)[0]
+        torn = np.unique(np.stack([group := looked.rows.array("group"), held]), axis=1)[0]
         share = float(np.isin(group, torn[1:][torn[1:] == torn[:-1]]).mean())
         if share:
             what = f"rows of one group stand in several folds ({share:.0%} of all rows): learners know the others of it"

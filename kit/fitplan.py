@@ -80,7 +80,8 @@ def adds(model: Model) -> str | None:
 
 def own_file(kind: str, use: str) -> dict[str, str]:
     """Return what stands for a user's own plug-in in keys -> its path; empty for one of kit's."""
-    return {registry.keyed(kind, use): use} if use.endswith(".py") else {}
+    own = registry.is_own(use) if kind == "metrics" else use.endswith(".py")
+    return {registry.keyed(kind, use): use} if own else {}
 
 
 def task_dict(task: Task) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from kit.evaluating import wanted_in, wanted_of
 from kit.fitspec import FitSpec, FoldResult
 from kit.fold import fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
+from kit.grouped import weights_of
 from kit.importance import permutation
 from kit.memory import Memory
 from kit.oof import average
@@ -42,10 +43,9 @@ def folds_for(stage: Stage, store: Store, train: Rows) -> Folds:
 
 
 def scoring_weights(stage: Stage, store: Store) -> Floats:
-    """Return the scoring weights (n,): those of the declared test distribution where there is one."""
+    """Return the scoring weights (n,), with the groups of metrics: those of the declared distribution, if any."""
     declared = stage.ingredients.get("v")
-    v: Floats = store.open(declared or stage.local["rows"]).array("v")
-    return v
+    return weights_of(store.open(stage.local["rows"]), store.open(declared).array("v") if declared else None)
 
 
 def spec_of(stage: Stage, store: Store) -> FitSpec:

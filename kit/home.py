@@ -12,6 +12,7 @@ from kit.archive import Kept, positions
 from kit.errors import DataError, KitError
 from kit.facts import Facts
 from kit.given import hand_over
+from kit.grouped import attach, codes_of, weights_of
 from kit.sample import Layout
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Task
@@ -37,7 +38,10 @@ class Home:
     @property
     def rows_digest(self) -> list[str | None]:
         """What changes with the scoring weights or the groups."""
-        return [self.facts.digests.get(name) for name in ("v", "group")]
+        return [
+            *(self.facts.digests.get(name) for name in ("v", "group")),
+            *(f"{k} {d}" for k, d in sorted(self.facts.by.items())),
+        ]
 
     def rows(self, ids: pl.Series) -> tuple[Floats, Ints | None]:
         """Return v (n,) and group (n,) of training ids.
@@ -48,7 +52,7 @@ class Home:
         stored = self.store.open(self.facts.rows_key)
         there = table.series_from_arrow(stored.blob("ids/train"))
         at = _placed(ids, there, f"recipe {self.name}")
-        return stored.array("v")[at], stored.array("group")[at] if "group" in stored else None
+        return weights_of(stored)[at], stored.array("group")[at] if "group" in stored else None
 
     def csv(self, task: Task, mean: Floats32, labels: Any, test_ids: pl.Series) -> bytes:
         """Return the submission of test predictions (t, m), or labels (t,), in the order of `test_ids`."""
@@ -63,7 +67,8 @@ def rows_of(home: Home | None, first: Kept) -> tuple[Floats, Ints | None]:
     """Return v (n,) and group (n,) as a result's folder tells them, or as the recipe does where that says nothing."""
     v, group = counts.rows(first)
     if home is not None and group is None and (v == 1).all():
-        return home.rows(first.ids)
+        found, group = home.rows(first.ids)
+        return attach(found, codes_of(v)), group
     return v, group
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from kit.grouped import Within, split
 from kit.types import Floats, Floats32, Objective, Pred, PredKind, Task, TaskKind
 
 
@@ -59,6 +60,10 @@ class MetricModule(Protocol):
     submission lists the best classes. `RANGE`: the least and the greatest score there can be, None where there is no
     bound; a metric that says nothing of it may have any. `LEAST` is what smaller predictions are scored as, and so
     written as: others who score by it may take none below.
+
+    Within groups (`spearman by era`) each group is scored in turn; a DataError, or NaN, leaves it out.
+    `by_group(task, y, pred, groups) -> (G,)`, NaN where not defined, does it for all groups at once: its rows are those
+    of `groups.order`. NEEDS_BY = True: it orders the rows of a query, and means nothing over all rows.
     """
 
     BETTER: Literal["lower", "higher"]
@@ -81,6 +86,13 @@ class Metric:
     score: Callable[[Task, Floats, Pred, Floats], float]
     decide: Callable[[Task, Floats32], Floats] | None = None
     tally: Callable[[Counts], Floats] | None = None
+    within: Within | None = None
+    """Where it is a mean over groups: what tells the score of each."""
+
+    @property
+    def base(self) -> str:
+        """The name without the groups."""
+        return split(self.name)[0]
 
     @property
     def sign(self) -> float:

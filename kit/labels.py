@@ -139,8 +139,8 @@ def _kind(target: pl.Series, recipe: Recipe) -> str:
 
 def _misfit(target: pl.Series, recipe: Recipe, kind: str) -> RecipeError:
     """Return the error that the metric does not fit the target, with what would mend it."""
-    names = registry.names("metrics")
-    fits = [name for name in names if kind in registry.load("metrics", name).TASKS]
+    known = {name: registry.load("metrics", name) for name in registry.names("metrics")}
+    fits = [name for name, module in known.items() if kind in module.TASKS and not getattr(module, "NEEDS_BY", False)]
     allowed = registry.load("metrics", recipe.metric).TASKS
     rule = f"the metric {recipe.metric} does not fit the target {recipe.data.target}, which is {_KINDS[kind]}"
     fit = "rmse" if kind == "regression" else "accuracy"

@@ -128,7 +128,7 @@ def lb_add(
 
 def _check_range(name: str | None, text: str) -> None:
     """Raise DataError for a score that the metric cannot have; what a file of one's own can is not known."""
-    if name is None or name.partition("@")[0] not in registry.names("metrics"):
+    if name is None or not registry.has("metrics", name):
         return
     low, high = getattr(registry.load("metrics", name), "RANGE", (None, None))
     if (low is None or float(text) >= low) and (high is None or float(text) <= high):

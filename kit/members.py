@@ -13,6 +13,7 @@ from kit.averaging import SQUARES
 from kit.canon import stream
 from kit.contracts import Combiner
 from kit.crossfit import BlendSpec, applied, fitted
+from kit.grouped import split, whole_groups
 from kit.paired import Said, Spread, Truth, spread
 from kit.panel import Panel
 from kit.stackers._gram import OF_DISTRIBUTION, Weighted, lift
@@ -94,7 +95,10 @@ def _cut(spec: BlendSpec, panel: Panel) -> Panel:
     module, rows = registry.load("stackers", spec.stacker.use), panel.rows(None)
     if len(rows) <= MOST_ROWS or (hasattr(module, "solve") and module.sums(spec.metric) is not None):
         return panel
-    return panel.at(np.sort(stream(0, "members").choice(rows, MOST_ROWS, replace=False)))
+    rng, within = stream(0, "members"), registry.metric(spec.metric).within
+    if within is not None:
+        return panel.at(rows[whole_groups(within, panel.v[rows], MOST_ROWS, rng)])
+    return panel.at(np.sort(rng.choice(rows, MOST_ROWS, replace=False)))
 
 
 def _without(spec: BlendSpec, panel: Panel, learn: Panel, tried: list[int]) -> list[tuple[Said, Floats | None]]:
@@ -105,7 +109,7 @@ def _without(spec: BlendSpec, panel: Panel, learn: Panel, tried: list[int]) -> l
         left = np.delete(np.arange(len(panel)), s)
         part = spec.of(left)
         cut.append((left, part, fitted(part, learn.of(left))))
-    if spec.metric not in OF_DISTRIBUTION and all(isinstance(c, Weighted) for _, _, c in cut):
+    if split(spec.metric)[0] not in OF_DISTRIBUTION and all(isinstance(c, Weighted) for _, _, c in cut):
         return _at_once(panel, rows, [(left, c) for left, _, c in cut])
     return [(applied(part, c, panel.of(left), None, rows), None) for left, part, c in cut]
 

@@ -12,6 +12,7 @@ import numpy as np
 from kit import facts, table
 from kit.canon import fingerprint, key_of
 from kit.facts import Facts
+from kit.grouped import PREFIX
 from kit.recipe import Recipe
 from kit.store import Store, Stored
 from kit.types import Array, Ints
@@ -58,6 +59,7 @@ def _table(stored: Stored, _: Stored, learn: Ints, held: Ints) -> Parts:
 def _rows(stored: Stored, rows: Stored, learn: Ints, held: Ints) -> Parts:
     """Return y, weights, groups, times and ids of these rows."""
     arrays: dict[str, Array] = {name: rows.array(name)[learn] for name in OF_ROWS if name in rows}
+    by = {name: rows.array(name)[learn] for name in rows.files if name.startswith(PREFIX)}
     extra = {name: rows.array(name) for name in rows.files if name.startswith("extra_")}
     if extra:
         moved = len(learn) + len(held) - stored.meta["n_train"] - stored.meta["n_test"]
@@ -69,7 +71,9 @@ def _rows(stored: Stored, rows: Stored, learn: Ints, held: Ints) -> Parts:
         f"ids/{part}": table.series_to_arrow(ids[at]) for part, at in (("train", learn), ("test", held))
     }
     order = np.arange(len(held))
-    return {**arrays, **blobs, "order": order}, {**rows.meta, "digests": digests, "notes": []}
+    about = {**rows.meta, "digests": digests, "notes": []}
+    about |= {"by": {name: _digest(a) for name, a in by.items()}} if by else {}
+    return {**arrays, **by, **blobs, "order": order}, about
 
 
 def _digest(array: Array) -> str:

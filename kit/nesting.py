@@ -23,6 +23,7 @@ from kit.deadlines import Clock
 from kit.engine import Observer, execute, states
 from kit.errors import DataError, FitError
 from kit.facts import Facts
+from kit.grouped import weights_of
 from kit.levels import below
 from kit.lineup import Source
 from kit.oof import Oof
@@ -189,7 +190,8 @@ def _refitted(sides: Sequence[tuple[Origin, Ints, Ints]], spec: BlendSpec, obser
         _carry_out(plan, origin.opened, observer)
         oofs |= {i: load_oof(store.open(plan.oofs[n])) for i, n in zip(origin.at, origin.names, strict=True)}
     rows = store.open(known[0][0].rows_key)
-    v = store.open(known[0][1].v_key or known[0][0].rows_key).array("v")
+    declared = known[0][1].v_key
+    v = weights_of(rows, store.open(declared).array("v") if declared else None)
     side = Panel(spec.task, [oofs[i] for i in sorted(oofs)], v, rows.array("group") if "group" in rows else None)
     return side.weighed(rows.array("v")), sum(s.verb in FITS for _, plan in known for s in plan.stages)
 

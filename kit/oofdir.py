@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit import intact, labels
+from kit.grouped import PREFIX, codes_of
 from kit.oof import Oof
 from kit.paths import discard, move
 from kit.types import Array, Floats, Ints, Pred, Task
@@ -55,6 +56,7 @@ def write(folder: Path, content: Content, card: Mapping[str, Any]) -> None:
     held = _long(content.ids, oof.fold, name)
     counted = {k: a for k, a in (("v", content.v), ("w", content.w)) if a is not None and (a != 1).any()}
     groups = {} if content.group is None else {"group": content.group}
+    groups |= {f"{PREFIX}{text}": codes for text, codes in codes_of(content.v).items()} if content.v is not None else {}
     held |= {k: np.tile(a, oof.fold.shape[0]) for k, a in (counted | groups).items()}
     parquet(_frame(held), folder / "folds.parquet")
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")

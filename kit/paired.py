@@ -10,6 +10,7 @@ import numpy as np
 from kit import registry
 from kit.canon import stream
 from kit.errors import DataError
+from kit.grouped import Within, blocks_of, codes_of, unit_in
 from kit.types import Floats, Floats32, Ints, Pred, Task
 
 BLOCKS, FEW_BLOCKS, MANY = 200, 50, 30
@@ -105,6 +106,8 @@ def jackknife(truth: Truth, preds: Sequence[Said]) -> Jackknife:
     The blocks are random rows, or whole groups where the truth has groups, and the same for all predictions, so that
     differences are paired.
     """
+    if (within := registry.metric(truth.metric).within) is not None:
+        return _over_groups(within, truth, preds)
     n = len(truth.y)
     rng = stream(0, "jackknife")
     rows, share = (np.arange(n), 1.0) if n <= MOST_ROWS else _sample(truth, rng)
@@ -118,6 +121,26 @@ def jackknife(truth: Truth, preds: Sequence[Said]) -> Jackknife:
         seen = at(pred, rows)
         left_out[s] = [some.score(seen, np.flatnonzero(block != b)) for b in range(n_blocks)]
     return Jackknife(np.array([truth.score(p) for p in preds]), left_out, rows, block, share)
+
+
+def _over_groups(within: Within, truth: Truth, preds: Sequence[Said]) -> Jackknife:
+    """Return the same for a mean over groups: each is scored once, and left out whole, so that all rows are looked at.
+
+    Groups of the data that hold those of the metric whole are left out whole as well.
+    """
+    unit = np.unique(unit_in(within, truth.v, truth.group), return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    n_blocks = min(BLOCKS if len(preds) <= MANY else FEW_BLOCKS, n_units)
+    block = (stream(0, "jackknife").permutation(n_units) % n_blocks)[unit]
+    scores, left_out = np.full(len(preds), np.nan), np.full((len(preds), n_blocks), np.nan)
+    for s, pred in enumerate(preds):
+        try:
+            each = within.each(truth.task, truth.y, at(pred, slice(None)), truth.v)
+        except DataError:
+            continue
+        lies = blocks_of(each, codes_of(truth.v)[within.by.text], block)
+        scores[s], left_out[s] = each.mean(), [each.mean(lies == b) for b in range(n_blocks)]
+    return Jackknife(scores, left_out, np.arange(len(truth.y)), block, 1.0)
 
 
 def _sample(truth: Truth, rng: np.random.Generator) -> tuple[Ints, float]:

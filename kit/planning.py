@@ -221,6 +221,7 @@ class _Compiler:
         spec = self.names.resolved(plug, needs)
         metric = self.recipe.metric
         needs.files.update(own_file("metrics", metric))
+        registry.refuse_groups(blend.plug.use, metric, self.recipe.document.place(blend.plug.at))
         made: dict[str, Any] = {"verb": "blend", "stacker": spec, "sources": list(sources)}
         made |= {"metric": registry.keyed("metrics", metric), "metric_code": registry.code_of("metrics", metric)}
         made |= {"code": [code_file(m) for m in (crossfit, panel)]}
@@ -228,6 +229,7 @@ class _Compiler:
         made |= {"seed": self.recipe.seed, "folds": folds_key, "target": dict(self.facts.digests)}
         columns = self.names.computed(needs)
         made |= {"x": self.names.content(needs), "columns": columns} if needs.columns else {}
+        made |= {"by": dict(self.facts.by)} if registry.metric(metric).within else {}
         why = f" ({plug.use} for {registry.shown(metric)})" if blend.name == self.recipe.added else ""
         made |= {"v": self.v_key}
         if self.v_key and self.recipe.evaluate.model is not None and registry.learns(plug.use):

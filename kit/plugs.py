@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from kit import registry
+from kit import grouped, judged, registry
 from kit.errors import Problem, RecipeError
 from kit.params import Params
 from kit.problems import Checks
@@ -116,8 +116,10 @@ class Plugs(Checks):
         return found
 
     def metric(self, value: Any, at: At) -> str | None:
-        """Return a metric's name, or the path of a file of the user's own; None after noting that there is none."""
+        """Return a metric's full name, the path of a file of the user's own in it; None after noting what is wrong."""
         value = value.get("use") if isinstance(value, Mapping) and list(value) == ["use"] else value
+        if isinstance(value, Mapping) or (isinstance(value, str) and grouped.split(value)[1] is not None):
+            return self._within(value, at)
         known = registry.names("metrics")
         if value is None:
             self.add("a recipe needs a metric", at, allowed=known, next="metric: rmse")
@@ -126,8 +128,38 @@ class Plugs(Checks):
         elif str(value).partition("@")[0] not in known:
             self.add("unknown metric", at, got=value, allowed=known, near=(str(value), known))
         else:
-            return self.known_use("metrics", str(value), at)
+            found = self.known_use("metrics", str(value), at)
+            if found and getattr(registry.load("metrics", found), "NEEDS_BY", False):
+                self.add(judged.needs_by(found), at, got=value, next=f"{at[0]}: {{{found}: {{by: <column>}}}}")
+                return None
+            return found
         return None
+
+    def _within(self, value: Any, at: At) -> str | None:
+        """Return the full name of a metric within groups: `{spearman: {by: era}}`, or `spearman by era`."""
+        if isinstance(value, str):
+            base, by = grouped.split(value)
+            value = {base: {"by": list(by.columns), "weigh": "rows" if by.rows else "equal"}} if by else {}
+        base, options = next(iter(value.items())) if len(value) == 1 else ("", None)
+        shape = "{spearman: {by: era}}; weigh: equal, or rows, where groups count by their rows"
+        if not isinstance(options, Mapping) or "by" not in options:
+            self.add("a metric is a name, or a mapping of one name to its groups", at, got=value, allowed=shape)
+            return None
+        self.known(options, ("by", "weigh"), (*at, base) if base in self._written(at) else at)
+        columns = [options["by"]] if isinstance(options["by"], str) else options["by"]
+        weigh = options.get("weigh", "equal")
+        if wrong := grouped.fault(columns):
+            self.add(wrong, at, got=options["by"], allowed=shape)
+        if weigh not in ("equal", "rows"):
+            self.add("groups weigh equal, or as their rows do", at, got=weigh, allowed=("equal", "rows"))
+        known = registry.names("metrics")
+        if not isinstance(base, str) or not (base.endswith(".py") or base.partition("@")[0] in known):
+            self.add("unknown metric", at, got=base, allowed=known, near=(str(base), known))
+            return None
+        found = self.known_use("metrics", base, at)
+        if found is None or wrong or weigh not in ("equal", "rows"):
+            return None
+        return grouped.joined(found, grouped.By(tuple(columns), weigh == "rows"))
 
     def _gather(self, problems: list[Problem]) -> None:
         """Note problems; files that are not trusted as one, for there is one thing to do about all of them."""

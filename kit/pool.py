@@ -11,6 +11,7 @@ import numpy as np
 from kit import counts, table
 from kit.archive import Kept, positions
 from kit.errors import DataError
+from kit.grouped import attach, codes_of, weights_of
 from kit.paired import Truth
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Pred
@@ -93,4 +94,4 @@ def _weights(kept: Kept, store: Store | None) -> tuple[Floats, Ints | None]:
     order = positions(kept.ids, table.series_from_arrow(stored.blob("ids/train")))
     if (order < 0).any():
         return v, group
-    return stored.array("v")[order], stored.array("group")[order] if "group" in stored else None
+    return attach(weights_of(stored)[order], codes_of(v)), stored.array("group")[order] if "group" in stored else None

@@ -105,8 +105,11 @@ class _Reader(Plugs):
     def _scoring(self, top: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
         """Check what is scored; return the metric and the secondary ones."""
         metric = self.metric(top.get("metric"), ("metric",))
-        also = self.strings(top.get("also", []), ("also",), "a metric") or []
-        extras = [self.metric(extra, ("also", i)) for i, extra in enumerate(also)]
+        also = top.get("also", [])
+        named = [also] if isinstance(also, Mapping) else also
+        if not isinstance(named, list) or not all(isinstance(extra, Mapping) for extra in named if extra != str(extra)):
+            named = self.strings(also, ("also",), "a metric") or []
+        extras = [self.metric(extra, ("also", i)) for i, extra in enumerate(named)]
         return metric, tuple(name for name in extras if name is not None)
 
     def _evaluate(self, value: Any, blends: Sequence[Blend]) -> EvaluateSection:

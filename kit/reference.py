@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kit import datafolder, facts, incoming, opening, registry, table
+from kit import datafolder, facts, grouped, incoming, opening, registry, table
 from kit.canon import key_of
 from kit.errors import DataError, nearest
 from kit.folding import folds_of
+from kit.grouped import weights_of
 from kit.incoming import Incoming, Wanted
 from kit.store import Store
 from kit.types import Floats, Ints, Task
@@ -70,7 +71,7 @@ def of_recipe(path: str | Path, root: Path, trust: bool = False, set: opening.Se
         target=found.target,
         ids=table.series_from_arrow(rows.blob("ids/train")),
         y=rows.array("y"),
-        v=rows.array("v"),
+        v=weights_of(rows),
         group=rows.array("group") if "group" in rows else None,
         fold=folds_of(store.open(found.folds_key)).held,
         test_ids=table.series_from_arrow(rows.blob("ids/test")) if found.n_test else None,
@@ -87,7 +88,10 @@ def of_file(source: Incoming, metric: str | None, id_column: str | None, test: I
     Raises:
         DataError: it lacks one of them, or no metric is given.
     """
-    if metric not in registry.names("metrics"):
+    if metric is not None and grouped.split(metric)[1] is not None:
+        rule = "the file does not say which rows belong together"
+        raise DataError(rule, got=metric, next="give --recipe, whose data do, or a metric without `by`")
+    if metric not in registry.names("metrics") or getattr(registry.load("metrics", metric), "NEEDS_BY", False):
         rule = "without a recipe the metric must be given" if metric is None else "unknown metric"
         advice = "say --metric, or --recipe" if metric is None else nearest(str(metric), registry.names("metrics"))
         raise DataError(rule, got=metric or "", allowed=registry.names("metrics"), next=advice)

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from kit import returned
-from kit.canon import code_of_parts, fingerprint
-from kit.errors import DataError, RecipeError, nearest
+from kit import grouped, judged
+from kit.canon import code_file, code_of_parts, fingerprint
+from kit.errors import RecipeError, nearest
 from kit.judging import Metric
-from kit.owned import PREFIX, line_of, locked, own_code, require_offers
+from kit.owned import PREFIX, line_of, require_offers
 from kit.params import Params
-from kit.types import Floats, Pred, Task
 
 KINDS = {
     "models": "learner",
@@ -53,6 +52,7 @@ def path_of(kind: str, name: str) -> Path:
     Raises:
         RecipeError: there is no such plug-in.
     """
+    name = grouped.split(name)[0] if kind == "metrics" else name
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():
@@ -66,7 +66,7 @@ def path_of(kind: str, name: str) -> Path:
 
 def has(kind: str, name: str) -> bool:
     """Return whether kit has such a plug-in. A file of one's own is none: to look into it is to run it."""
-    if name.endswith(".py"):
+    if name.endswith(".py") or (kind == "metrics" and is_own(name)):
         return False
     try:
         load(kind, name)
@@ -78,12 +78,23 @@ def has(kind: str, name: str) -> bool:
 def load(kind: str, name: str) -> Any:
     """Return the plug-in module. Its library is not imported by that, only by its verbs.
 
-    A metric's name may carry a number, as `map@3`: what is returned then scores with that number.
+    A metric's name may carry a number, as `map@3`: what is returned then scores with that number. It may name groups,
+    as `rmse by series`: what is returned has neither the shortcuts nor the thresholds of the metric over all rows.
 
     Raises:
         RecipeError: there is no such plug-in, or a user's own file cannot be imported.
     """
-    return _load_file(path_of(kind, name), kind) if name.endswith(".py") else _load_own(kind, name)
+    base, by = grouped.split(name) if kind == "metrics" else (name, None)
+    module = _load_file(path_of(kind, base), kind) if base.endswith(".py") else _load_own(kind, base)
+    if by is None:
+        return module
+    offered = {n: value for n, value in vars(module).items() if not n.startswith("_")}
+    return SimpleNamespace(**{**offered, "tally": None, "THRESHOLDS": (), "BY": by})
+
+
+def is_own(metric: str) -> bool:
+    """Return whether a metric, within groups or not, is a file of the user's own."""
+    return grouped.split(metric)[0].endswith(".py")
 
 
 @cache
@@ -106,6 +117,8 @@ def _numbered(module: ModuleType, name: str) -> SimpleNamespace:
         allowed = f"{stem}@ and {number.allowed}"
         raise RecipeError("this number cannot stand there", got=name, allowed=allowed, next=f"as {example}") from None
     offered = {n: value for n, value in vars(module).items() if not n.startswith("_")}
+    if hasattr(module, "by_group_at"):
+        offered["by_group"] = partial(module.by_group_at, at=at)
     return SimpleNamespace(**{**offered, "score": partial(module.score_at, at=at), "NUMBER": at})
 
 
@@ -227,17 +240,25 @@ def referred(name: str, own: Mapping[str, str]) -> Any:
 
 def shown(name: str) -> str:
     """Return what people read of a plug-in's name: the file's name where it is one of the user's own."""
+    base, by = grouped.split(name)
+    if by is not None:
+        return grouped.joined(shown(base), by)
     return Path(name).name if name.endswith(".py") else name
 
 
 def keyed(kind: str, name: str) -> str:
     """Return what stands for a plug-in in a key: its name, or the code of a file of the user's own, never its path."""
+    base, by = grouped.split(name) if kind == "metrics" else (name, None)
+    if by is not None:
+        return grouped.joined(keyed(kind, base), by)
     return f"local:{code_of(kind, name)}" if name.endswith(".py") else name
 
 
 def code_of(kind: str, name: str) -> str:
     """Return the code fingerprint of a plug-in (canon.fingerprint)."""
-    return fingerprint(path_of(kind, name))
+    found = fingerprint(path_of(kind, name))
+    by = grouped.split(name)[1] if kind == "metrics" else None
+    return found if by is None else f"{found}/{code_file(grouped)}"
 
 
 @cache
@@ -259,22 +280,13 @@ def learns(stacker: str) -> bool:
     return getattr(load("stackers", stacker), "LEARNS", True) is True
 
 
+def refuse_groups(stacker: str, metric: str, place: str) -> None:
+    """Raise RecipeError where a stacker decides over all rows and the metric is a mean over groups."""
+    if grouped.split(metric)[1] is not None and getattr(load("stackers", stacker), "OVER_ROWS", False):
+        rule = f"{shown(stacker)} seeks what is best over all rows, and {shown(metric)} is a mean over groups"
+        raise RecipeError(rule, place=place, got=shown(stacker), next="leave it out, or use the metric without `by`")
+
+
 def metric(name: str) -> Metric:
     """Return the metric of that name, ready for use. Its score of rows none of which counts is a DataError."""
-    module = load("metrics", name)
-    decide, tally, own = getattr(module, "decide", None), getattr(module, "tally", None), name.endswith(".py")
-
-    def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
-        if not (v > 0).any():
-            rule, advice = f"{name} needs a row that counts", "give a row of each fold a weight above 0"
-            raise DataError(rule, got=f"{len(v)} rows, none of a weight above 0", next=advice)
-        value = module.score(task, y, pred, v)
-        return float(value) if not own else returned.number(name, value)
-
-    def own_score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
-        """Score by a file of the user's own: what it raises or returns amiss is an error that names the file."""
-        std = None if pred.std is None else locked(pred.std)
-        with own_code():
-            return score(task, locked(y), Pred(locked(pred.mean), std), locked(v))
-
-    return Metric(name, module.BETTER, module.WANTS, own_score if own else score, decide, tally)
+    return judged.of(name, shown(name), load("metrics", name), own=is_own(name))

@@ -65,6 +65,9 @@ def scores(result: Result) -> None:
         lay(table)
     for metric, names in _unscored(result).items():
         say(f"no {metric[0]} for {', '.join(names)}: {metric[1]}")
+    left_out = {(m, *n) for card in result.cards.values() for m, n in card.get("groups", {}).items() if n[1]}
+    for metric, n_groups, n_lost in sorted(left_out):
+        say(f"{metric}: {n_lost} of {n_groups} groups are left out, it is not defined there")
     for name, card in result.cards.items():
         _remarks(name, card)
     _declared(result)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kit import table
-from kit.errors import DataError
+from kit.errors import DataError, nearest
+from kit.grouped import PREFIX
 from kit.recipe import Recipe
 from kit.store import Stored
 from kit.types import Array, Floats
 from kit.wishes import Wish
-from kit.wording import column_of, plural, rows_of
+from kit.wording import column_of, placed, plural, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,6 +122,29 @@ def group_and_time(stored: Stored, recipe: Recipe) -> dict[str, Array]:
         values = np.asarray(stored.array(f"x/{data.time}")[:n], np.float64)
         _refuse_nulls(values, data.time, "time", recipe)
         found["time"] = values
+    return found
+
+
+def of_metrics(stored: Stored, recipe: Recipe, groupings: Mapping[str, Sequence[str]]) -> dict[str, Array]:
+    """Return (n,) int64 codes of the training rows for each grouping of the metrics, as `by era`.
+
+    Raises:
+        DataError: a row has no value of one of the columns, or they are no columns of single values.
+    """
+    found: dict[str, Array] = {}
+    for text, columns in groupings.items():
+        code = np.zeros(stored.meta["n_train"], np.int64)
+        for name in columns:
+            known = [n for n, column in stored.meta["header"].items() if column["kind"] != "vector"]
+            if name not in known:
+                rule = f"no column of single values that the metric could be grouped by: {recipe.metric}"
+                error = DataError(rule, got=name, allowed=known, next=nearest(name, known) or "name one of the columns")
+                raise placed(error, recipe.document, ("metric",))
+            values = stored.array(f"x/{name}")[: len(code)]
+            _refuse_nulls(values, name, "metric's group", recipe)
+            _, own = np.unique(values, return_inverse=True)
+            code = np.unique(code * (int(own.max(initial=0)) + 1) + own, return_inverse=True)[1].astype(np.int64)
+        found[f"{PREFIX}{text}"] = code
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from kit.facts import Facts
+from kit.grouped import weights_of
 from kit.planning import Plan
 from kit.recipe import Blend, Model, Recipe
 from kit.store import Store
@@ -38,8 +39,8 @@ class Scene:
 
     def v(self) -> Floats:
         """Return the scoring weights (n,): those of the declared test distribution where there is one."""
-        found: Floats = self.store.open(self.declared or self.facts.rows_key).array("v")
-        return found
+        rows = self.store.open(self.facts.rows_key)
+        return weights_of(rows, self.store.open(self.declared).array("v") if self.declared else None)
 
     def lock(self) -> FileLock:
         """Return the lock under which files that people see are written."""

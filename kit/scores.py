@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from kit.canon import stream
 from kit.errors import DataError
 from kit.facts import Facts
 from kit.folding import folds_of
+from kit.grouped import unit_of, weights_of
 from kit.oof import Oof
 from kit.stage import Stage
 from kit.store import Store
@@ -50,6 +51,16 @@ def fold_scores(task: Task, metric: str, oof: Oof, v: Floats) -> list[float | No
     return scores
 
 
+def group_counts(task: Task, metrics: Sequence[str], oof: Oof, v: Floats) -> dict[str, list[int]]:
+    """Return for each metric within groups how many there are, and in how many of them it is not defined."""
+    rows, found = oof.scored, {}
+    for name in metrics:
+        if (within := registry.metric(name).within) is not None and not unscored(task, name, oof, v):
+            score = within.each(task, oof.y[rows], _at(oof.pooled(), rows), v[rows]).score
+            found[registry.shown(name)] = [len(score), int((~np.isfinite(score)).sum())]
+    return found
+
+
 BLOCKS = 20
 """Blocks of rows left out in turn to find a standard error."""
 
@@ -60,7 +71,9 @@ def standard_error(task: Task, metric: str, oof: Oof, v: Floats, group: Ints | N
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11.
     """
     rows, pooled = np.flatnonzero(oof.scored), oof.pooled()
-    unit = rows if group is None else np.unique(group[rows], return_inverse=True)[1]
+    within = registry.metric(metric).within
+    group = unit_of(within, v[rows], None if group is None else group[rows])
+    unit = rows if group is None else np.unique(group, return_inverse=True)[1]
     n_units = int(unit.max()) + 1
     block = stream(0, "blocks", n_units).permutation(n_units)[unit] % BLOCKS
     left = []
@@ -135,14 +148,14 @@ def running(store: Store, facts: Facts, metric: str, v_key: str | None) -> Calla
     `v_key`: the stage of the scoring weights of a declared test distribution; plain ones count until it is there.
     """
     rows = store.open(facts.rows_key)
-    y, plain, folds = rows.array("y"), rows.array("v"), folds_of(store.open(facts.folds_key))
+    y, plain, folds = rows.array("y"), weights_of(rows), folds_of(store.open(facts.folds_key))
 
     def of(stage: Stage) -> float | None:
         if stage.verb != "fit" or not store.has(stage.key):
             return None
         fit = store.open(stage.key)
         held = folds.is_held(int(stage.ingredients["fold"]))
-        v = store.open(v_key).array("v") if v_key and store.has(v_key) else plain
+        v = weights_of(rows, store.open(v_key).array("v")) if v_key and store.has(v_key) else plain
         pred = Pred(fit.array("held"), fit.array("held_std") if "held_std" in fit else None)
         return _score(facts.task, metric, y[held], pred, v[held])
 

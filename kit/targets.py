@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kit.errors import DataError, RecipeError, nearest
 from kit.problems import LONGEST
@@ -84,6 +84,7 @@ def picked(document: Document) -> Document:
     """
     targets, target = _listed(document)
     said = {key: document.value[key] for key in EACH if isinstance(document.value.get(key), Mapping)}
+    said = {key: values for key, values in said.items() if not _is_grouped(values, targets)}
     if target not in targets or not said:
         return document
     for key, values in said.items():
@@ -95,6 +96,12 @@ def picked(document: Document) -> Document:
             raise RecipeError(rule, place=document.place((key,)), got=target, next=advice)
     kept = {key: value for key, value in document.value.items() if key not in said}
     return replace(document, value=kept | {key: v[target] for key, v in said.items() if target in v})
+
+
+def _is_grouped(values: Mapping[str, Any], targets: Sequence[str]) -> bool:
+    """Return whether a mapping is a metric within groups, `{spearman: {by: era}}`, and no metric for each target."""
+    inner = next(iter(values.values()), None)
+    return len(values) == 1 and not set(values) & set(targets) and isinstance(inner, Mapping) and "by" in inner
 
 
 def names(document: Document) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kit import registry, standings
+from kit import grouped, judged, registry, standings
 from kit.design import Use
 from kit.errors import DataError, RecipeError, nearest
 from kit.given import plain, several
@@ -75,6 +75,7 @@ def wish(found: Sequence[Source], home: Home | None, how: How) -> Wish:
     if not module.SOURCES[0] <= len(found) <= module.SOURCES[1]:
         got, allowed = f"{len(found)} sources", f"{module.SOURCES[0]} to {module.SOURCES[1]}"
         raise RecipeError(f"{stacker.use} takes another number of sources", place="SRC", got=got, allowed=allowed)
+    registry.refuse_groups(stacker.use, name, "--use")
     return Wish(tuple(found), task, name, stacker, home, how.mixed)
 
 
@@ -85,9 +86,11 @@ def _metric(how: How, home: Home | None, found: Sequence[Source]) -> str:
     if name is None:
         got = ", ".join(sorted(told))
         raise DataError("the sources were scored by several metrics", place="SRC", got=got, next="name one: --metric")
-    if name.endswith(".py") and not how.trust:
+    if registry.is_own(name) and not how.trust:
         advice = "say --trust (with --recipe, which knows where it lies), or name another: --metric"
         raise RecipeError("this metric is a file of its own, and using it runs its code", got=name, next=advice)
+    if grouped.split(name)[1] is None and getattr(registry.load("metrics", name), "NEEDS_BY", False):
+        raise RecipeError(judged.needs_by(name), place="--metric", got=name, next=f"--metric '{name} by <column>'")
     registry.load("metrics", name)
     return name
 

@@ -14,6 +14,7 @@ from kit.canon import stream
 from kit.crossfit import BlendSpec, crossfit
 from kit.errors import DataError, FitError
 from kit.folding import folds_of, task_of
+from kit.grouped import shares, unit_of, weights_of
 from kit.judging import Metric
 from kit.oof import Oof
 from kit.oofobject import load_oof
@@ -61,7 +62,7 @@ class Goal:
         """
         rows = self.folds.is_held(k)
         pred = self._through(self._oof({k: held}), rows)
-        group = None if self.group is None else self.group[rows]
+        group = unit_of(self.metric.within, self.v[rows], None if self.group is None else self.group[rows])
         block = blocks.assign(int(rows.sum()), group, stream(self.seed, "blocks", k))
         y, v = self.y[rows], self.v[rows]
 
@@ -69,7 +70,7 @@ class Goal:
             return self.metric.sign * self.metric.score(self.task, y[kept], _at(pred, kept), v[kept])
 
         try:
-            return blocks.pseudo_values(loss, block, v)
+            return blocks.pseudo_values(loss, block, shares(self.metric.within, v))
         except DataError:
             return np.full(int(block.max()) + 1, np.nan)
 
@@ -87,7 +88,7 @@ class Goal:
 
     def weight(self, k: int) -> float:
         """Return how much fold k counts in the score."""
-        return float(self.v[self.folds.is_held(k)].sum())
+        return float(shares(self.metric.within, self.v[self.folds.is_held(k)]).sum())
 
     def _oof(self, held: Mapping[int, Pred]) -> Oof:
         """Return the OOF of these folds; rows of the others count as never held."""
@@ -149,7 +150,7 @@ def goal_of(spec: Mapping[str, Any], store: Store) -> Goal:
         task_of(spec["task"]),
         folds_of(store.open(spec["folds"])),
         rows.array("y"),
-        store.open(spec["v"] or spec["rows"]).array("v"),
+        weights_of(rows, store.open(spec["v"]).array("v") if spec["v"] else None),
         rows.array("group") if "group" in rows else None,
         int(spec["seed"]),
         rows.array("v"),

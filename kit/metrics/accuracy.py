@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kit.grouped import Groups
 from kit.judging import Counts
 from kit.metrics._labels import count, decide
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
@@ -34,3 +35,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     0.5
     """
     return float(tally(count(task, y, decide(task, pred.mean), v)))
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group."""
+    return groups.mean(decide(task, pred.mean) == y)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from kit.errors import DataError
+from kit.grouped import Groups
 from kit.types import Bools, Floats, Floats32, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"
@@ -39,6 +40,18 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     return float(np.mean([_binary(y == k, pred.mean[:, k], v) for k in present]))
 
 
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group, NaN where all its rows are of one class."""
+    if task.kind == "binary":
+        return _in_groups(y == 1, pred.mean[:, 0], groups)
+    scores, there = np.zeros(len(groups.code)), np.zeros(len(groups.code))
+    for k in range(task.n_out):
+        here = groups.total(y == k) > 0
+        scores[here] += _in_groups(y == k, pred.mean[:, k], groups)[here]  # NaN where it is the only class
+        there += here
+    return scores / there
+
+
 def _binary(positive: Bools, p: Floats32, v: Floats) -> float:
     order = np.argsort(p)
     ranked = p[order]
@@ -54,3 +67,18 @@ def _binary(positive: Bools, p: Floats32, v: Floats) -> float:
     good, bad = np.add.reduceat(good, starts), np.add.reduceat(bad, starts)
     below = np.cumsum(bad) - bad
     return float((good * (below + bad / 2)).sum() / (good.sum() * bad.sum()))
+
+
+def _in_groups(positive: Bools, p: Floats32, groups: Groups) -> Floats:
+    order = groups.sorted(p)
+    ranked = p[order]
+    new = np.concatenate([[True], ranked[1:] != ranked[:-1]])
+    new[groups.starts] = True
+    ties = np.flatnonzero(new)
+    good, bad = (np.add.reduceat((groups.v * on)[order], ties) for on in (positive, ~positive))
+    firsts = np.searchsorted(ties, groups.starts)
+    below = np.cumsum(bad) - bad
+    below -= below[firsts][groups.of[ties]]
+    wins = np.add.reduceat(good * (below + bad / 2), firsts)
+    pairs = np.add.reduceat(good, firsts) * np.add.reduceat(bad, firsts)
+    return np.where(pairs > 0, wins / np.where(pairs > 0, pairs, 1.0), np.nan)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kit.grouped import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "lower"
@@ -28,10 +29,18 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     >>> round(score(task, np.array([1.0, 0.0]), Pred(np.array([[0.5], [0.5]])), np.ones(2)), 6)
     0.693147
     """
+    return float(-(v * np.log(_true(task, y, pred))).sum() / v.sum())
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group."""
+    return groups.mean(-np.log(_true(task, y, pred)))
+
+
+def _true(task: Task, y: Floats, pred: Pred) -> Floats:
+    """Return (n,) the probability of the true class."""
     # In float64: 1 - 1e-15 is 1 in float32, and the clip would do nothing there.
     p = np.clip(pred.mean.astype(np.float64), EPS, 1 - EPS)
     if task.kind == "binary":
-        true = np.where(y == 1, p[:, 0], 1 - p[:, 0])
-    else:
-        true = p[np.arange(len(y)), y.astype(np.int64)] / p.sum(axis=1)
-    return float(-(v * np.log(true)).sum() / v.sum())
+        return np.where(y == 1, p[:, 0], 1 - p[:, 0])
+    return np.asarray(p[np.arange(len(y)), y.astype(np.int64)] / p.sum(axis=1))

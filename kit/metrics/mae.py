@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kit.grouped import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "lower"
@@ -26,3 +27,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     3.5
     """
     return float((v * np.abs(pred.mean[:, 0] - y)).sum() / v.sum())
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group."""
+    return groups.mean(np.abs(pred.mean[:, 0] - y))

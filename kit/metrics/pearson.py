@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from kit.metrics._ranks import correlation
+from kit.grouped import Groups
+from kit.metrics._ranks import correlation, correlations
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"
@@ -27,3 +28,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     1.0
     """
     return correlation(y, pred.mean[:, 0].astype(np.float64), v)
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the correlation in each group: NaN where y is constant, 0 where the prediction is."""
+    return correlations(y, pred.mean[:, 0].astype(np.float64), groups)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kit.grouped import Groups
 from kit.judging import Number
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
@@ -36,3 +37,14 @@ def score_at(task: Task, y: Floats, pred: Pred, v: Floats, at: float) -> float:
     """
     error = y - pred.mean[:, 0]
     return float((v * np.maximum(at * error, (at - 1) * error)).sum() / v.sum())
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the loss of each group at the median."""
+    return by_group_at(task, y, pred, groups, AT.default)
+
+
+def by_group_at(task: Task, y: Floats, pred: Pred, groups: Groups, at: float) -> Floats:
+    """Return (G,) the loss of each group."""
+    error = y - pred.mean[:, 0]
+    return groups.mean(np.maximum(at * error, (at - 1) * error))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import numpy as np
+
+from kit.grouped import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"
@@ -29,3 +32,9 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     if spread == 0:
         return float(missed == 0)
     return float(1 - missed / spread)
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group, NaN where y is constant."""
+    spread = groups.mean((y - groups.mean(y)[groups.of]) ** 2)
+    return 1 - groups.mean((pred.mean[:, 0] - y) ** 2) / np.where(spread > 0, spread, np.nan)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from kit.grouped import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "lower"
@@ -28,3 +29,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     """
     # Not np.dot: a threaded BLAS sums in an order that depends on the number of threads.
     return float(np.sqrt((v * (pred.mean[:, 0] - y) ** 2).sum() / v.sum()))
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group."""
+    return np.asarray(np.sqrt(groups.mean((pred.mean[:, 0] - y) ** 2)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from kit.metrics._ranks import correlation, rank
+from kit.grouped import Groups
+from kit.metrics._ranks import correlation, correlations, rank, ranks
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"
@@ -26,3 +27,8 @@ def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
     1.0
     """
     return correlation(rank(y, v), rank(pred.mean[:, 0], v), v)
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the correlation of the ranks in each group: NaN where y is constant, 0 where the prediction is."""
+    return correlations(groups.kept("ranks", y, lambda: ranks(y, groups)), ranks(pred.mean[:, 0], groups), groups)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.contracts import Context
+from kit.grouped import split
 from kit.types import Bools, Floats, Floats32, Ints, Pred, Task
 
 Space = Literal["identity", "log1p"]
@@ -55,7 +56,16 @@ def _libraries(modules: int) -> Any:
 
 def space_of(metric: str) -> Space:
     """Return the scale on which sources are averaged where squared error stands for the metric."""
-    return SQUARED.get(metric, "identity")
+    return SQUARED.get(split(metric)[0], "identity")
+
+
+def squared(metric: str) -> Space | None:
+    """Return the scale on which the metric is a squared error, or None: a mean over groups of its roots is none.
+
+    Of distributions squared error is what can be told at all, within groups as well.
+    """
+    base = split(metric)[0]
+    return SQUARED.get(metric) or (SQUARED.get(base) if base in OF_DISTRIBUTION else None)
 
 
 def truth(task: Task, y: Floats) -> Floats:

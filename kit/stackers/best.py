@@ -6,7 +6,7 @@ import numpy as np
 
 from kit.contracts import Context
 from kit.params import Params as Base
-from kit.stackers._gram import MANY, SQUARED, Grams, Space, Weighted
+from kit.stackers._gram import MANY, Grams, Space, Weighted, squared
 from kit.types import Floats, Floats32, Pred, PredKind, TaskKind
 
 LIBS: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Params(Base):
 
 def sums(metric: str) -> Space | None:
     """Return the scale of the sums that `solve` wants, or None where the metric is no squared error."""
-    return SQUARED.get(metric)
+    return squared(metric)
 
 
 def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:

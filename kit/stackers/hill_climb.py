@@ -11,7 +11,7 @@ from kit.contracts import Context
 from kit.params import Params as Base
 from kit.params import Tune
 from kit.stackers._climb import Moves, climb_exact, climb_squared
-from kit.stackers._gram import MANY, SQUARED, Grams, Space, Weighted, one_thread, space_of
+from kit.stackers._gram import MANY, Grams, Space, Weighted, one_thread, space_of, squared
 from kit.stackers._handed import residual_gram
 from kit.stackers._judge import Judge, judge_of, score_judge
 from kit.types import Floats, Floats32, Ints, PredKind, TaskKind
@@ -54,7 +54,7 @@ class Params(Base):
 
 def sums(metric: str) -> Space | None:
     """Return the scale of the sums that `solve` wants, or None where the metric is no squared error."""
-    return SQUARED.get(metric)
+    return squared(metric)
 
 
 def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
@@ -69,7 +69,7 @@ def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Weig
     Source: Caruana et al. 2004, Ensemble selection from libraries of models; bags: Caruana et al. 2006.
     """
     gram = residual_gram(ctx.task, z, y, v, space_of(ctx.metric.name))[:-1, :-1]
-    if ctx.metric.name in SQUARED:
+    if squared(ctx.metric.name):
         return _weights(params, ctx, gram, None)
     scored = params.by == "score" and ctx.metric.wants == "label"
     return _weights(params, ctx, gram, score_judge(ctx, z, y, v) if scored else judge_of(ctx, z, y, v))

@@ -13,7 +13,7 @@ from kit.params import Tune
 from kit.stackers import hill_climb, logistic, softmax
 from kit.stackers._averaged import STRENGTHS, averaged
 from kit.stackers._climb import picks_squared
-from kit.stackers._gram import MANY, OF_DISTRIBUTION, SQUARED, Grams, Space, Weighted, one_thread
+from kit.stackers._gram import MANY, OF_DISTRIBUTION, SQUARED, Grams, Space, Weighted, one_thread, squared
 from kit.stackers._halves import Halves
 from kit.stackers._handed import gathered
 from kit.stackers._simplex import simplex
@@ -70,7 +70,7 @@ class Params(Base):
 
 def sums(metric: str) -> Space | None:
     """Return the scale of the sums that `solve` wants, or None where the metric is no squared error."""
-    return SQUARED.get(metric)
+    return squared(metric)
 
 
 def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
@@ -82,7 +82,7 @@ def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
             weights = np.zeros(grams.n_sources)
             weights[members] = simplex(grams.of(members).residuals())
             return Weighted(weights, space, {"sources": float(len(members))})
-        if ctx.metric.name in OF_DISTRIBUTION:
+        if ctx.metric.base in OF_DISTRIBUTION:
             return Weighted(simplex(grams.residuals()), space)
         return _drawn(params, grams, space)
 
@@ -90,7 +90,7 @@ def solve(params: Params, ctx: Context, grams: Grams) -> Weighted:
 def fit(params: Params, ctx: Context, z: Floats32, y: Floats, v: Floats) -> Combiner:
     """Return the weights that the metric asks for. Shape: z (S, n, m); y, v (n,)."""
     name = ctx.metric.name
-    if name in SQUARED:
+    if squared(name):
         return solve(params, ctx, gathered(ctx, z, y, v))
     if params.simple:
         return _fewest(params, ctx, z, y, v)

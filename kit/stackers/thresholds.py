@@ -24,6 +24,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, 1)
 RETURNS: PredKind | None = "label"
+OVER_ROWS = True
 
 MOST_LEVELS = 100
 """More distinct values than this are numbers, not ordered labels."""

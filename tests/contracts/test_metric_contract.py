@@ -15,7 +15,9 @@ from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 METRICS = registry.names("metrics")
 OF_KIND = {"regression": "squared", "binary": "logloss", "multiclass": "softmax"}
-CASES = [(name, OF_KIND[kind]) for name in METRICS for kind in registry.load("metrics", name).TASKS]
+OVER_ROWS = [name for name in METRICS if not getattr(registry.load("metrics", name), "NEEDS_BY", False)]
+"""Rankings count places in rows, and have their own tests in tests/metrics/test_grouped.py."""
+CASES = [(name, OF_KIND[kind]) for name in OVER_ROWS for kind in registry.load("metrics", name).TASKS]
 
 BINARY = (np.array([0.0, 1.0, 1.0, 0.0]), Pred(np.array([[0.1], [0.8], [0.4], [0.6]])))
 NUMBERS = (np.array([1.0, 2.0, 3.0, 6.0]), Pred(np.array([[1.0], [3.0], [3.0], [4.0]])))

@@ -1,0 +1,54 @@
+"""Mean reciprocal rank of the first relevant row of a query: `mrr`, `mrr@10`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from kit.grouped import Groups
+from kit.judging import Number
+from kit.metrics._ranking import alone, ranked
+from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
+
+BETTER: Literal["lower", "higher"] = "higher"
+TASKS: tuple[TaskKind, ...] = ("regression", "binary")
+WANTS: PredKind = "value"
+OBJECTIVE: Mapping[str, Objective] = {"regression": "squared", "binary": "logloss"}
+CODEC: str = "identity"
+RANGE: tuple[float | None, float | None] = (0.0, 1.0)
+NEEDS_BY = True
+
+AT = Number(1_000_000, 1, 1_000_000)
+
+
+def score(task: Task, y: Floats, pred: Pred, v: Floats) -> float:
+    """Return the score of one query at any place. Shape: y, v (n,) float64; pred.mean (n, 1)."""
+    return score_at(task, y, pred, v, AT.default)
+
+
+def score_at(task: Task, y: Floats, pred: Pred, v: Floats, at: float) -> float:
+    """Return the score of one query.
+
+    Raises:
+        DataError: no row is relevant, or a grade is negative.
+
+    >>> task = Task("regression")
+    >>> score_at(task, np.array([0.0, 1.0, 0.0, 1.0]), Pred(np.array([[4.0], [3.0], [2.0], [1.0]])), np.ones(4), 3)
+    0.5
+    """
+    return alone(by_group_at, task, y, pred, v, at)
+
+
+def by_group(task: Task, y: Floats, pred: Pred, groups: Groups) -> Floats:
+    """Return (G,) the score of each group at any place."""
+    return by_group_at(task, y, pred, groups, AT.default)
+
+
+def by_group_at(task: Task, y: Floats, pred: Pred, groups: Groups, at: float) -> Floats:
+    """Return (G,) 1 / place of the first relevant row, 0 beyond `at`, NaN where no row is relevant."""
+    found = ranked(y, pred, groups)
+    inside = (found.hit > 0) & (found.place <= at)
+    first = np.maximum.reduceat(np.where(inside, 1 / found.place, 0.0), groups.starts)
+    return np.where(np.isnan(found.relevant), np.nan, first)
