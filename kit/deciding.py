@@ -13,7 +13,7 @@ from kit.recipe import Blend, Model, Plug, Recipe
 from kit.types import Floats, Pred, Task
 from kit.wording import placed
 
-STACKER, NAME, CLIMB = "thresholds", "labels", "hill_climb"
+STACKER, NAME, CLIMB, PLAIN = "thresholds", "labels", "hill_climb", "identity"
 
 NEARLY = 0.99
 """What a true prediction scores at least where only a stray rating is no whole number."""
@@ -25,8 +25,12 @@ MOST_LEVELS = 100
 def decided(recipe: Recipe, task: Task, y: Floats) -> Recipe:
     """Return the recipe, with cross-fitted thresholds as its last step where they pay and it says nothing of blends.
 
+    Models that say no target transform get none where the metric's cannot take y (mape of targets below -1).
     Shape: y (n,), as the rows have it.
     """
+    if task.kind == "regression" and not _takes(registry.load("metrics", recipe.metric).CODEC, y):
+        plain = Plug("codecs", PLAIN, registry.load("codecs", PLAIN).Params(), ("metric",))
+        recipe = replace(recipe, models=tuple(replace(m, codec=m.codec or plain) for m in recipe.models))
     declared = {"blend", "submit"} & set(recipe.document.value)
     pays = task.kind in getattr(registry.load("metrics", recipe.metric), "THRESHOLDS", ())
     if declared or not pays or recipe.submit is None or not _has_levels(task, y):
@@ -57,14 +61,21 @@ def check(recipe: Recipe, task: Task, y: Floats) -> None:
         raise placed(error, recipe.document, ("metric",)) from error
     for model in recipe.models:
         _check_average(recipe, model, y)
-        use = model.codec.use if model.codec else registry.load("metrics", recipe.metric).CODEC
-        refuse = getattr(registry.load("codecs", use), "check", None)
+        refuse = getattr(registry.load("codecs", model.codec.use), "check", None) if model.codec else None
         try:
             if refuse is not None:
                 refuse(y)
         except DataError as error:
-            at = ("models", model.name, "target_transform") if model.codec else ("metric",)
-            raise placed(error, recipe.document, at) from error
+            raise placed(error, recipe.document, ("models", model.name, "target_transform")) from error
+
+
+def _takes(codec: str, y: Floats) -> bool:
+    """Return whether a target transform can take y (n,)."""
+    try:
+        getattr(registry.load("codecs", codec), "check", lambda _: None)(y)
+    except DataError:
+        return False
+    return True
 
 
 def _check_ratings(recipe: Recipe, y: Floats, best: float) -> None:
@@ -93,8 +104,23 @@ def _by_score(blend: Blend) -> Blend:
     return replace(blend, plug=replace(blend.plug, use=CLIMB, params=params))
 
 
-def note(recipe: Recipe) -> tuple[str, str]:
-    """Return (what, next) that tells of the added step."""
+def notes(recipe: Recipe, task: Task, y: Floats) -> list[tuple[str, str]]:
+    """Return (what, next) of what was decided, and of what was left undecided.
+
+    Shape: y (n,).
+    """
+    found = [_unlogged(recipe, y)] if any(m.codec and m.codec.at == ("metric",) for m in recipe.models) else []
+    found += [_added(recipe)] if recipe.added else []
+    lacking = undecided(recipe, task, y)
+    return [*found, lacking] if lacking else found
+
+
+def _unlogged(recipe: Recipe, y: Floats) -> tuple[str, str]:
+    what = f"models learn the target itself, not its logarithm as mostly under {registry.shown(recipe.metric)}: "
+    return what + f"its least value is {y.min():g}", "target_transform of a model, if another suits"
+
+
+def _added(recipe: Recipe) -> tuple[str, str]:
     source = next(b.sources[0] for b in recipe.blends if b.name == recipe.added)
     what = f"{recipe.added}: thresholds over {source} were added, for {registry.shown(recipe.metric)} wants labels"
     return what, "declare `blend` to choose yourself, `blend: {}` for none"

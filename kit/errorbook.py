@@ -92,7 +92,7 @@ def losses(task: Task, card: Mapping[str, Any], y: Floats, pred: Floats32) -> tu
     p, metric = pred.astype(np.float64), str(card.get("metric"))
     if task.kind == "regression":
         known = registry.load("metrics", metric if registry.has("metrics", metric) else "rmse")
-        logs, absolute = known.CODEC == "log1p", known.OBJECTIVE.get("regression") == "absolute"
+        logs, absolute = known.CODEC == "log1p" and y.min() > -1, known.OBJECTIVE.get("regression") == "absolute"
         error = np.log1p(np.maximum(p[:, 0], 0)) - np.log1p(np.maximum(y, 0)) if logs else p[:, 0] - y
         what = f"{'absolute' if absolute else 'squared'} error{' of log(1 + y)' if logs else ''}"
         return np.asarray(np.abs(error) if absolute else error**2), what

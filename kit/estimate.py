@@ -108,8 +108,15 @@ def estimate(  # noqa: PLR0913 - what is known of the test rows comes on top
     # Where rows are harder their errors are not only larger but vary as much more.
     grown = (mixed + fit.shift) / mixed if metric.sign > 0 and mixed > 0 else 1.0
     half = _student(fit.dof) * np.sqrt(fit.se**2 * (1 + grown**2 * n_rows / n_test) + fit.error**2 + shares)
-    ends = number(expected), number(expected - half), number(expected + half)
-    return Estimate(*told, number(fit.shift) if known else None, *ends)
+    bounds = getattr(registry.load("metrics", metric.name), "RANGE", (None, None))
+    mid, low, high = (number(_within(bounds, end)) for end in (expected, expected - half, expected + half))
+    return Estimate(*told, number(fit.shift) if known else None, mid, low, high)
+
+
+def _within(bounds: tuple[float | None, float | None], score: float) -> float:
+    """Return the score, or the end of what the metric can have that it passes."""
+    low, high = (np.inf * sign if end is None else end for sign, end in zip((-1, 1), bounds, strict=True))
+    return float(min(max(score, low), high))
 
 
 def _student(dof: int) -> float:

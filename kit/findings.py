@@ -108,10 +108,8 @@ def _told(looked: _Looked) -> Iterator[Finding]:
             yield Finding("warning" if " in train but " in what or "no value" in what else "note", column, what, next)
     for what, next in looked.folds.meta.get("notes", []):
         yield Finding("warning", looked.recipe.data.target, what, next)
-    if looked.recipe.added:
-        yield Finding("note", looked.recipe.data.target, *deciding.note(looked.recipe))
-    if lacking := deciding.undecided(looked.recipe, looked.facts.task, looked.rows.array("y")):
-        yield Finding("note", looked.recipe.data.target, *lacking)
+    for what, next in deciding.notes(looked.recipe, looked.facts.task, looked.rows.array("y")):
+        yield Finding("note", looked.recipe.data.target, what, next)
 
 
 def _roles(looked: _Looked) -> Iterator[Finding]:
@@ -259,12 +257,13 @@ def _apart(name: str, x: Array, here: Ints, there: Ints, coded: bool, looked: _L
     elif looked.header[name].kind == "date" and (found := _later(name, x, looked)):
         yield found
         return
-    far = signals.distance(here, there)
+    far = signals.distance(here, there, len(looked.facts.free))
     if far > APART:
-        missing = [float((s == 0).mean()) for s in (here, there)]
-        gap = abs(missing[0] - missing[1]) > APART / 2
-        what = f", missing in {missing[0]:.0%} of train and {missing[1]:.0%} of test" if gap else ""
-        advice = "kit shift says more; if test lies later or elsewhere, split in the same way (split: time, group)"
+        a, b = (float((s == 0).mean()) for s in (here, there))
+        what = f", missing in {a:.0%} of train and {b:.0%} of test" if abs(a - b) > APART / 2 else ""
+        advice = "kit shift says more"
+        if looked.recipe.split.use in ("kfold", "stratified"):
+            advice += "; if test lies later or elsewhere, split in the same way (split: time, group)"
         yield Finding("warning", name, f"is distributed otherwise in test (distance {far:.2f}){what}", advice)
 
 

@@ -17,6 +17,9 @@ from kit.wording import plural
 if TYPE_CHECKING:
     import polars as pl
 
+NAMED = "name the columns by class, or ending in _class"
+ALONE = "one column takes labels: a metric of these (accuracy, f1_macro) as `metric`, the other under `also`"
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -164,7 +167,7 @@ def _outputs(values: Sequence[str], task: Task, shows: str, target: str, place: 
                 place=f"{place}: column {name}",
                 got=name,
                 allowed=[str(c) for c in task.classes],
-                next=nearest(name, map(str, task.classes)) or "name the columns by class, or ending in _class",
+                next=nearest(name, map(str, task.classes)) or (NAMED if len(values) > 1 else ALONE),
             )
         found += matches
     if sorted(found) != list(range(len(task.classes))):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.stats
 
 from kit.types import Array, Floats, Ints, Task
 
 BINS = 64
 """Numbers are looked at in so many ranges of equal count, and by value where there are fewer values."""
+CHANCE = 0.01
+"""Probability that columns of which none differs are told to be apart."""
 
 
 def strata(x: Array, coded: bool, bins: int = BINS) -> Ints:
@@ -55,14 +58,19 @@ def as_targets(y: Floats, task: Task) -> Floats:
     return np.asarray(y[:, None] == np.arange(len(task.classes)), np.float64)
 
 
-def distance(left: Ints, right: Ints) -> float:
+def distance(left: Ints, right: Ints, columns: int = 1) -> float:
     """Return how far the shares of the strata lie apart, beyond what chance alone would do: 0 = alike, 1 = disjoint.
 
-    It is the total variation distance less its expectation for two samples of one distribution.
+    It is the total variation distance less its expectation for two samples of one distribution; 0 where, of so many
+    `columns` that are looked at, chance would set one as far apart (chi-square, CHANCE for all of them together).
     """
     n = int(max(left.max(initial=0), right.max(initial=0))) + 1
     counts = [np.bincount(s, minlength=n) for s in (left, right)]
     p, q = (c / max(c.sum(), 1) for c in counts)
     both = (counts[0] + counts[1]) / max(len(left) + len(right), 1)
     spread = np.sqrt(both * (1 - both) * (1 / max(len(left), 1) + 1 / max(len(right), 1)))
+    seen = both > 0
+    chi2 = float(((p - q)[seen] ** 2 / both[seen]).sum() / (1 / max(len(left), 1) + 1 / max(len(right), 1)))
+    if scipy.stats.chi2.sf(chi2, max(int(seen.sum()) - 1, 1)) > CHANCE / columns:
+        return 0.0
     return float(max(0.0, np.abs(p - q).sum() / 2 - np.sqrt(2 / np.pi) * spread.sum() / 2))

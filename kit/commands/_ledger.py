@@ -78,15 +78,32 @@ def compare(listed: Sequence[Mapping[str, Any]]) -> None:
             say(f"note: {note}")
 
 
+MOST_CLASSES = 8
+"""Of more classes than this a row's probabilities are not all shown."""
+
+
+def _of_classes(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row as it is shown: of many classes the likeliest one, its probability and that of the true one."""
+    proba = {name.removeprefix("pred_"): p for name, p in row.items() if name.startswith("pred_")}
+    if len(proba) <= MOST_CLASSES:
+        return row
+    likeliest = max(proba, key=lambda name: proba[name])
+    told = {"likeliest": likeliest, "its p": proba[likeliest], "p of y": proba[str(row["y"])]}
+    at = list(row).index(f"pred_{next(iter(proba))}")
+    kept = [(name, value) for name, value in row.items() if not name.startswith("pred_")]
+    return dict([*kept[:at], *told.items(), *kept[at:]])
+
+
 def errors(found: Mapping[str, Any], *, most: int = 15) -> None:
     """Print the worst rows of a result and the segments where it differs most from itself."""
     how = ", each counting its weight in scoring" if found["weighted"] else ""
     say(f"{found['result']}: {found['metric']} {number(found['score'])} over {found['n']} rows{how}")
     say(f"loss: {found['loss_is']}, on average {number(found['loss'])}")
     if found["worst"]:
-        names = [name for name in found["worst"][0] if name != "fold" or found["worst"][0]["fold"] is not None]
+        rows = [_of_classes(row) for row in found["worst"]]
+        names = [name for name in rows[0] if name != "fold" or rows[0]["fold"] is not None]
         table = columns(*names, right=names[1:])
-        for row in found["worst"]:
+        for row in rows:
             table.add_row(*(number(row[n]) if isinstance(row[n], float) else str(row[n]) for n in names))
         lay(table)
     if found["segments"]:

@@ -338,6 +338,8 @@ def test_a_sample_of_other_columns_is_refused(toy):
     error = toy.run(ends=2).json["error"]
     assert error["place"].endswith("column hihg")
     assert "'high'" in error["next"]
+    sample(toy, pl.DataFrame({"id": test["id"], "y": "low"}))  # asks for labels, not for probabilities
+    assert "accuracy" in toy.run(ends=2).json["error"]["next"]
     sample(toy, pl.DataFrame({"id": test["id"], "low": 0.3, "mid": 0.3}))
     assert "each class once" in toy.run(ends=2).json["error"]["rule"]
     sample(toy, pl.DataFrame({"key": test["id"] + 1, "low": 0.3, "mid": 0.3, "high": 0.3}))
@@ -383,6 +385,20 @@ def test_a_target_that_cannot_be_scored_or_encoded_is_told_before_any_fit(toy, c
     toy.edit(change)
     done = toy.kit("check", str(toy.folder / "r.yaml"))
     assert done.code == 2 and rule in done.err and line in done.err, done.err
+
+
+def test_a_target_that_the_logarithm_of_the_metric_cannot_take_is_learnt_as_it_is(toy):
+    """Of mape, whose models learn log(1 + y), a target of -1 and below is no fault; the metric has a score for it."""
+    toy.edit(("metric: rmse", "metric: mape"))
+    told = toy.kit("check", str(toy.folder / "r.yaml"))
+    assert told.code == 0 and "models learn the target itself, not its logarithm as mostly under mape" in told.out
+    toy.run()
+    oof = toy.oof("a").filter(pl.col("fold") >= 0)
+    y, pred = oof["y"].to_numpy(), oof["pred"].to_numpy()
+    assert y.min() < -1
+    np.testing.assert_allclose(toy.card("a")["score"], np.mean(np.abs(pred - y)[y != 0] / np.abs(y[y != 0])), rtol=1e-6)
+    worst = toy.kit("errors", "r:a", "--json").json["worst"][0]
+    np.testing.assert_allclose(worst["loss"], abs(worst["pred"] - worst["y"]), rtol=1e-6)
 
 
 def test_names_that_polars_or_results_use_otherwise(toy):

@@ -46,6 +46,16 @@ def test_the_interval_holds_nine_times_in_ten(n: int, t: int) -> None:
     assert 0.83 < np.mean(held) < 0.97
 
 
+def test_the_interval_ends_where_the_metric_does() -> None:
+    """Few of a class: twice the error of an average precision near 0 is more than the way to 0."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(400) % 80 == 0).astype(float)
+    pred = rng.uniform(size=(400, 1)).astype(np.float32)
+    truth = Truth(Task("binary", classes=(0, 1), positive=1), "average_precision", y, np.ones(400))
+    found = estimate(truth, pred, pred, rng.uniform(size=(1, 20, 1)).astype(np.float32))
+    assert found.low == 0 < found.expected < found.high <= 1
+
+
 class World:
     """n training and t test rows whose errors grow with x, two sources, fold models that agree; x of test times `far`.
 

@@ -327,3 +327,22 @@ def test_months_that_are_numbers_are_no_time_to_count_in(tmp_path):
     assert told["severity"] == "warning" and "jump by 89" in told["what"]
     found = findings(tmp_path, train, test.drop("y"), {**split, "horizon": 184}, kinds={"ym": "date"})
     assert not [f for f in found if f["severity"] == "warning"]
+
+
+def test_columns_of_noise_are_not_told_to_be_apart_however_many_there_are(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = {f"n{j}": rng.normal(size=240) for j in range(300)}
+    every = pl.DataFrame({"y": rng.normal(size=240), "moved": rng.normal(size=240), **noise})
+    test = every[180:].drop("y").with_columns(pl.col("moved") + 2)
+    found = findings(tmp_path, every[:180], test)
+    assert [f["column"] for f in found if "distributed otherwise" in f["what"]] == ["moved"]
+
+
+def test_where_folds_are_cut_as_test_is_that_is_not_advised_again(tmp_path):
+    train = clean().with_columns(moved=pl.col("x2"), t=pl.Series(range(N)))
+    test = clean(1, T).drop("y").with_columns(moved=pl.col("x2") + 1, t=pl.Series(range(N, N + T)))
+    by_chance: dict = {"folds": 4}
+    for split in (by_chance, {"use": "time", "time": "t", "folds": 4}):
+        found = findings(tmp_path, train, test, split=split)
+        advice = next(f["next"] for f in found if f["column"] == "moved" and "otherwise in test" in f["what"])
+        assert ("split: time" in advice) == (split is by_chance)

@@ -22,6 +22,16 @@ def test_words_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[s
     assert "[low, high]" in CliRunner().invoke(main, ["show", "augment", "jitter"]).output.replace("\n", " ")
 
 
+def test_of_many_classes_the_likeliest_and_the_true_one_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    proba = {f"pred_c{i:02d}": 0.001 * i for i in range(60)}
+    found = {"result": "a:b", "metric": "logloss", "score": 1.0, "n": 3, "weighted": False, "loss": 1.0, "note": ""}
+    found |= {"worst": [{"id": 7, "fold": 0, "y": "c03", **proba, "loss": 2.0}], "segments": [], "loss_is": "loss"}
+    _ledger.errors(found)
+    head, line = (shown.split() for shown in capsys.readouterr().out.splitlines()[-2:])
+    assert head == ["id", "fold", "y", "likeliest", "its", "p", "p", "of", "y", "loss"]
+    assert line == ["7", "0", "c03", "c59", "0.059", "0.003", "2"]
+
+
 def test_a_run_without_a_submission_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     """A time limit under which no model was whole was called a recipe without test rows."""
     counts = {"run": 5, "reused": 3, "failed": 38}
