@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kit import datafolder, sides, table
+from kit import datafolder, meeting, sides, table
 from kit.errors import DataError, KitError
 from kit.forms import Form
 from kit.spelling import spelt
@@ -100,12 +100,16 @@ def lines(joins: Sequence[Join]) -> list[tuple[str, str]]:
 
 
 class _Beside(NamedTuple):
-    """How a table can be joined: its key, the columns it adds (none where keys repeat), the share of rows it has."""
+    """How a table can be joined: its key, the columns it adds (none where keys repeat), the share of rows it has.
+
+    `before`: where keys repeat and both sides have dates, what takes only rows of the table that are earlier.
+    """
 
     on: tuple[str, ...]
     prefix: str
     adds: tuple[str, ...]
     share: float
+    before: str = ""
 
 
 def _path(names: Sequence[str]) -> str:
@@ -118,8 +122,10 @@ def _join(name: str, found: _Beside) -> Join:
     parts = [f"path: {name}", f"on: {key}"]
     parts += [] if single else ["take: auto"]
     parts += [f"prefix: {spelt(found.prefix)}"] if found.prefix else []
+    parts += [f"before: {found.before}"] if found.before else []
     one = f"one row for each {on}, which {found.share:.0%} of the rows have"
-    several = f"several rows for each {on}; before: {{date: date}} takes only what was known by then"
+    several = f"several rows for each {on}; "
+    several += "before takes only what was known by then" if found.before else "take only what is known when predicting"
     return Join(f"{{{', '.join(parts)}}}", one if single else several, single)
 
 
@@ -138,7 +144,15 @@ def _beside(files: Sequence[Path], side: pl.DataFrame, rows: Rows, taken: Collec
                 return _Beside(on, begin, tuple(f"{begin}{c}" for c in adds), share)
     likely = max(shared, key=lambda c: rows.train[c].n_unique())
     share = _share(side, parts, (likely,), single=False)
-    return _Beside((likely,), f"{stem}_", (), share) if share >= HALF else None
+    return _Beside((likely,), f"{stem}_", (), share, _before(side, rows.train, likely)) if share >= HALF else None
+
+
+def _before(side: pl.DataFrame, rows: pl.DataFrame, on: str) -> str:
+    """Return the dates of rows and table by which only earlier rows of it are taken; "" where a side has none."""
+    ours, theirs = (next((c.name for c in part if c.name != on and meeting.is_date(c)), None) for part in (rows, side))
+    if ours is None or theirs is None:
+        return ""
+    return spelt(ours) if ours == theirs else f"{{{spelt(ours)}: {spelt(theirs)}}}"
 
 
 def _is_key(values: pl.Series) -> bool:

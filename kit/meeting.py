@@ -102,7 +102,7 @@ def of_ages(place: str, side: Side, rows: Sequence[pl.DataFrame], given: Sequenc
 def of_dates(place: str, table: Table, rows: pl.DataFrame, keys: Collection[str]) -> list[Note]:
     """Return that a table of several rows per key has dates as the rows have: what comes after a row is taken too."""
     theirs = next((n for n, column in table.header.items() if column.kind == "date" and n not in keys), None)
-    ours = None if theirs is None else next((series.name for series in rows if _is_date(series)), None)
+    ours = None if theirs is None else next((series.name for series in rows if is_date(series)), None)
     if theirs is None or ours is None:
         return []
     what = f"{place} has dates ({theirs}) and so have the rows: what is later than a row is taken as well"
@@ -176,7 +176,8 @@ def _plain(values: pl.Series) -> pl.Series:
     return values.cast(pl.Float64) if values.dtype.is_numeric() else forms.as_text(values).str.strip_chars()
 
 
-def _is_date(series: pl.Series) -> bool:
+def is_date(series: pl.Series) -> bool:
+    """Return whether a column is of dates, or of texts that are read as such."""
     import polars as pl
 
     if series.dtype != pl.String:

@@ -277,3 +277,20 @@ def test_a_table_of_several_rows_per_key_alone_is_left_to_the_person(tmp_path, t
     text = (tmp_path / "s.yaml").read_text()
     assert "\n  # join:\n    # - {path: s/visits.csv, on: row_id, take: auto, prefix: visits_}" in text
     assert kit.check(tmp_path / "s.yaml", root=tmp_path)["submission"]
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_of_tables_with_dates_the_line_takes_what_was_known_by_then_and_holds(tmp_path, toy, dated):
+    write(tmp_path / "s", RNG.normal(size=N), train=np.arange(N) % 5, test=np.arange(T) % 5)
+    for part, n in (("train", N), ("test", T)):
+        frame = pl.read_csv(tmp_path / "s" / f"{part}.csv").rename({"more": "shop"})
+        day = pl.Series("day", [f"2024-03-{1 + i % 28:02d}" for i in range(n)])
+        (frame.with_columns(day) if dated else frame).write_csv(tmp_path / "s" / f"{part}.csv")
+    seen = {"shop": [i % 5 for i in range(40)], "visit day": [f"2024-02-{1 + i % 28:02d}" for i in range(40)]}
+    pl.DataFrame({**seen, "paid": range(40)}).write_csv(tmp_path / "s" / "visits.csv")
+    assert toy.kit("init", str(tmp_path / "s"), "-o", str(tmp_path / "s.yaml"), "--root", str(tmp_path)).code == 0
+    text = (tmp_path / "s.yaml").read_text()
+    assert ("prefix: visits_, before: {day: visit day}}" in text) == dated
+    (tmp_path / "s.yaml").write_text(text.replace("# join:", "join:").replace("  # - {", "  - {"))
+    names = {c["name"] for c in kit.check(tmp_path / "s.yaml", root=tmp_path)["columns"]}
+    assert {"visits_count", "visits_paid_mean"} <= names
