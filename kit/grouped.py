@@ -123,6 +123,26 @@ class Groups:
         """Return (n,) places, groups staying where they are and each rising by the first key, then by the next."""
         return np.asarray(np.lexsort((*reversed(keys), self.of)))
 
+    def rising(self, x: Array, tie: Ints | None = None) -> Ints:
+        """Return the same for one key, ties staying in their order, or in that of the places `tie` (n,).
+
+        Of float32 group, number and place fit into one whole number mostly: to sort those is 5 times as fast.
+        """
+        n = len(self.of)
+        low, high = max(1, (n - 1).bit_length()), max(1, (len(self.starts) - 1).bit_length())
+        place = np.arange(n)
+        if tie is not None:
+            place[tie] = np.arange(n)
+        if x.dtype != np.float32 or low + 32 + high > 64:
+            return self.sorted(x, place)
+        bits = (x + np.float32(0)).view(np.int32)  # + 0 makes one of the two zeros
+        turned = (bits ^ ((bits >> 31) | np.int32(-(2**31)))).view(np.uint32)
+        keys = (self.of.astype(np.uint64) << np.uint64(low + 32)) | (turned.astype(np.uint64) << np.uint64(low))
+        keys |= place.astype(np.uint64)
+        keys.sort()
+        at = (keys & np.uint64((1 << low) - 1)).astype(np.int64)
+        return at if tie is None else tie[at]
+
     def kept(self, name: str, source: Array, make: Callable[[], Array]) -> Array:
         """Return what is made of an array, made once as long as it is the same array: y is while a blend is sought."""
         if name not in self._kept or self._kept[name][0] is not source:

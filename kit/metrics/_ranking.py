@@ -42,7 +42,8 @@ def ranked(y: Floats, pred: Pred, groups: Groups) -> Ranked:
         DataError: a grade is negative.
     """
     _check(y)
-    return _placed(groups.sorted(-pred.mean[:, 0], y, groups.v), y, groups)
+    tie = groups.kept("worst", y, lambda: np.lexsort((groups.v, y)))
+    return _placed(groups.rising(-pred.mean[:, 0], tie), y, groups)
 
 
 def ideal(y: Floats, gain: Floats, groups: Groups) -> Ranked:

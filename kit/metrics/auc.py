@@ -70,7 +70,7 @@ def _binary(positive: Bools, p: Floats32, v: Floats) -> float:
 
 
 def _in_groups(positive: Bools, p: Floats32, groups: Groups) -> Floats:
-    order = groups.sorted(p)
+    order = groups.rising(p)
     ranked = p[order]
     new = np.concatenate([[True], ranked[1:] != ranked[:-1]])
     new[groups.starts] = True

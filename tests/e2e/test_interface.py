@@ -82,7 +82,7 @@ def test_errors_under_json(toy, command):
     assert error["place"] == f"{toy.folder / 'r.yaml'}:2"
     assert error["got"] == "rsme"
     assert "rmse" in error["next"]
-    assert error["allowed"].startswith("accuracy, auc, ")
+    assert error["allowed"].startswith("accuracy, ap, auc, ")
     assert "Traceback" not in done.err
 
 

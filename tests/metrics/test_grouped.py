@@ -176,6 +176,17 @@ def test_names() -> None:
         registry.load("metrics", "rnse by era")
 
 
+def test_a_quick_sort_is_the_plain_one() -> None:
+    rng = np.random.default_rng(3)
+    x = (rng.normal(size=500).round(1) * np.where(np.arange(500) % 5, 1, 0)).astype(np.float32)  # with 0 and -0
+    groups = attach(np.ones(500), {"code": rng.integers(0, 9, 500)}).groups("code")  # type: ignore[attr-defined]
+    tie = rng.permutation(500)
+    np.testing.assert_array_equal(groups.rising(x), groups.sorted(x))
+    np.testing.assert_array_equal(groups.rising(x), groups.rising(x.astype(np.float64)))
+    np.testing.assert_array_equal(groups.rising(x, tie), groups.rising(x.astype(np.float64), tie))
+    assert (groups.rising(x, tie) != groups.rising(x)).any()
+
+
 def test_no_loop_goes_over_the_groups() -> None:
     """Thousands of groups cost no call each, so that climbing by such a metric stays quick."""
     rng = np.random.default_rng(0)
