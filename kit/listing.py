@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ LISTED = ("recipe", "model", "use", "metric", "score", "peeked", "truncated", "k
 def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return a line for each model and blend under oof/, best first within a recipe; of all `recipes` if left out.
 
-    One of several targets stands for the results of each.
+    One of several targets stands for the results of each. `left`: the recipe was run since without this model or blend.
     With `compare`: for each recipe its results side by side (kit.comparing.compare).
 
     Raises:
@@ -39,7 +41,25 @@ def ls(root: str | Path = ".", *, compare: bool = False, recipes: Sequence[str] 
             cards.append(archive.read_card(folder))
         except DataError:  # kit audit tells of it
             continue
-    return [{name: card.get(name) for name in LISTED} for card in sorted(cards, key=_rank)]
+    runs = cache(lambda name: _last_run(Path(root) / ".kit" / "runs" / f"{name}.json"))
+    return [
+        {**{name: card.get(name) for name in LISTED}, "left": _is_left(card, runs(card.get("recipe")))}
+        for card in sorted(cards, key=_rank)
+    ]
+
+
+def _is_left(card: Mapping[str, Any], stages: frozenset[str]) -> bool:
+    """Return whether the last run of a card's recipe, known by its stages, had no such model or blend."""
+    own = {f"{verb} {card.get('model')}" for verb in ("oof", "blend")}
+    return bool(stages) and "imported" not in card and stages.isdisjoint(own)
+
+
+def _last_run(path: Path) -> frozenset[str]:
+    """Return the names of the stages that the last run of a recipe had; empty where none is on record."""
+    try:
+        return frozenset(json.loads(stage)["name"] for stage in json.loads(path.read_text("utf-8"))["stages"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _rank(card: Mapping[str, Any]) -> tuple[str, float]:

@@ -193,8 +193,10 @@ def ls(listed: Sequence[Mapping[str, Any]]) -> None:
         return
     table = columns("recipe", "model", "learner or stacker", "metric", "score", "", right=("score",))
     for line in listed:
-        marks = ", ".join(m for m in ("peeked", "truncated") if line[m])
-        table.add_row(line["recipe"], line["model"], line["use"], line["metric"], number(line["score"]), marks)
+        marks = [m for m in ("peeked", "truncated") if line[m]] + (["not in its last run"] if line["left"] else [])
+        table.add_row(
+            line["recipe"], line["model"], line["use"], line["metric"], number(line["score"]), ", ".join(marks)
+        )
     lay(table)
 
 

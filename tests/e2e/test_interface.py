@@ -106,6 +106,18 @@ def test_other_commands_print_one_object(toy):
     assert toy.kit("why", str(toy.folder / "r.yaml"), "--json").json == {"stages": []}
 
 
+def test_results_of_a_model_that_the_recipe_has_no_more_are_marked(toy):
+    toy.run()
+    text = (toy.folder / "r.yaml").read_text()
+    assert not any(line["left"] for line in toy.kit("ls", "--json").json["results"])
+    lines = [line for line in text.splitlines() if not line.startswith(("blend:", "submit:", "  mix:", "  final:"))]
+    (toy.folder / "r.yaml").write_text("\n".join(lines).replace("  b:", "  renamed:") + "\n")
+    toy.run()
+    left = {line["model"]: line["left"] for line in toy.kit("ls", "--json").json["results"]}
+    assert left["b"] and left["mix"] and not left["a"] and not left["renamed"], left
+    assert toy.kit("ls").out.count("not in its last run") == sum(left.values())
+
+
 def test_for_people_a_run_prints_scores_and_the_submission(toy, monkeypatch):
     monkeypatch.chdir(toy.folder)
     done = toy.kit("run", "r.yaml", "--root", ".")
