@@ -145,7 +145,8 @@ def _columns_of(names: Sequence[str]) -> str:
 def _folds(looked: _Looked) -> Iterator[Finding]:
     """Yield that the folds do not do what the roles of columns ask for."""
     data, split, held = looked.recipe.data, looked.recipe.split.use, folds_of(looked.folds).held[0]
-    yield from (Finding(*said) for said in parted.findings(looked.recipe, looked.facts.task, looked.rows, held))
+    of_metric = parted.findings(looked.recipe, looked.facts.task, looked.rows, held, looked.used)
+    yield from (Finding(*said) for said in of_metric)
     if data.groups is not None and split != "time":
         torn = np.unique(np.stack([group := looked.rows.array("group"), held]), axis=1)[0]
         share = float(np.isin(group, torn[1:][torn[1:] == torn[:-1]]).mean())

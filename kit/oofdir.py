@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 LAYOUT = 3
-"""Number of the folder's layout. 2 added test_folds.parquet, v and group to folds.parquet, 3 w; readers take all."""
+"""Number of the folder's layout. 2 added test_folds.parquet, v and group to folds.parquet, 3 w; readers take all.
+Columns `by ...`, the groups of metrics, need no number: who does not know them leaves them out."""
 
 HISTORY = "_history"
 

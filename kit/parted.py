@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import numpy as np
 
 from kit import registry
 from kit.errors import DataError
-from kit.grouped import Each, Within, codes_of, weights_of
+from kit.grouped import Each, Within, codes_of, split, weights_of
 from kit.recipe import Recipe
 from kit.spelling import spelt
 from kit.store import Stored
@@ -20,10 +20,26 @@ Said = tuple[Literal["warning", "note"], str, str, str]
 """Severity, column, what was seen, what can be done."""
 
 
-def findings(recipe: Recipe, task: Task, rows: Stored, held: Array) -> Iterator[Said]:
-    """Yield what is to be said of the groups of each metric. Shape: held (n,) the fold of each row."""
-    for metric in dict.fromkeys((recipe.metric, *recipe.also)):
+def findings(recipe: Recipe, task: Task, rows: Stored, held: Array, used: Collection[str]) -> Iterator[Said]:
+    """Yield what is to be said of the groups of each metric; `used`: the columns that a model reads.
+
+    Shape: held (n,) the fold of each row.
+    """
+    metrics = dict.fromkeys((recipe.metric, *recipe.also))
+    for metric in metrics:
         yield from _of_metric(metric, task, rows, held)
+    queries = {c for m in metrics if is_ranking(m) and (by := split(m)[1]) is not None for c in by.columns}
+    for column in sorted(queries.intersection(used)):
+        what, advice = (
+            "names queries, and models read it as a feature",
+            f"data: {{drop: [{spelt(column)}]}} if test has others",
+        )
+        yield "note", column, what, advice
+
+
+def is_ranking(metric: str) -> bool:
+    """Return whether a metric orders the rows of a query."""
+    return bool(getattr(registry.load("metrics", metric), "NEEDS_BY", False))
 
 
 def _of_metric(metric: str, task: Task, rows: Stored, held: Array) -> Iterator[Said]:
@@ -40,7 +56,7 @@ def _of_metric(metric: str, task: Task, rows: Stored, held: Array) -> Iterator[S
     if (lost := undefined(within, task, y, v)) > 0:
         what += f"; {lost} {'is' if lost == 1 else 'are'} left out, as it is not defined there"
     yield "note", column, what, ""
-    if getattr(registry.load("metrics", metric), "NEEDS_BY", False):
+    if is_ranking(metric):
         pairs = np.unique(np.stack([codes_of(v)[column], held]), axis=1)[0]
         torn = int((np.bincount(pairs) > 1).sum())
         if torn:

@@ -136,6 +136,9 @@ def test_queries_torn_by_the_folds_are_told(eras):
     assert "split: {use: group, groups: era} holds them whole" in told
     eras.edit(("{use: kfold, folds: 3, repeats: 2}", "{use: group, folds: 3, groups: era}"), ("{spearman: {by: era}}", "ndcg@3 by era"), text=text)  # fmt: skip
     assert "stand in several" not in eras.kit("check", str(eras.folder / "r.yaml")).out
+    eras.edit(("{spearman: {by: era}}", "ndcg@3 by c"), text=text)
+    told = " ".join(eras.kit("check", str(eras.folder / "r.yaml")).out.split())
+    assert "c: names queries, and models read it as a feature" in told
 
 
 def test_groups_are_in_the_key_of_blends_alone(eras):

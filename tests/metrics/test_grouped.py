@@ -11,7 +11,7 @@ import pytest
 
 from kit import paired, registry, scores
 from kit.errors import DataError, KitError, RecipeError
-from kit.grouped import attach, codes_of, split, unit_of
+from kit.grouped import attach, codes_of, shares, split, unit_of, whole_groups
 from kit.oof import Oof
 from kit.types import Array, Floats, Pred, Task
 
@@ -156,6 +156,20 @@ def test_standard_errors_leave_groups_out_whole() -> None:
     oof = Oof(np.zeros((1, len(y)), np.int16), y, pred.mean[None], np.zeros((1, 1, 1), np.float32))
     error = scores.standard_error(NUMBERS, "spearman by code", oof, weights, None)
     assert error == pytest.approx(plain, rel=0.5)
+
+
+def test_rows_share_what_their_group_counts() -> None:
+    """Folds and blocks of a study count as the groups in them do; a sample of rows takes groups whole."""
+    _, _, v, code = world("regression")
+    weights = attach(v, {"code": code})
+    alike, by_rows = (registry.metric(f"mae by code{suffix}").within for suffix in ("", " (rows)"))
+    sums = np.bincount(code, shares(alike, weights), 30)
+    np.testing.assert_allclose(sums, np.arange(30) != 4)
+    np.testing.assert_array_equal(shares(by_rows, weights), v)
+    assert alike is not None
+    some = whole_groups(alike, weights, 100, np.random.default_rng(0))
+    assert 0 < len(some) <= 100 and len(some) == np.isin(code, code[some]).sum()
+    assert len(whole_groups(alike, weights, 1, np.random.default_rng(0))) >= 1
 
 
 def test_the_unit_is_the_larger_group() -> None:
