@@ -50,16 +50,44 @@ def joined(base: str, by: By) -> str:
 class Weights(np.ndarray[tuple[int], np.dtype[np.float64]]):
     """Scoring weights (n,) that know the groups of their rows: what is taken of them takes the groups along.
 
-    Whoever scores has the weights of just those rows in hand. Where they are lost on the way, as by concatenation, a
-    metric within groups is an error and never that of all rows together.
+    Whoever scores has the weights of just those rows in hand. Groups come along by an index, by arithmetic and by a
+    copy. By everything else, as sorting or concatenation, they are lost: a metric within groups is an error then, and
+    never that of all rows together, or of rows in another order.
     """
 
     by: Mapping[str, Ints]
 
     def __array_finalize__(self, obj: Any) -> None:
-        """Keep the groups where the rows are the same."""
-        self.by = getattr(obj, "by", {}) if self.ndim == 1 and self.shape == getattr(obj, "shape", None) else {}
+        """Know no groups: who makes an array of another says whether its rows are the same."""
+        self.by: Mapping[str, Ints] = {}
         self._groups: dict[str, Groups] = {}
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        """Return weights with the groups where numbers are made row by row, else a plain array."""
+        if out is not None:
+            options["out"] = tuple(_plain(array) for array in out)
+        made = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        if out is not None:
+            for array in out:
+                if isinstance(array, Weights):
+                    array._groups = {}
+            return out[0]
+        alike = method == "__call__" and isinstance(made, np.ndarray) and made.shape == self.shape
+        return attach(made, self.by) if alike and made.dtype == np.float64 else made
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Change some of the weights."""
+        super().__setitem__(index, value)
+        self._groups = {}
+
+    def copy(self, order: Any = "C") -> Any:
+        """Return a copy with the groups."""
+        return attach(super().copy(order), self.by)
+
+    def sort(self, *args: Any, **options: Any) -> None:
+        """Sort in place; the groups are lost."""
+        super().sort(*args, **options)
+        self.by, self._groups = {}, {}
 
     def __getitem__(self, index: Any) -> Any:
         """Return some of the weights, with the groups of these rows."""
@@ -73,6 +101,10 @@ class Weights(np.ndarray[tuple[int], np.dtype[np.float64]]):
         if text not in self._groups:
             self._groups[text] = _groups_of(self.by[text], np.asarray(self))
         return self._groups[text]
+
+
+def _plain(array: Any) -> Any:
+    return array.view(np.ndarray) if isinstance(array, Weights) else array
 
 
 def attach(v: Floats, codes: Mapping[str, Ints]) -> Floats:

@@ -138,6 +138,26 @@ def test_weights_bring_their_groups_or_are_refused() -> None:
     assert metric.score(NUMBERS, y, pred, doubled) == pytest.approx(again)
 
 
+def test_groups_stay_with_their_rows_or_are_lost() -> None:
+    v = attach(np.array([1.0, 2.0, 3.0, 4.0]), {"g": np.array([0, 0, 1, 2])})
+    for made in (v * 2, 2 * v, -v, v.copy(), v[:], v / v.sum(), np.maximum(v, 2)):
+        assert codes_of(made)["g"].tolist() == [0, 0, 1, 2]
+    assert codes_of(v[::-1])["g"].tolist() == [2, 1, 0, 0] and codes_of(v[v > 1.5])["g"].tolist() == [0, 1, 2]
+    for made in (np.take(v, [3, 2, 1, 0]), np.sort(-v), np.roll(v, 1), np.concatenate([v]), np.zeros_like(v), v[None]):
+        assert not codes_of(made)
+
+
+def test_weights_that_change_count_as_they_are() -> None:
+    v = attach(np.array([1.0, 1.0, 3.0]), {"g": np.array([0, 0, 1])})
+    within = registry.metric("mae by g (rows)").within
+    assert within is not None
+    assert within.groups(v).weight.tolist() == [2, 3]
+    v *= 2
+    assert within.groups(v).weight.tolist() == [4, 6]
+    v[2] = 1
+    assert within.groups(v).weight.tolist() == [4, 1]
+
+
 def test_standard_errors_leave_groups_out_whole() -> None:
     y, pred, v, code = world("regression", 900)
     weights = attach(v, {"code": code})
