@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from kit import further, grouped
+from kit import further, grouped, rowgroups
 from kit.errors import DataError, nearest
 from kit.recipe import Recipe
 from kit.sections import JoinSection
@@ -90,7 +90,7 @@ def check(recipe: Recipe, train: pl.DataFrame, test: pl.DataFrame | None, joined
         at = ("data", "targets", data.targets.index(data.id)) if data.targets else ("data", "target")
         error = DataError("the id cannot be the target as well", got=data.id, next="name another column")
         raise placed(error, recipe.document, at)
-    if data.id in (*RESULT_COLUMNS, *(f"{grouped.PREFIX}{text}" for text in groupings(recipe))):
+    if data.id in (*RESULT_COLUMNS, *(f"{rowgroups.PREFIX}{text}" for text in groupings(recipe))):
         rule, advice = "results have a column of this name beside the id", f"rename: {{{data.id}: row_id}}, id: row_id"
         raise placed(DataError(rule, got=data.id, next=advice), recipe.document, ("data", "id"))
     if test is not None and data.id is not None and data.id not in test.columns:

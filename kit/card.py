@@ -10,11 +10,11 @@ import numpy as np
 from kit import registry
 from kit.canon import FORMAT, canonical
 from kit.evaluate import effective
-from kit.grouped import weights_of
 from kit.leeway import Leeway
 from kit.oof import Oof
 from kit.oofobject import load_oof
 from kit.recipe import Blend
+from kit.rowgroups import weights_of
 from kit.scene import Scene
 from kit.scores import fold_scores, group_counts, score, spread_of, standard_error, unscored
 from kit.types import Floats

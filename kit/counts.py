@@ -6,7 +6,7 @@ import numpy as np
 
 from kit import archive
 from kit.archive import Kept
-from kit.grouped import PREFIX, attach
+from kit.rowgroups import PREFIX, attach
 from kit.types import Array, Floats, Ints
 
 

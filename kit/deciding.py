@@ -8,8 +8,8 @@ import numpy as np
 
 from kit import registry
 from kit.errors import DataError, RecipeError
-from kit.grouped import attach
 from kit.recipe import Blend, Model, Plug, Recipe
+from kit.rowgroups import attach
 from kit.types import Floats, Pred, Task
 from kit.wording import placed
 

@@ -16,11 +16,11 @@ from kit.evaluating import wanted_in, wanted_of
 from kit.fitspec import FitSpec, FoldResult
 from kit.fold import fit_all, fit_fold, grown
 from kit.folding import folds_of, task_of
-from kit.grouped import weights_of
 from kit.importance import permutation
 from kit.memory import Memory
 from kit.oof import average
 from kit.oofobject import load_oof
+from kit.rowgroups import weights_of
 from kit.scored import with_extra
 from kit.sourced import spoken_of
 from kit.stage import Stage, use_of

@@ -12,7 +12,7 @@ from kit.archive import Kept, positions
 from kit.errors import DataError, KitError
 from kit.facts import Facts
 from kit.given import hand_over
-from kit.grouped import attach, codes_of, weights_of
+from kit.rowgroups import attach, codes_of, weights_of
 from kit.sample import Layout
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Task

@@ -12,8 +12,8 @@ import numpy as np
 from kit import facts, table
 from kit.canon import fingerprint, key_of
 from kit.facts import Facts
-from kit.grouped import PREFIX
 from kit.recipe import Recipe
+from kit.rowgroups import PREFIX
 from kit.store import Store, Stored
 from kit.types import Array, Ints
 

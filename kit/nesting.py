@@ -23,7 +23,6 @@ from kit.deadlines import Clock
 from kit.engine import Observer, execute, states
 from kit.errors import DataError, FitError
 from kit.facts import Facts
-from kit.grouped import weights_of
 from kit.levels import below
 from kit.lineup import Source
 from kit.oof import Oof
@@ -33,6 +32,7 @@ from kit.paired import Truth, spread
 from kit.panel import Panel
 from kit.planning import Plan
 from kit.recipe import Recipe
+from kit.rowgroups import weights_of
 from kit.standings import NOISE, number
 from kit.types import Floats32, Ints, Pred
 from kit.workers import Workers

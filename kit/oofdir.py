@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit import intact, labels
-from kit.grouped import PREFIX, codes_of
 from kit.oof import Oof
 from kit.paths import discard, move
+from kit.rowgroups import PREFIX, codes_of
 from kit.types import Array, Floats, Ints, Pred, Task
 
 if TYPE_CHECKING:

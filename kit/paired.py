@@ -10,7 +10,8 @@ import numpy as np
 from kit import registry
 from kit.canon import stream
 from kit.errors import DataError
-from kit.grouped import Within, blocks_of, codes_of, unit_in
+from kit.grouped import Within, blocks_of, unit_in
+from kit.rowgroups import codes_of
 from kit.types import Floats, Floats32, Ints, Pred, Task
 
 BLOCKS, FEW_BLOCKS, MANY = 200, 50, 30

@@ -9,8 +9,9 @@ import numpy as np
 
 from kit import registry
 from kit.errors import DataError
-from kit.grouped import Each, Within, codes_of, split, weights_of
+from kit.grouped import Each, Within, split
 from kit.recipe import Recipe
+from kit.rowgroups import codes_of, weights_of
 from kit.spelling import spelt
 from kit.store import Stored
 from kit.types import Array, Floats, Pred, Task

@@ -11,8 +11,8 @@ import numpy as np
 from kit import counts, table
 from kit.archive import Kept, positions
 from kit.errors import DataError
-from kit.grouped import attach, codes_of, weights_of
 from kit.paired import Truth
+from kit.rowgroups import attach, codes_of, weights_of
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Pred
 

@@ -14,8 +14,8 @@ from kit import datafolder, facts, grouped, incoming, opening, registry, table
 from kit.canon import key_of
 from kit.errors import DataError, nearest
 from kit.folding import folds_of
-from kit.grouped import weights_of
 from kit.incoming import Incoming, Wanted
+from kit.rowgroups import weights_of
 from kit.store import Store
 from kit.types import Floats, Ints, Task
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import grouped, judged
+from kit import grouped, judged, rowgroups
 from kit.canon import code_file, code_of_parts, fingerprint
 from kit.errors import RecipeError, nearest
 from kit.judging import Metric
@@ -258,7 +258,7 @@ def code_of(kind: str, name: str) -> str:
     """Return the code fingerprint of a plug-in (canon.fingerprint)."""
     found = fingerprint(path_of(kind, name))
     by = grouped.split(name)[1] if kind == "metrics" else None
-    return found if by is None else f"{found}/{code_file(grouped)}"
+    return found if by is None else f"{found}/{code_file(grouped)}/{code_file(rowgroups)}"
 
 
 @cache

@@ -9,8 +9,8 @@ import numpy as np
 
 from kit import table
 from kit.errors import DataError, nearest
-from kit.grouped import PREFIX
 from kit.recipe import Recipe
+from kit.rowgroups import PREFIX
 from kit.store import Stored
 from kit.types import Array, Floats
 from kit.wishes import Wish

@@ -8,9 +8,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from kit.facts import Facts
-from kit.grouped import weights_of
 from kit.planning import Plan
 from kit.recipe import Blend, Model, Recipe
+from kit.rowgroups import weights_of
 from kit.store import Store
 from kit.types import Floats
 

@@ -12,8 +12,9 @@ from kit.canon import stream
 from kit.errors import DataError
 from kit.facts import Facts
 from kit.folding import folds_of
-from kit.grouped import unit_of, weights_of
+from kit.grouped import unit_of
 from kit.oof import Oof
+from kit.rowgroups import weights_of
 from kit.stage import Stage
 from kit.store import Store
 from kit.types import Floats, Floats32, Ints, Pred, Task

@@ -14,10 +14,11 @@ from kit.canon import stream
 from kit.crossfit import BlendSpec, crossfit
 from kit.errors import DataError, FitError
 from kit.folding import folds_of, task_of
-from kit.grouped import shares, unit_of, weights_of
+from kit.grouped import shares, unit_of
 from kit.judging import Metric
 from kit.oof import Oof
 from kit.oofobject import load_oof
+from kit.rowgroups import weights_of
 from kit.scores import score
 from kit.stage import Stage, use_of
 from kit.store import Store

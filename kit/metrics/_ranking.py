@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kit.errors import DataError
-from kit.grouped import Groups, one_group
+from kit.rowgroups import Groups, one_group
 from kit.types import Floats, Pred, Task
 
 ByGroup = Callable[[Task, Floats, Pred, Groups, float], Floats]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kit.grouped import Groups
+from kit.rowgroups import Groups
 from kit.types import Array, Floats
 
 CONSTANT = 1e-28

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from kit.grouped import Groups
 from kit.judging import Counts
 from kit.metrics._labels import count, decide
+from kit.rowgroups import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from kit.grouped import Groups
+from kit.rowgroups import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"

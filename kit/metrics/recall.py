@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from kit.grouped import Groups
 from kit.judging import Number
 from kit.metrics._ranking import alone, ranked
+from kit.rowgroups import Groups
 from kit.types import Floats, Objective, Pred, PredKind, Task, TaskKind
 
 BETTER: Literal["lower", "higher"] = "higher"

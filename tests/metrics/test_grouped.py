@@ -11,8 +11,9 @@ import pytest
 
 from kit import paired, registry, scores
 from kit.errors import DataError, KitError, RecipeError
-from kit.grouped import attach, codes_of, shares, split, unit_of, whole_groups
+from kit.grouped import shares, split, unit_of, whole_groups
 from kit.oof import Oof
+from kit.rowgroups import attach, codes_of
 from kit.types import Array, Floats, Pred, Task
 
 NUMBERS = Task("regression")
