@@ -310,7 +310,9 @@ def mean_loss(objective: str, y: Any, pred: Pred) -> float:
 def test_it_beats_the_mean(name: str, objective: str) -> None:
     w = worlds.world(objective)
     learning, held = worlds.parts(w, K)
-    result = worlds.run_fold(worlds.fit_spec(worlds.learner(name, objective, 40), objective), w, K)
+    use = worlds.learner(name, objective, 40)
+    whole = replace(use, params=use.params.model_copy(update={"width": 128})) if name == "hetero_mlp" else use
+    result = worlds.run_fold(worlds.fit_spec(whole, objective), w, K)
     assert learning.y is not None and held.y is not None
     task = TASKS[objective]
     share = np.bincount(learning.y.astype(int)) / len(learning) if task.kind == "multiclass" else [learning.y.mean()]

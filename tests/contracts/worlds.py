@@ -122,8 +122,11 @@ ESTIMATORS = {
     "logloss": {"estimator": "LogisticRegression"},
     "softmax": {"estimator": "ExtraTreesClassifier", "params": {"n_estimators": 12}},
 }
-LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"sklearn": ESTIMATORS}
-"""What a learner cannot do without, by the objective it is fitted for."""
+SMALL: Mapping[str, Mapping[str, Any]] = {objective: {"width": 24, "members": 2} for objective in ESTIMATORS}
+"""A net that is quick and has every part of the large one."""
+
+LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"sklearn": ESTIMATORS, "hetero_mlp": SMALL}
+"""What a learner cannot do without, by the objective it is fitted for, or is quicker with."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,11 +200,18 @@ def begin(folder: Path) -> Toy:
     return made
 
 
-def results(toy: Toy, *options: str) -> Path:
-    """Return the folder of the results that a run stores: tests that begin with the same fits copy it (`Toy.reuse`)."""
+@contextmanager
+def inline() -> Iterator[None]:
+    """Carry out what runs inside in this process."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(kit.running, "Workers", InlineWorkers)
         patched.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
+
+
+def results(toy: Toy, *options: str) -> Path:
+    """Return the folder of the results that a run stores: tests that begin with the same fits copy it (`Toy.reuse`)."""
+    with inline():
         toy.run(*options)
     return toy.root / ".kit" / "objects"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from conftest import InlineWorkers
+from conftest import InlineWorkers, begin, inline
 
 import kit.archive
 import kit.running
@@ -46,15 +46,15 @@ def garble(folder: Path) -> None:
     path.write_text(path.read_text().replace('"size":', '"siez":', 1))
 
 
-@pytest.fixture
-def clean(toy, tmp_path):
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
     """Return (r.yaml's submission, the edited recipe's submission and its models' scores) of unhurt runs."""
-    unhurt = tmp_path / "unhurt"
-    first = toy.run(root=unhurt)
-    toy.edit(EDIT)
-    second = toy.run(root=unhurt)
-    toy.write()
-    return first.submitted, second.submitted, second.json["models"]
+    toy = begin(tmp_path_factory.mktemp("unhurt"))
+    with inline():
+        first = toy.run().submitted
+        toy.edit(EDIT)
+        second = toy.run()
+        return first, second.submitted, second.json["models"]
 
 
 @pytest.mark.parametrize("hurt", [flip, truncate, behead, garble])

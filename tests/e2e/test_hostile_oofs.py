@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from conftest import begin, results
 
 import kit
 
@@ -31,10 +32,18 @@ def refused(toy, *command: str) -> str:
     return done.err or done.out
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The folder of a competition that has been run."""
+    toy = begin(tmp_path_factory.mktemp("once"))
+    results(toy)
+    return toy.folder
+
+
 @pytest.fixture
-def ran(toy):
+def ran(toy, once):
     """A competition that has been run, with a good OOF `o.csv` and test file `t.csv` of a team-mate."""
-    toy.run()
+    shutil.copytree(once, toy.folder, dirs_exist_ok=True)
     oof = toy.oof("a").with_columns(pl.col("pred") + 0.1 * pl.col("y") * (pl.col("id") % 3))
     oof.write_csv(toy.folder / "o.csv")
     toy.oof("a", "test").write_csv(toy.folder / "t.csv")
@@ -272,8 +281,10 @@ def test_other_commands_refuse_what_they_cannot_do(ran, monkeypatch, command, wo
     assert word in refused(ran, *command)
 
 
-def test_a_card_makes_nobody_run_a_file(ran, monkeypatch):
+def test_a_card_makes_nobody_run_a_file(toy, monkeypatch):
     """Results of others may name a metric that is a file: it is not loaded unless one says --trust."""
+    ran = toy  # and no copy, of which the recipe would be found where it was run
+    ran.run()
     monkeypatch.chdir(ran.folder)
     (ran.folder / "evil.py").write_text("from pathlib import Path\nPath('ran').touch()\n", "utf-8")
     for name in "ab":

@@ -140,6 +140,7 @@ def test_a_run_survives_many_kills(toy, wait_for, seed):
     survive(toy, wait_for, [after(s) for s in rng.uniform(0.05, 5.0, 12)], rng.integers(1, 4, 12).tolist())
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_in_one_folder(toy, wait_for):
     paced(toy, "l2: 1, seconds: 0.1", "l2: 2, seconds: 0.1")
     expected = toy.run("--trust", root=toy.folder / "alone").submitted

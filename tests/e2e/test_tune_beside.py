@@ -41,6 +41,7 @@ def test_the_score_told_at_the_end_is_that_of_kit_run(both):
     assert done.stages["run"] == 0, "all of it is there"
 
 
+@pytest.mark.slow
 def test_the_same_command_again_goes_on_with_the_same_studies(both):
     """The first model was tuned beside a second one that is better by now: that is no reason to begin anew."""
     first = tune(both, *BOTH)
@@ -84,6 +85,7 @@ def test_a_model_that_reads_a_tuned_one_is_tuned_on_what_that_predicts_now(tuned
     assert tuned.run("--only", "c").json["models"]["c"]["score"] == pytest.approx(found[1]["best_score"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_models_that_tuning_makes_the_same_are_tuned_all_the_same(tuned):  # noqa: F811
     """Both then have the very same fits, under the name of the first."""
     same = "b: {use: lightgbm, features: base, params: {n_estimators: 12, leaves: 9}}"
