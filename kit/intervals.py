@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import archive, conformal, counts, frames
+from kit import archive, conformal, counts, frames, registry
 from kit.archive import Kept
 from kit.conformal import Errors
 from kit.errors import DataError, RecipeError
@@ -30,7 +30,7 @@ Ends = tuple[Floats, Floats]
 class Held:
     """The scored rows of a result, repeats one after another. All (n,); `model`: the fold model that held it, `row`.
 
-    `range`: what the result's predictions are cut to.
+    `range`: what the result's predictions are cut to. `log`: errors are those of log(1 + y), as the metric's are.
     """
 
     y: Floats
@@ -41,6 +41,7 @@ class Held:
     w: Floats
     group: Ints | None
     range: tuple[float, float]
+    log: bool = False
 
     def scale(self) -> Floats:
         """Return (n,) what errors are measured in: the guarded std, or one for all rows."""
@@ -53,11 +54,21 @@ class Held:
 
     def errors(self, scale: Floats) -> Errors:
         """Return the errors in units of scale (n,)."""
-        return Errors(self.model, np.abs(self.y - self.mean) / scale, self.w, self.row)
+        return Errors(self.model, np.abs(self.seen(self.y) - self.seen(self.mean)) / scale, self.w, self.row)
+
+    def seen(self, x: Floats) -> Floats:
+        """Return what errors are measured on: the numbers themselves, or log(1 + x), x from 0 on."""
+        return np.log1p(np.maximum(x, 0)) if self.log else x
+
+    def told(self, ends: Ends) -> Ends:
+        """Return ends as numbers again, of logarithms those from 0 on."""
+        return (np.maximum(np.expm1(ends[0]), 0), np.expm1(ends[1])) if self.log else ends
 
     def ends(self, scale: Floats, coverage: float) -> Ends:
         """Return the ends (n,), (n,) for the rows themselves, from the errors and the range of y in other folds."""
-        low, high = conformal.held_ends(self.errors(scale), self.mean, scale, self.model, coverage)
+        low, high = self.told(
+            conformal.held_ends(self.errors(scale), self.seen(self.mean), scale, self.model, coverage)
+        )
         for k in np.unique(self.model):
             inside = self.model == k
             others = ~np.isin(self.row, self.row[inside])
@@ -111,7 +122,8 @@ def _note(held: Held, kinds: list[dict[str, Any]]) -> str:
     if any(kind["width"] is None for kind in kinds):
         return "too few held rows for this coverage: an interval that is sure to hold it has no end"
     advice = "a model with target_transform: log_residual(it) has one"
-    return "" if held.std is not None else f"the result has no std, so its intervals have one width; {advice}"
+    one = "width of log(1 + y), which the metric measures errors of" if held.log else "width"
+    return "" if held.std is not None else f"the result has no std, so its intervals have one {one}; {advice}"
 
 
 def _held(kept: Kept) -> Held:
@@ -132,7 +144,14 @@ def _held(kept: Kept) -> Held:
     model = repeat * n_folds + kept.fold[there].astype(np.int64)
     mean = kept.pred[:, :, 0][there].astype(np.float64)
     unit = row if group is None else group[row]
-    return Held(y[row], mean, std, model, row, v[row] / repeats, unit, _range(kept))
+    log = std is None and _is_of_logs(kept) and bool(y[row].min(initial=0.0) >= 0)
+    return Held(y[row], mean, std, model, row, v[row] / repeats, unit, _range(kept), log)
+
+
+def _is_of_logs(kept: Kept) -> bool:
+    """Return whether the result's metric measures errors of log(1 + y)."""
+    metric = str(kept.card.get("metric"))
+    return registry.has("metrics", metric) and registry.load("metrics", metric).CODEC == "log1p"
 
 
 def _range(kept: Kept) -> tuple[float, float]:
@@ -143,12 +162,13 @@ def _range(kept: Kept) -> tuple[float, float]:
 
 
 def _kinds(held: Held, coverage: float) -> list[dict[str, Any]]:
-    """Return the quality of intervals in units of std, where there is one, and of those of one width."""
-    scales = {"by std": held.scale()} if held.std is not None else {}
-    scales["one width"] = np.ones(len(held.y))
+    """Return the quality of intervals in units of std, where there is one, or of log, and of those of one width."""
+    ones, plain = np.ones(len(held.y)), replace(held, log=False)
+    ways = [("by std", held, held.scale())] if held.std is not None else []
+    ways += [("by log(1 + y)", held, ones)] if held.log else []
     made = []
-    for name, scale in scales.items():
-        low, high = held.ends(scale, coverage)
+    for name, seen, scale in [*ways, ("one width", plain, ones)]:
+        low, high = seen.ends(scale, coverage)
         found = conformal.quality(held.y, low, high, held.w, coverage, held.group)
         made.append({"kind": name, **_told(found)})
     return made
@@ -231,13 +251,17 @@ def _parted(held: Held, layers: Layers | None) -> tuple[Floats, Floats] | None:
     """Return mean and scale (K, t) of the fold models that made the held errors, None where these are others."""
     if layers is None or len(layers[0]) != int(held.model.max()) + 1 or (held.std is not None and layers[1] is None):
         return None
-    mean = layers[0].astype(np.float64)
+    mean = held.seen(layers[0].astype(np.float64))
     return mean, np.ones_like(mean) if held.std is None else np.asarray(layers[1], np.float64) + held.guard
 
 
 def _drawn_in(held: Held, parted: tuple[Floats, Floats] | None, coverage: float) -> float:
     """Return to what part of their width intervals of test and new rows are drawn in, by what test rows were told."""
-    return 1.0 if parted is None else conformal.drawn_in(held.errors(held.scale()), held.mean, *parted, coverage)
+    return (
+        1.0
+        if parted is None
+        else conformal.drawn_in(held.errors(held.scale()), held.seen(held.mean), *parted, coverage)
+    )
 
 
 def _ends(held: Held, parted: tuple[Floats, Floats] | None, whole: Pred, coverage: float, drawn_in: float) -> Ends:
@@ -246,7 +270,7 @@ def _ends(held: Held, parted: tuple[Floats, Floats] | None, whole: Pred, coverag
     if parted is not None:
         middle = parted[0].mean(axis=0)
         low, high = conformal.cv_plus(errors, *parted, coverage)
-        return held.cut((middle + drawn_in * (low - middle), middle + drawn_in * (high - middle)), held.y)
-    mean = whole.mean[:, 0].astype(np.float64)
+        return held.cut(held.told((middle + drawn_in * (low - middle), middle + drawn_in * (high - middle))), held.y)
+    mean = held.seen(whole.mean[:, 0].astype(np.float64))
     scale = np.ones_like(mean) if held.std is None else np.asarray(whole.std, np.float64) + held.guard
-    return held.cut(conformal.around(errors, mean, scale, coverage), held.y)
+    return held.cut(held.told(conformal.around(errors, mean, scale, coverage)), held.y)

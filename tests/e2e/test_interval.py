@@ -82,6 +82,32 @@ def test_a_result_without_std_has_intervals_of_one_width(toy) -> None:
     assert len(own) == 5 and sum(part["n"] for part in own) == 900
 
 
+def test_where_the_metric_takes_logs_errors_do(toy) -> None:
+    """Of counts that spread as they grow: recomputed by hand, none below 0, wide where the prediction is high."""
+    rng = np.random.default_rng(4)
+    x = rng.uniform(0, 5, 900)
+    y = np.exp(x + 0.4 * rng.normal(size=900)).round()
+    frame = pl.DataFrame({"id": np.arange(900), "x1": x, "y": y})
+    frame[:600].write_csv(toy.folder / "train.csv")
+    frame[600:].drop("y").write_csv(toy.folder / "test.csv")
+    toy.write(RECIPE[: RECIPE.index("  spread")].replace("metric: rmse", "metric: rmsle"))
+    toy.run()
+    found = interval(toy, "r:a", "-o", str(toy.folder / "i.csv"))
+    log, flat = found["kinds"]
+    assert (log["kind"], flat["kind"]) == ("by log(1 + y)", "one width")
+    assert log["winkler"] < 0.8 * flat["winkler"] and "width of log(1 + y)" in found["note"]
+    oof = toy.oof("a")
+    error, fold = np.abs(np.log1p(oof["y"]) - np.log1p(oof["pred"])).to_numpy(), oof["fold"].to_numpy()
+    others = [np.sort(error[fold != k]) for k in range(4)]
+    half = np.array([e[int(np.ceil(0.9 * (len(e) + 1))) - 1] for e in others])
+    assert abs(log["coverage"] - (error <= half[fold]).mean()) < 2e-3  # an end may be the truth itself
+    made, truth = pl.read_csv(toy.folder / "i.csv"), y[600:]
+    held = ((made["lower"].to_numpy() <= truth) & (truth <= made["upper"].to_numpy())).mean()
+    assert made["lower"].min() >= 0 and abs(held - 0.9) < 4 * np.sqrt(0.09 / 300)
+    width = (made["upper"] - made["lower"]).to_numpy()
+    assert np.corrcoef(np.log(width), np.log1p(made["pred"]))[0, 1] > 0.9
+
+
 def test_what_it_refuses(toy) -> None:
     write(toy)
     toy.write(RECIPE)
