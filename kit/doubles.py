@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,29 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Doubles:
-    """How many training rows repeat another, how many of these differ in y, how many test rows are in train."""
+    """How many training rows repeat another, how many of these differ in y, how many test rows are in train.
+
+    `by_chance`: columns of so few values that as many would repeat if they had nothing to do with each other.
+    """
 
     in_train: int
     contradicting: int
     in_test: int
+    by_chance: bool = False
+
+    def told(self, n: int, t: int) -> Iterator[tuple[Literal["warning", "note"], str, str]]:
+        """Yield severity, words and next step of what there is among n training and t test rows."""
+        if self.in_train:
+            what = f"training rows that repeat an earlier one in every feature: {self.in_train}"
+            what += f", {self.contradicting} of them with another target" if self.contradicting else ""
+            advice = "drop them, or keep equal rows in one fold (split: group): the score is too good otherwise"
+            if self.by_chance:
+                advice = "nothing: features of so few values are alike by chance in as many rows"
+            yield "warning" if self.in_train > n / 100 and not self.by_chance else "note", what, advice
+        if self.in_test:
+            what = f"test rows that equal a training row in every feature: {self.in_test}"
+            advice = "nothing: they are alike by chance" if self.by_chance else "their targets may be known"
+            yield "warning" if self.in_test > t / 100 and not self.by_chance else "note", what, advice
 
 
 def find(columns: Sequence[Array], n: int, y: Floats) -> Doubles:
@@ -39,7 +58,18 @@ def find(columns: Sequence[Array], n: int, y: Floats) -> Doubles:
     g, answers = group[train][order], y[rows[train]][order]
     apart = np.unique(g[1:][(g[1:] == g[:-1]) & (answers[1:] != answers[:-1])])
     contradicting = int((sizes[apart] - 1).sum())
-    return Doubles(repeats, contradicting, int((sizes[group[~train]] > 0).sum()))
+    return Doubles(repeats, contradicting, int((sizes[group[~train]] > 0).sum()), _by_chance(columns, n, repeats))
+
+
+def _by_chance(columns: Sequence[Array], n: int, repeats: int) -> bool:
+    """Return whether the pairs of rows that independent columns would make alike explain a third of the repeats."""
+    pairs = n * (n - 1) / 2
+    for column in columns:
+        for part in column.T if column.ndim == 2 else [column]:
+            pairs *= float(((np.unique(part[:n], return_counts=True)[1] / n) ** 2).sum())
+            if 3 * pairs < repeats:
+                return False
+    return repeats > 0
 
 
 def _hashes(columns: Sequence[Array]) -> NDArray[np.uint64]:

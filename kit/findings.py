@@ -188,14 +188,8 @@ def _extra(looked: _Looked) -> Iterator[Finding]:
 def _doubles(looked: _Looked) -> Iterator[Finding]:
     names = list(dict.fromkeys([*looked.features(), *looked.times()]))  # rows of two times are two
     found = doubles.find([looked.x(name)[: looked.n + looked.t] for name in names], looked.n, looked.y)
-    if found.in_train:
-        what = f"training rows that repeat an earlier one in every feature: {found.in_train}"
-        what += f", {found.contradicting} of them with another target" if found.contradicting else ""
-        advice = "drop them, or keep equal rows in one fold (split: group): the score is too good otherwise"
-        yield Finding("warning" if found.in_train > looked.n / 100 else "note", "", what, advice)
-    if found.in_test:
-        what = f"test rows that equal a training row in every feature: {found.in_test}"
-        yield Finding("warning" if found.in_test > looked.t / 100 else "note", "", what, "their targets may be known")
+    for severity, what, advice in found.told(looked.n, looked.t):
+        yield Finding(severity, "", what, advice)
 
 
 def _columns(looked: _Looked) -> Iterator[Finding]:

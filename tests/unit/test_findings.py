@@ -75,6 +75,14 @@ def test_rows_that_are_double(tmp_path):
     assert [f["severity"] for f in found] == ["warning", "warning"]
 
 
+def test_rows_that_are_alike_by_chance_are_no_copies(tmp_path):
+    few = {"a": pl.int_range(pl.len()) % 7, "b": pl.int_range(pl.len()) // 7 % 11}
+    found = findings(tmp_path, clean().select("y", **few), clean(1, T).select(**few))
+    alike = [f for f in found if "every feature" in f["what"]]
+    assert [f["severity"] for f in alike] == ["note", "note"]
+    assert all("alike by chance" in f["next"] for f in alike)
+
+
 def test_equal_rows_of_two_times_are_two_and_a_date_of_times_is_to_be_read(tmp_path):
     day = np.datetime64("2024-01-01") + np.arange(N + 50)
     train = pl.concat([clean(), clean()[:50]]).with_columns(day=pl.Series(day))
@@ -244,7 +252,8 @@ def test_doubles_agree_with_a_slow_count():
         repeats = sum(len(v) - 1 for v in train.values())
         apart = sum(len(v) - 1 for v in train.values() if len(set(v)) > 1)
         known = sum(row in train for row in rows[80:])
-        assert doubles.find([*x, vector], 80, y) == doubles.Doubles(repeats, apart, known)
+        found = doubles.find([*x, vector], 80, y)
+        assert (found.in_train, found.contradicting, found.in_test) == (repeats, apart, known)
     assert doubles.find([], 0, np.empty(0)) == doubles.Doubles(0, 0, 0)
 
 
