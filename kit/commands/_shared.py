@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +39,7 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
     from kit.errors import KitError, refusal, refused_path
     from kit.paths import require_utf8
 
+    _heed_sigterm()
     try:
         require_utf8(_here(), *sys.argv[1:])
         code = work()
@@ -61,10 +64,20 @@ def guarded(work: Callable[[], int], as_json: bool, debug: bool) -> None:
         if debug or (blame := blamed(error)) is None:
             raise
         code = _tell(blame, as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo("stopped; finished fits are kept, the same command goes on from there", err=True)
-        code = 130
+        code = 143 if error.args else 130
     sys.exit(code)
+
+
+def _heed_sigterm() -> None:
+    """Let SIGTERM, by which a queue or a container ends a command, end it as Ctrl-C does: nothing is half-written."""
+
+    def end(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def _here() -> str:

@@ -228,18 +228,19 @@ def test_a_time_limit_ends_with_the_submission_of_what_is_complete(toy, wait_for
     assert toy.run(root=toy.folder / "smaller").submitted == done.submitted
 
 
-def test_a_keyboard_interrupt_keeps_finished_fits(toy):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_finished_fits(toy, number, code):
     toy.edit(ENDLESS)
     key = {s["name"]: s["key"] for s in toy.plan()}
     process = toy.spawn("--json", "--jobs", "1")
     until(lambda: key["fit a fold 0 seed 0"] in toy.objects())
     below = workers_of(process.pid)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert out == ""
     assert "finished fits are kept" in err
-    assert "Traceback" not in err
+    assert "Traceback" not in err and "leaked" not in err
     until(lambda: not any(map(is_alive, below)), 20)
     assert {s["name"]: s["state"] for s in toy.plan()}["fit a fold 0 seed 0"] == "reuse"
 
