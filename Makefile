@@ -12,7 +12,7 @@ test: $(VENV)/ready-dev lint types
 	$(BIN)/python -m pytest -m "not slow" -n auto
 
 test-slow: $(VENV)/ready-dev
-	$(BIN)/python -m pytest -m slow -n auto
+	$(BIN)/python -m pytest -m "slow and not kills" -n auto
 
 test-all: $(VENV)/ready-dev lint types
 	$(BIN)/python -m pytest -n auto

@@ -134,6 +134,7 @@ def test_a_killed_run_goes_on_where_it_was(toy, wait_for):
 
 
 @pytest.mark.slow
+@pytest.mark.kills
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_run_survives_many_kills(toy, wait_for, seed):
     rng = np.random.default_rng(seed)

@@ -74,7 +74,7 @@ def finished_folds(toy: Toy) -> int:
 
 def stored(toy: Toy) -> int:
     """Return how many results lie in the store: quick to tell, however long the journal has become."""
-    return sum(1 for _ in (toy.root / ".kit").rglob("manifest.json"))
+    return sum(1 for _ in (toy.root / ".kit" / "objects").glob("??/*/manifest.json"))
 
 
 def check(toy: Toy, found: dict[str, Any], trials: int) -> None:
@@ -113,6 +113,7 @@ def test_a_killed_worker_loses_its_fit_in_flight_only(toy: Toy) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.kills
 def test_twenty_kills_of_workers_and_of_the_command_itself(toy: Toy) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(6000, 8))
