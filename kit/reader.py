@@ -107,7 +107,7 @@ class _Reader(Plugs):
         metric = self.metric(top.get("metric"), ("metric",))
         also = top.get("also", [])
         named = [also] if isinstance(also, Mapping) else also
-        if not isinstance(named, list) or not all(isinstance(extra, Mapping) for extra in named if extra != str(extra)):
+        if not isinstance(named, list) or not all(isinstance(extra, str | Mapping) for extra in named):
             named = self.strings(also, ("also",), "a metric") or []
         extras = [self.metric(extra, ("also", i)) for i, extra in enumerate(named)]
         return metric, tuple(name for name in extras if name is not None)

@@ -62,6 +62,8 @@ def scores(result: Result) -> None:
             table.add_row(name, *scores, _spread(line["fold_scores"]), _about(card), f"{card['seconds']:.1f}")
         table.add_section()
     if table.row_count:
+        remarks = table.columns[-2]  # of which no word is broken where names of metrics are long
+        remarks.min_width = min(max(len(word) for cell in remarks.cells for word in (str(cell).split() or [""])), 12)
         lay(table)
     for metric, names in _unscored(result).items():
         say(f"no {metric[0]} for {', '.join(names)}: {metric[1]}")
