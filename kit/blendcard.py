@@ -169,6 +169,7 @@ def _card(made: Made, oof: Oof, v: Floats, mark: str) -> dict[str, Any]:
         "verdicts": {m["name"]: m["verdict"] for m in about["members"]},
         "peeked": oof.peeked,
         "transductive": oof.transductive or _rests_on_test(wish),
+        **({"unscaled": True} if oof.unscaled else {}),
         "truncated": False,
         "missing": [],
         **({"evaluate": first["evaluate"]} if "evaluate" in first else {}),

@@ -41,6 +41,7 @@ from kit.opening import Sets
 from kit.paired import at
 from kit.panel import Panel
 from kit.presence import at_work
+from kit.stackers import _even
 from kit.stage import Stage
 from kit.store import Store
 from kit.types import Pred
@@ -133,7 +134,8 @@ def blend(  # noqa: PLR0913 - one keyword per option of `kit blend`
 def _ingredients(asked: Wish) -> dict[str, Any]:
     """Return what shapes a blend."""
     module = registry.load("stackers", asked.stacker.use)
-    code = (audits, counts, crossfit, panel, paired, matching, averaging, difficulty, estimate, members, standings)
+    code = (audits, counts, crossfit, panel, _even, paired, matching, averaging, difficulty, estimate)
+    prints = [code_file(m) for m in (*code, members, standings)]
     uses = {use: registry.code_of("stackers", use) for use in asked.uses}
     doubt = (asked.sources[0].card.get("evaluate") or {}).get("covariance")
     return {
@@ -150,7 +152,7 @@ def _ingredients(asked: Wish) -> dict[str, Any]:
         "metric_code": registry.code_of("metrics", asked.metric),
         "rows": asked.home.rows_digest if asked.home else None,
         "mixed": asked.mixed,
-        "code": [code_file(m) for m in code],
+        "code": prints,
         "libs": registry.versions((*module.LIBS, "numpy", "scipy")),
     }
 

@@ -52,6 +52,7 @@ def card_of(scene: Scene, name: str, key: str, mark: str) -> dict[str, Any]:
         **({} if isinstance(entry, Blend) else {"refit": entry.refit, "seeds": entry.seeds, "average": entry.average}),
         "peeked": oof.peeked,
         "transductive": oof.transductive,
+        **({"unscaled": True} if oof.unscaled else {}),
         "truncated": scene.truncated,
         "missing": list(scene.missing) if isinstance(entry, Blend) else [],
         **_data(scene),

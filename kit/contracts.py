@@ -83,9 +83,9 @@ class Fitted(Protocol):
 class ModelModule(Protocol[P]):
     """A learner. `prepare` makes the library's own data, `fit` trains on it; `load` reads what `Fitted.save` wrote.
 
-    STEPS: the parameter that counts its steps, "" where it has none. STEP_GROWS: more rows want more steps (rounds do,
-    an epoch grows by itself). DATA_PARAMS: what `prepare` depends on. COST: how long a fit takes, LightGBM's being 1.
-    Optional: `check(params, task)` raises RecipeError when planned; `device` and `notes` of a Fitted go on its card.
+    STEPS: the parameter that counts its steps, "" for none. STEP_GROWS: more rows want more (rounds do, epochs do not).
+    DATA_PARAMS: what `prepare` depends on. COST: its time, LightGBM's being 1. Optional: `check(params, task)` raises
+    RecipeError when planned, `ranks(params)`: designs tell queries; a Fitted's `device` and `notes` go on its card.
     """
 
     @property
@@ -259,7 +259,7 @@ class StackerModule(Protocol[P]):
 
     PER_FOLD: a non-linear one is applied to each fold model's test prediction and then averaged; False = applied once
     to the average (rounding: an average of rounded values is not rounded). LEARNS = False (optional): y shapes nothing
-    in it, so that it may stand over anything (kit/chains.py).
+    in it, so that it may stand over anything (kit/chains.py). SETS_SCALE = True (optional): it makes values of scores.
     """
 
     @property

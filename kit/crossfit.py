@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit import registry, returned
+from kit import ranking, registry, returned
 from kit.canon import stream
 from kit.contracts import Combiner, Context
 from kit.design import Use
@@ -15,6 +15,7 @@ from kit.errors import FitError
 from kit.oof import Oof
 from kit.owned import locked
 from kit.panel import Panel
+from kit.stackers._even import even, over
 from kit.types import Floats, Floats32, Ints, Pred, Task
 
 
@@ -81,7 +82,9 @@ def blended(spec: BlendSpec, panel: Panel) -> Blended:
     peeked = any(s.peeked for s in panel.sources) or any(panel.fold[r].max() == 0 for r in panel.repeats)
     transductive = any(s.transductive for s in panel.sources) or (wants_spread(spec) and panel.has_spread)
     kind = module.RETURNS or first.kind
-    return Blended(Oof(first.fold, first.y, pred, test, std, test_std, kind, peeked, transductive), full)
+    unscaled = any(s.unscaled for s in panel.sources) and ranking.keeps(spec.stacker.use)
+    oof = Oof(first.fold, first.y, pred, test, std, test_std, kind, peeked, transductive, unscaled)
+    return Blended(oof, full)
 
 
 def held_out(spec: BlendSpec, panel: Panel) -> tuple[Floats32, Floats32 | None]:
@@ -101,7 +104,7 @@ def fitted(spec: BlendSpec, panel: Panel, repeat: int | None = None, but: int | 
     """Return the combiner fitted on all scored rows, repeats averaged; or on those of a repeat `but` one fold's."""
     module, params = registry.load("stackers", spec.stacker.use), spec.stacker.params
     space = module.sums(spec.metric) if hasattr(module, "solve") else None
-    if space is not None:
+    if space is not None and not panel.uneven:
         grams = panel.grams(repeat, space, spread=wants_spread(spec))
         others = grams.fold != (-1 if but is None else but)
         summed: Combiner = module.solve(params, _context(spec), grams.at(others) if others.any() else grams)
@@ -109,10 +112,12 @@ def fitted(spec: BlendSpec, panel: Panel, repeat: int | None = None, but: int | 
     rows = panel.rows(repeat, but=but)
     rows = rows if len(rows) else panel.rows(repeat)
     ctx = _context(spec, panel, repeat).at(rows)
-    combiner: Combiner = returned.combiner(
-        spec.stacker.use, module.fit(params, ctx, locked(panel.stack(repeat, rows)), panel.y[rows], panel.v[rows])
-    )
-    return combiner
+    z, y, v = panel.stack(repeat, rows), panel.y[rows], panel.v[rows]
+    made = even(ctx, z, y, v) if panel.uneven else None
+    if made is not None:
+        z, ctx = made.lifted(z, ctx.task), replace(ctx, std=None)
+    combiner: Combiner = returned.combiner(spec.stacker.use, module.fit(params, ctx, locked(z), y, v))
+    return combiner if made is None else over(made, combiner)
 
 
 def wants_spread(spec: BlendSpec) -> bool:

@@ -88,11 +88,12 @@ def build(spec: DesignSpec, task: Task, learn: Rows, stop: Rows | None, everythi
     blocks = tuple(_block(feature, learn.blind(), [s.blind() for s in synthetic]) for feature in learnt)
     rows = concat([learn, *synthetic])
     y = np.concatenate([_encoded(codec, part) for part in (learn, *synthetic)])
-    train, counted = _counted(Design(blocks, y, _weigh(spec, _for_reading(rows)), rows.v))
+    train, counted = _counted(Design(blocks, y, _weigh(spec, _for_reading(rows)), rows.v, rows.query))
     watched = None
     if stop is not None:
         stop = _for_reading(stop)
-        watched = Design(tuple(block_of(f, stop.blind()) for f in learnt), _encoded(codec, stop), stop.w, stop.v)
+        seen = tuple(block_of(f, stop.blind()) for f in learnt)
+        watched = Design(seen, _encoded(codec, stop), stop.w, stop.v, stop.query)
     without = tuple(replace(s, x={}) for s in synthetic)
     return Designs(train, watched, codec, learnt, len(learn), counted, without, barren)
 
@@ -122,16 +123,17 @@ def _counted(design: Design) -> tuple[Design, Ints]:
     kept = np.flatnonzero(design.w > 0)
     blocks = tuple(replace(block, x=block.x[kept]) for block in design.blocks)
     y = None if design.y is None else design.y[kept]
-    return Design(blocks, y, design.w[kept], design.v[kept]), kept
+    query = None if design.query is None else design.query[kept]
+    return Design(blocks, y, design.w[kept], design.v[kept], query), kept
 
 
 def concat(parts: Sequence[Rows]) -> Rows:
-    """Return the rows of all parts without columns: numbers, y, w, v, group, time and parents."""
+    """Return the rows of all parts without columns: numbers, y, w, v, group, time, query and parents."""
     if len(parts) == 1:
         return parts[0]
     arrays = {
         name: np.concatenate([getattr(p, name) for p in parts])
-        for name in ("row", "y", "w", "v", "group", "time", "parents")
+        for name in ("row", "y", "w", "v", "group", "time", "query", "parents")
         if all(getattr(p, name) is not None for p in parts)
     }
     return Rows(x={}, header=parts[0].header, **arrays)
@@ -151,9 +153,29 @@ def _augment(spec: DesignSpec, task: Task, learn: Rows, everything: Rows) -> lis
         if (rows.row >= 0).any() or rows.y is None:
             raise ValueError(f"{registry.shown(use.use)} returned rows that are not synthetic or lack y")
         _check_scores(use, task, rows.y)
+        rows = replace(rows, query=_query_of(use, learn, rows))
         made.append(replace(rows, row=rows.row - below, v=np.zeros(len(rows))))
         below += len(rows)
     return made
+
+
+def _query_of(use: Use, learn: Rows, rows: Rows) -> Ints | None:
+    """Return the queries (p,) that new rows are ranked in, those of their first parents; None where nothing ranks.
+
+    Raises:
+        RecipeError: a row has no parent among the learning rows.
+    """
+    if learn.query is None or not len(rows):
+        return None if learn.query is None else np.empty(0, np.int64)
+    order = np.argsort(learn.row, kind="stable")
+    place = order[np.searchsorted(learn.row, rows.parents[:, 0], sorter=order).clip(max=len(order) - 1)]
+    lost = learn.row[place] != rows.parents[:, 0]
+    if lost.any():
+        rule = f"{registry.shown(use.use)} makes rows of no query, and the learner ranks queries"
+        got = f"{int(lost.sum())} of {len(rows)} without a parent that is learnt from"
+        raise RecipeError(rule, got=got, next="leave it out")
+    found: Ints = learn.query[place]
+    return found
 
 
 def _labelled(use: Use, task: Task, everything: Rows, taught: Taught, rng: np.random.Generator) -> Rows:

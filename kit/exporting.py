@@ -32,7 +32,8 @@ def export(opened: Opened, model: str, fold: int | None, target: Path, form: For
     Parts: learn (the rows of the last fit, synthetic ones below, without those of weight 0), stop (where that fit is
     stopped on rows), held, test. As npy: {part}_X (n, d) float32, {part}_row; learn and stop also _y as the learner
     sees it, learn _w and _parents (rows a synthetic row, whose number is below 0, was made of), stop and held _v, held
-    _y. As parquet: {part}_X with named columns, {part} with the others. names.json tells of columns and of the fit.
+    _y; of a learner that ranks, learn and stop _query, the number of a row's query. As parquet: {part}_X with named
+    columns, {part} with the others. names.json tells of columns and of the fit.
 
     Raises:
         RecipeError: there is no such model or fold.
@@ -75,8 +76,11 @@ def _arrays(made: Handed, test: Rows) -> dict[str, Array]:
     found = _part("learn", designs.train, learnt.row[designs.counted])
     found |= {"learn_y": _y(designs.train), "learn_w": designs.train.w}
     found["learn_parents"] = learnt.parents[designs.counted]
+    if designs.train.query is not None:
+        found["learn_query"] = designs.train.query
     if designs.stop is not None and made.stop is not None:
         found |= _part("stop", designs.stop, made.stop.row)
+        found |= {} if designs.stop.query is None else {"stop_query": designs.stop.query}
         found |= {"stop_y": _y(designs.stop), "stop_v": designs.stop.v}
     if len(made.held):
         found |= {**_part("held", designs.of(made.held.blind()), made.held.row), "held_y": labelled(made.held)}

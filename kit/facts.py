@@ -25,6 +25,7 @@ from kit import (
 )
 from kit.canon import code_file, key_of
 from kit.recipe import Recipe
+from kit.rowgroups import PREFIX
 from kit.store import Store, Stored
 from kit.types import Array, Column, Floats, Task
 
@@ -157,7 +158,8 @@ def _make_rows(
     notes = [[data.target, note, "the submission holds plain numbers"]] if note else []
     if data.extra:
         more = _extra_targets(stored, recipe, task)
-        arrays |= roles.further(stored, recipe, more, v)
+        for name, array in roles.further(stored, recipe, more, v, by).items():
+            (by if name.startswith(f"extra_{PREFIX}") else arrays)[name] = array
         lost = int(np.isnan(more).sum())
         notes += [["", f"{lost} extra rows are left out: their target is none of this task", ""]] if lost else []
     ids = {part: roles.ids(stored, recipe, part, size) for part, size in (("train", n), ("test", t))}

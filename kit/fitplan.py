@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from kit import bins, design, evaluate, fold, importance, registry, returned, scored, search, sourced, stopping
+from kit import bins, design, evaluate, fold, importance, ranking, registry, returned, scored, search, sourced, stopping
 from kit.canon import code_file
 from kit.errors import RecipeError
 from kit.facts import Facts
@@ -49,6 +49,7 @@ def ingredients(
         "device": device if device in module.DEVICES else "cpu",
         "target": dict(facts.digests),
         "folds": facts.folds_key,
+        **ranking.ingredients(model, recipe, facts.by),
     }
     made["design"]["codec"] = names.resolved(codec, needs)
     if not made["design"]["features"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from kit.types import Array, Floats, Folds, Pred, Rows
 def inputs_of(stage: Stage, store: Store) -> tuple[Rows, Rows]:
     """Return the train and test rows a stage reads."""
     made, local = stage.ingredients, stage.local
-    return rows.load(store, local["table"], local["rows"], made["columns"], names=list(made["x"]))
+    return rows.load(store, local["table"], local["rows"], made["columns"], list(made["x"]), made.get("query"))
 
 
 def folds_for(stage: Stage, store: Store, train: Rows) -> Folds:
@@ -138,7 +139,7 @@ def fit(stage: Stage, store: Store, spec: FitSpec, memory: Memory) -> None:
     """Commit a fit: held and test predictions, best step, curve, importances, and the model where it is to be kept."""
     train, test = inputs_of(stage, store)
     folds = folds_for(stage, store, train)
-    shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds")
+    shaping = ("design", "task", "split", "stop", "wanted", "seed", "fold", "x", "columns", "target", "folds", "query")
     known = {name: stage.ingredients.get(name) for name in (*shaping, "curves", "taught")}
     memo = memory.of(key_of(known))
     began = time.perf_counter()
@@ -188,7 +189,8 @@ def _fit_arrays(stage: Stage, spec: FitSpec, result: FoldResult, train: Rows, fo
     if gain is not None:
         arrays["gain"] = np.asarray(gain, np.float64)
     if stage.verb == "fit" and train.y is not None:
-        y = train.y[folds.is_held(spec.design.fold)]
+        held = folds.is_held(spec.design.fold)
+        design = replace(result.held_design, query=None if train.query is None else train.query[held])
         rng = stream(spec.design.seed, "importance", spec.design.fold)
-        arrays["permutation"] = permutation(result.predict, result.held_design, spec.task, y, gain, rng)
+        arrays["permutation"] = permutation(result.predict, design, spec.task, train.y[held], gain, rng)
     return arrays

@@ -23,7 +23,7 @@ from kit.fitspec import Ended, FitSpec, FoldResult, Handed
 from kit.rows import both
 from kit.scored import cut_scored
 from kit.sourced import believed, spoken_of
-from kit.stopping import lasting, stop_rows
+from kit.stopping import lasting, stop_queries
 from kit.types import Bools, Folds, Pred, Rows, Task
 
 Memo = Callable[[str, Callable[[], Any]], Any]
@@ -158,7 +158,7 @@ def _cut(spec: FitSpec, learning: Rows, held: Rows) -> tuple[Rows, Rows | None]:
 
     def halves(rows: Rows) -> tuple[Bools, Bools]:
         draw = partial(stream, spec.design.seed, "stop", spec.design.fold)
-        return stop_rows(spec.split, spec.stop_folds, spec.task, rows, draw)
+        return stop_queries(spec.split, spec.stop_folds, spec.task, rows, draw)
 
     learns, stops = cut_scored(learning, halves)
     stop = learning.take(np.flatnonzero(stops))

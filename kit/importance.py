@@ -24,10 +24,11 @@ def permutation(
     """Return (d,) by how much the objective's loss grows when a column is shuffled; NaN for columns not tried.
 
     All shuffled copies are predicted in one call. `predict` takes a design and
-    the position of each of its rows among the n; y (n,) is on the recipe's scale, as it returns.
+    the position of each of its rows among the n; y (n,) is on the recipe's scale, as it returns. Where the design tells
+    queries, these are whole, and the loss is of how far rows lie from the mean of theirs.
     """
     names = design.names
-    rows = np.sort(rng.permutation(len(design))[:MOST_ROWS])
+    rows = _drawn(design, rng)
     order = np.arange(len(names)) if gain is None else np.argsort(-gain, kind="stable")
     columns = order[:MOST_COLUMNS]
     base = np.concatenate([block.x[rows] for block in design.blocks], axis=1)
@@ -39,11 +40,33 @@ def permutation(
     block = Block(names, stacked, {names[i]: n for i, n in design.categories.items()} if sizes else {})
     ones = np.ones(len(stacked))
     at = np.tile(rows, len(columns) + 1)
-    losses = _loss(task, y[at], predict(Design((block,), None, ones, ones), at).mean)
+    said = predict(Design((block,), None, ones, ones), at).mean
+    if design.query is None:
+        losses = _loss(task, y[at], said)
+    else:
+        # The query of a copy is another one's in each copy.
+        of = np.repeat(np.arange(len(columns) + 1), len(rows)) * (int(design.query.max()) + 1) + design.query[at]
+        losses = _off(y[at] - said[:, 0].astype(np.float64), of) ** 2
     per_copy = losses.reshape(len(columns) + 1, len(rows)).mean(axis=1)
     out = np.full(len(names), np.nan)
     out[columns] = per_copy[1:] - per_copy[0]
     return out
+
+
+def _drawn(design: Design, rng: np.random.Generator) -> Ints:
+    """Return the rows that are looked at, ascending; whole queries where the design tells them."""
+    if design.query is None:
+        return np.sort(rng.permutation(len(design))[:MOST_ROWS])
+    codes = np.unique(design.query, return_inverse=True)[1]
+    drawn = rng.permutation(int(codes.max()) + 1)
+    before = np.cumsum(np.bincount(codes)[drawn]) - np.bincount(codes)[drawn]
+    return np.flatnonzero(np.isin(codes, drawn[before < MOST_ROWS]))
+
+
+def _off(values: Floats, of: Ints) -> Floats:
+    """Return values (n,) less the mean of their group `of` (n,)."""
+    codes = np.unique(of, return_inverse=True)[1]
+    return np.asarray(values - (np.bincount(codes, values) / np.bincount(codes))[codes])
 
 
 def _loss(task: Task, y: Floats, mean: Floats32) -> Floats:

@@ -64,6 +64,7 @@ class MetricModule(Protocol):
     Within groups (`spearman by era`) each group is scored in turn; a DataError, or NaN, leaves it out.
     `by_group(task, y, pred, groups) -> (G,)`, NaN where not defined, does it for all groups at once: its rows are those
     of `groups.order`. NEEDS_BY = True: it orders the rows of a query, and means nothing over all rows.
+    SCALE_FREE = True: predictions shifted and stretched alike score the same, as scores of a ranking objective do.
     """
 
     BETTER: Literal["lower", "higher"]

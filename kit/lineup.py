@@ -180,4 +180,5 @@ def _name(folder: Path, card: Mapping[str, Any]) -> str:
 def _digest(folder: Path, card: Mapping[str, Any]) -> str:
     """Return what changes with the content of a folder, not with its place or its scores."""
     files = {f: digest_file(p) for f in FILES if (p := folder / f"{f}.parquet").is_file()}
-    return key_of({"files": files, "card": [card.get(name) for name in SAID]})
+    said = [card.get(name) for name in SAID] + ["unscaled"] * bool(card.get("unscaled"))
+    return key_of({"files": files, "card": said})

@@ -211,6 +211,7 @@ def _side_by_side(taken: Sequence[tuple[str, Kept]], mixed: bool) -> Matched:
             k.card.get("kind") or ("value" if first.task.kind == "regression" else "proba"),
             bool(k.card.get("peeked")),
             bool(k.card.get("transductive")),
+            bool(k.card.get("unscaled")),
         )
         for k, p, test in zip(keeps, preds, tests, strict=True)
     )

@@ -19,6 +19,8 @@ class Oof:
         fold: (R, n) int16 (-1 = never held; its pred is NaN).  y: (n,) as `Task` says.
         pred: (R, n, m) float32.  std: (R, n) float32 or None.
         test: (K, t, m) float32, one per fold model.  test_std: (K, t) float32 or None.
+
+    `unscaled`: they are scores, which order the rows of a query and have no scale.
     """
 
     fold: NDArray[np.int16]
@@ -30,6 +32,7 @@ class Oof:
     kind: PredKind = "value"
     peeked: bool = False
     transductive: bool = False
+    unscaled: bool = False
 
     def __post_init__(self) -> None:
         shape = self.fold.shape

@@ -17,7 +17,8 @@ def save_oof(stage: Stage, store: Store, oof: Oof, about: Mapping[str, Any], fol
     arrays: dict[str, Array | bytes] = {"fold": oof.fold, "y": oof.y, "pred": oof.pred, "test": oof.test}
     if oof.std is not None and oof.test_std is not None:
         arrays |= {"std": oof.std, "test_std": oof.test_std}
-    flags = {"kind": oof.kind, "peeked": oof.peeked, "transductive": oof.transductive}
+    flags: dict[str, Any] = {"kind": oof.kind, "peeked": oof.peeked, "transductive": oof.transductive}
+    flags |= {"unscaled": True} if oof.unscaled else {}
     store.commit(stage.key, arrays, {**flags, "about": about}, stage.ingredients, folder)
 
 
@@ -34,4 +35,5 @@ def load_oof(stored: Stored) -> Oof:
         kind=stored.meta["kind"],
         peeked=stored.meta["peeked"],
         transductive=stored.meta["transductive"],
+        unscaled=stored.meta.get("unscaled", False),
     )

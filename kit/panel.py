@@ -95,6 +95,11 @@ class Panel:
         return np.stack([gap if std is None else std for std in found])
 
     @property
+    def uneven(self) -> bool:
+        """Whether there are several sources, one of which gives scores of a ranking: their scales are no matter."""
+        return len(self) > 1 and any(s.unscaled for s in self.sources)
+
+    @property
     def has_spread(self) -> bool:
         """Whether every source shows what each of its fold models predicts for the test rows."""
         layers = {len(s.test) for s in self.sources}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from kit import bins, crossfit, evaluate, evaluating, leeway, oof, panel, registry, sample
+from kit import bins, crossfit, evaluate, evaluating, leeway, oof, panel, ranking, registry, sample
 from kit.canon import code_file, key_of
 from kit.design import scope_of
 from kit.errors import DataError, RecipeError
@@ -16,6 +16,7 @@ from kit.folding import dump
 from kit.recipe import Blend, Model, Plug, Recipe
 from kit.resolving import Needs, Resolver
 from kit.sections import STARRED
+from kit.stackers import _even
 from kit.stage import Stage
 from kit.wording import placed
 
@@ -59,6 +60,7 @@ class _Compiler:
 
     def plan(self) -> Plan:
         recipe, facts = self.recipe, self.facts
+        ranking.check(recipe)
         self._given()
         for name, plug in recipe.columns.items():
             self._column(name, plug)
@@ -184,6 +186,7 @@ class _Compiler:
         }
         made |= {"sources": [self.names.keys[self.names.source(name)] for name in model.needs]}
         made |= {"refits": refits, "average": model.average}
+        made |= {"unscaled": True} if ranking.ranks(model) else {}
         if (source := adds(model)) is not None:
             made |= {"over": self.names.keys[self.names.source(source)]}
         return self._add(f"oof {model.name}", made, [folds_key, *(key for seeds in fits for key in seeds), *refits])
@@ -224,7 +227,7 @@ class _Compiler:
         registry.refuse_groups(blend.plug.use, metric, self.recipe.document.place(blend.plug.at))
         made: dict[str, Any] = {"verb": "blend", "stacker": spec, "sources": list(sources)}
         made |= {"metric": registry.keyed("metrics", metric), "metric_code": registry.code_of("metrics", metric)}
-        made |= {"code": [code_file(m) for m in (crossfit, panel)]}
+        made |= {"code": [code_file(m) for m in (crossfit, panel, _even)]}
         made |= {"libs": registry.versions((*module.LIBS, "numpy")), "task": task_dict(self.facts.task)}
         made |= {"seed": self.recipe.seed, "folds": folds_key, "target": dict(self.facts.digests)}
         columns = self.names.computed(needs)

@@ -152,6 +152,7 @@ UNEXPLAINED = 0.1
 
 def _about(card: Mapping[str, Any]) -> str:
     marks = [mark for mark in ("peeked", "transductive", "truncated") if card[mark]]
+    marks += ["scores"] if card.get("unscaled") else []
     weights = card["weights"] or {}
     shown = [f"{name} {weight:.2f}" for name, weight in weights.items() if abs(weight) >= 0.005]
     return ", ".join([" ".join(shown), *marks] if shown else marks)

@@ -9,10 +9,11 @@ import numpy as np
 
 from kit import table
 from kit.errors import DataError, nearest
+from kit.grouped import COMMA
 from kit.recipe import Recipe
 from kit.rowgroups import PREFIX
 from kit.store import Stored
-from kit.types import Array, Floats
+from kit.types import Array, Floats, Ints
 from kit.wishes import Wish
 from kit.wording import column_of, placed, plural, rows_of
 
@@ -148,8 +149,10 @@ def of_metrics(stored: Stored, recipe: Recipe, groupings: Mapping[str, Sequence[
     return found
 
 
-def further(stored: Stored, recipe: Recipe, y: Floats, v: Floats) -> dict[str, Array]:
+def further(stored: Stored, recipe: Recipe, y: Floats, v: Floats, by: Mapping[str, Ints]) -> dict[str, Array]:
     """Return row numbers, y, w, group and time of the learn-only rows that have a target: y (e,) is NaN where not.
+
+    `by`: the codes (n,) of the training rows for each grouping of the metrics.
 
     Their weights are in the unit of the training rows' `v` (n,); a row without one weighs as much as these do on
     average. Their groups are those of the training rows; a row without one is a group of its own. Times may be NaN.
@@ -165,14 +168,30 @@ def further(stored: Stored, recipe: Recipe, y: Floats, v: Floats) -> dict[str, A
     found: dict[str, Array] = {"extra_row": rows, "extra_y": y[kept], "extra_w": w}
     if data.groups is not None:
         values = stored.array(f"x/{data.groups}")
-        known, own = np.unique(values[:n]), values[rows]
-        place = np.searchsorted(known, own).clip(max=len(known) - 1)
-        empty = np.isnan(own) if own.dtype.kind == "f" else own < 0
-        new = len(known) + np.where(empty, len(rows) + np.arange(len(rows)), np.unique(own, return_inverse=True)[1])
-        found["extra_group"] = np.where(~empty & (known[place] == own), place, new).astype(np.int64)
+        codes = np.unique(values[:n], return_inverse=True)[1].astype(np.int64)
+        found["extra_group"] = _grouped_alike([values], codes, rows)
+    for name, codes in by.items():
+        columns = [stored.array(f"x/{c}") for c in name.removeprefix(PREFIX).split(COMMA)]
+        found[f"extra_{name}"] = _grouped_alike(columns, codes, rows)
     if data.time is not None:
         found["extra_time"] = np.asarray(stored.array(f"x/{data.time}")[rows], np.float64)
     return found
+
+
+def _grouped_alike(columns: Sequence[Array], codes: Ints, rows: Array) -> Ints:
+    """Return the groups of learn-only rows: those of the training rows, coded by `codes` (n,), or new ones."""
+    n = len(codes)
+    at = np.concatenate([np.arange(n), rows])
+    joint, empty = np.zeros(len(at), np.int64), np.zeros(len(at), np.bool_)
+    for values in columns:
+        here = values[at]
+        empty |= np.isnan(here) if here.dtype.kind == "f" else here < 0
+        own = np.unique(here, return_inverse=True)[1]
+        joint = np.unique(joint * (int(own.max(initial=0)) + 1) + own, return_inverse=True)[1].astype(np.int64)
+    start = int(codes.max(initial=-1)) + 1
+    of = start + np.arange(int(joint.max(initial=0)) + 1)
+    of[joint[:n]] = codes
+    return np.where(empty[n:], start + len(of) + np.arange(len(rows)), of[joint[n:]]).astype(np.int64)
 
 
 def _refuse_nulls(values: Array, name: str, role: str, recipe: Recipe) -> None:

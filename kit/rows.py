@@ -8,9 +8,10 @@ from typing import Any, overload
 import numpy as np
 
 from kit import table
+from kit.gather import Gather
 from kit.oof import average
 from kit.store import Store, Stored
-from kit.types import Array, Column, Gather, Rows
+from kit.types import Array, Column, Rows
 
 
 class _Levels(Sequence[str]):
@@ -75,9 +76,16 @@ def _column(stored: Stored) -> Column:
 
 
 def load(
-    store: Store, table_key: str, rows_key: str, computed: Mapping[str, str], names: Sequence[str]
+    store: Store,
+    table_key: str,
+    rows_key: str,
+    computed: Mapping[str, str],
+    names: Sequence[str],
+    query: str | None = None,
 ) -> tuple[Rows, Rows]:
     """Return (train, test) rows with the data columns `names`; test without y. `computed`: alias -> key of its object.
+
+    `query`: the content of the metric's groups that are to be ranked, None where nothing is.
 
     Learn-only rows stand below the training rows, with v = 0, but not where predictions of models are columns: there
     are none for them. Their row numbers come after those of test.
@@ -96,6 +104,8 @@ def load(
         return np.concatenate([facts.array(name), facts.array(f"extra_{name}")]) if len(extra) else facts.array(name)
 
     optional: dict[str, Any] = {k: of_both(k) if k in facts else None for k in ("group", "time")}
+    if query is not None:
+        optional["query"] = of_both(next(name for name, content in facts.meta["by"].items() if content == query))
     w = of_both("w")
     if len(extra):
         v = np.concatenate([facts.array("v"), np.zeros(len(extra))])

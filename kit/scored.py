@@ -14,15 +14,16 @@ from kit.types import Bools, Folds, Rows
 def cut_scored(rows: Rows, cut: Callable[[Rows], tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
     """Return who learns and who stops as `cut` says of the rows that are scored; the others learn.
 
-    A row that is not scored does not learn where its group is stopped on.
+    A row that is not scored does not learn where its group, or the query it is ranked in, is stopped on.
     """
     scored = rows.v > 0
     if scored.all() or not scored.any():
         return cut(rows)
     learns, stops = ~scored, np.zeros(len(rows), np.bool_)
     learns[scored], stops[scored] = cut(rows.take(np.flatnonzero(scored)))
-    if rows.group is not None:
-        learns &= scored | ~np.isin(rows.group, rows.group[stops])
+    for together in (rows.group, rows.query):
+        if together is not None:
+            learns &= scored | ~np.isin(together, together[stops])
     return learns, stops
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import registry
+from kit import ranking, registry
 from kit.canon import stream
 from kit.errors import DataError
 from kit.facts import Facts
@@ -33,6 +33,8 @@ def unscored(task: Task, metric: str, oof: Oof, v: Floats) -> str:
     found = registry.metric(metric)
     if oof.kind == "label" and found.wants != "label" and task.kind != "regression":
         return f"{metric} needs probabilities, and these are labels"
+    if oof.unscaled and not ranking.orders(metric):
+        return f"{registry.shown(metric)} needs values, and these are scores of a ranking, which have no scale"
     rows = oof.scored
     try:
         value = found.score(task, oof.y[rows], _at(oof.pooled(), rows), v[rows])
@@ -101,7 +103,7 @@ def spread_of(oof: Oof, v: Floats) -> dict[str, Any]:
     parts = {"oof": oof.pooled().mean[rows], "test": oof.test_mean().mean}
     shown = {name: _moments(mean[:, 0] if mean.shape[1] == 1 else mean.max(axis=1)) for name, mean in parts.items()}
     collapsed = False
-    if oof.kind == "value" and v[rows].sum() > 0:
+    if oof.kind == "value" and not oof.unscaled and v[rows].sum() > 0:
         collapsed = any(_collapsed(oof.y[rows], v[rows], mean[:, 0]) for mean in parts.values() if len(mean))
     return {**shown, "collapsed": collapsed}
 

@@ -126,7 +126,8 @@ def _oof(stage: Stage, store: Store) -> None:
     below = [store.open(key).meta for key in made["sources"]]
     peeked = made["peeked"] or any(meta["peeked"] for meta in below)
     transductive = made["transductive"] or any(meta["transductive"] for meta in below)
-    oof = Oof(folds.held, y, pred, test, std, test_std, kind, peeked, transductive)  # type: ignore[arg-type]
+    marks = {"peeked": peeked, "transductive": transductive, "unscaled": made.get("unscaled", False)}
+    oof = Oof(folds.held, y, pred, test, std, test_std, kind, **marks)  # type: ignore[arg-type]
     save_oof(stage, store, oof, about)
 
 

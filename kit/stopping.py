@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,6 +51,37 @@ def stop_rows(split: Use, folds: int | None, task: Task, learning: Rows, draw: D
         if last >= 0 and stops.any() and learns.any():
             return learns, stops
     return stop_rows(_plainer(split, wanted, len(learning)), folds, task, learning, draw)
+
+
+def stop_queries(split: Use, folds: int | None, task: Task, learning: Rows, draw: Draw) -> tuple[Bools, Bools]:
+    """Return the same for a learner that ranks: where the splitter tears queries, they are kept whole.
+
+    Under a split by time a torn query goes where its earliest row goes; under any other, stop rows are cut by whole
+    queries instead.
+
+    Raises:
+        DataError: there are fewer than two queries.
+    """
+    query = learning.query
+    if query is None:
+        return stop_rows(split, folds, task, learning, draw)
+    codes = np.unique(query, return_inverse=True)[1]
+    n_queries = int(codes.max(initial=-1)) + 1
+    if n_queries < 2:
+        rule, advice = "stop rows are whole queries, and there are fewer than two to learn from", "stop: fixed"
+        raise DataError(rule, got=f"{n_queries} queries", next=advice)
+    learns, stops = stop_rows(split, folds, task, learning, draw)
+    if not (np.isin(codes, codes[stops]) & ~stops).any():
+        return learns, stops
+    if learning.time is not None and "time" in registry.load("splits", split.use).NEEDS:
+        order = np.lexsort((np.arange(len(codes)), learning.time, codes))
+        first = order[np.searchsorted(codes[order], np.arange(n_queries))]
+        learns, stops = learns[first][codes], stops[first][codes]
+        if learns.any() and stops.any():
+            return learns, stops
+    wanted = min(n_queries, max(folds or int(getattr(split.params, "folds", 5)), 2))
+    whole = Use("splits", "group", registry.load("splits", "group").Params(folds=wanted))
+    return stop_rows(whole, wanted, task, replace(learning, group=query), draw)
 
 
 def _plainer(split: Use, wanted: int, n: int) -> Use:

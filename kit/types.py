@@ -6,12 +6,14 @@ all repeats, R repeats, S sources.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kit.gather import Gather
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -89,30 +91,6 @@ class Column:
     width: int = 1
 
 
-class Gather(Mapping[str, Array]):
-    """Columns of `base` at `index`, gathered on access, so that unused columns cost nothing."""
-
-    def __init__(self, base: Mapping[str, Array], index: Ints) -> None:
-        self._base: Mapping[str, Array] = base
-        self._index: Ints = index
-        if isinstance(base, Gather):
-            self._base, self._index = base._base, base._index[index]
-        index = self._index
-        run = len(index) > 0 and int(index[-1]) - int(index[0]) == len(index) - 1 and bool((np.diff(index) == 1).all())
-        self._slice = slice(int(index[0]), int(index[-1]) + 1) if run else None
-
-    def __getitem__(self, name: str) -> Array:
-        column = self._base[name]
-        taken: Array = column[self._slice] if self._slice is not None else np.asarray(column)[self._index]
-        return taken
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._base)
-
-    def __len__(self) -> int:
-        return len(self._base)
-
-
 @dataclass(frozen=True)
 class Rows:
     """A set of rows: train, test or synthetic.
@@ -123,6 +101,7 @@ class Rows:
         y: (n,) float64 as `Task` says, or None where it must not be seen.
         w: (n,) float64, how much a row counts in learning.  v: (n,) float64, how much it counts in scoring.
         group: (n,) int64 or None.  time: (n,) float64 or None.
+        query: (n,) int64 or None, the query that a row is ranked in; None where no learner ranks.
         parents: (n, 2) int64, the rows a synthetic row was made of (`NO_PARENT` where there is none).
     """
 
@@ -134,6 +113,7 @@ class Rows:
     v: Floats = field(default_factory=lambda: np.empty(0))
     group: Ints | None = None
     time: Floats | None = None
+    query: Ints | None = None
     parents: Ints = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def __post_init__(self) -> None:
@@ -143,7 +123,7 @@ class Rows:
                 object.__setattr__(self, name, np.ones(n))
         if len(self.parents) == 0 and n:
             object.__setattr__(self, "parents", np.broadcast_to(np.int64(NO_PARENT), (n, 2)))
-        for name in ("y", "w", "v", "group", "time"):
+        for name in ("y", "w", "v", "group", "time", "query"):
             value = getattr(self, name)
             require(value is None or value.shape == (n,), f"{name} must have shape ({n},)")
         require(self.parents.shape == (n, 2), f"parents must have shape ({n}, 2), however: {self.parents.shape=}")
@@ -153,7 +133,7 @@ class Rows:
 
     def take(self, index: Ints) -> Rows:
         """Return the rows at positions `index` (p,), in that order; columns are gathered only when read."""
-        optional = {k: None if (a := getattr(self, k)) is None else a[index] for k in ("y", "group", "time")}
+        optional = {k: None if (a := getattr(self, k)) is None else a[index] for k in ("y", "group", "time", "query")}
         return Rows(
             self.row[index],
             Gather(self.x, index),
@@ -243,12 +223,16 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Design:
-    """What a learner sees: blocks side by side, encoded y, learning weights w and scoring weights v (each (n,))."""
+    """What a learner sees: blocks side by side, encoded y, learning weights w and scoring weights v (each (n,)).
+
+    `query`: (n,) int64, which rows one that ranks is to rank together; None for all others.
+    """
 
     blocks: tuple[Block, ...]
     y: Floats | None
     w: Floats
     v: Floats
+    query: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.w)

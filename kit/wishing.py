@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kit import grouped, judged, registry, standings
+from kit import grouped, judged, ranking, registry, standings
 from kit.design import Use
 from kit.errors import DataError, RecipeError, nearest
 from kit.given import plain, several
@@ -76,7 +76,17 @@ def wish(found: Sequence[Source], home: Home | None, how: How) -> Wish:
         got, allowed = f"{len(found)} sources", f"{module.SOURCES[0]} to {module.SOURCES[1]}"
         raise RecipeError(f"{stacker.use} takes another number of sources", place="SRC", got=got, allowed=allowed)
     registry.refuse_groups(stacker.use, name, "--use")
+    _refuse_scores(found, name, stacker)
     return Wish(tuple(found), task, name, stacker, home, how.mixed)
+
+
+def _refuse_scores(found: Sequence[Source], metric: str, stacker: Use) -> None:
+    """Raise RecipeError where scores of a ranking are to be values."""
+    scores = [s.name for s in found if s.card.get("unscaled")]
+    if scores and not ranking.orders(metric) and ranking.keeps(stacker.use):
+        rule = f"the metric {registry.shown(metric)} needs values, and scores of a ranking have no scale"
+        advice = "leave it out, name a metric of the order (--metric), or a curve over it alone: --use isotonic"
+        raise RecipeError(rule, place="SRC", got=f"{', '.join(scores)}: scores", next=advice)
 
 
 def _metric(how: How, home: Home | None, found: Sequence[Source]) -> str:

@@ -16,6 +16,7 @@ TASKS: tuple[TaskKind, ...] = ("binary", "multiclass")
 WANTS: PredKind = "proba"
 OBJECTIVE: Mapping[str, Objective] = {"binary": "logloss", "multiclass": "softmax"}
 CODEC: str = "identity"
+SCALE_FREE = True
 RANGE: tuple[float | None, float | None] = (0.0, 1.0)
 
 

@@ -15,6 +15,7 @@ TASKS: tuple[TaskKind, ...] = ("regression", "binary")
 WANTS: PredKind = "proba"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared", "binary": "logloss"}
 CODEC: str = "identity"
+SCALE_FREE = True
 RANGE: tuple[float | None, float | None] = (-1.0, 1.0)
 
 

@@ -16,6 +16,7 @@ TASKS: tuple[TaskKind, ...] = ("regression",)
 WANTS: PredKind = "value"
 OBJECTIVE: Mapping[str, Objective] = {"regression": "squared"}
 CODEC: str = "identity"
+SCALE_FREE = True
 RANGE: tuple[float | None, float | None] = (-1.0, 1.0)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,10 +14,11 @@ from pydantic import Field, model_validator
 
 from kit.contracts import Run, Watch
 from kit.errors import FitError, RecipeError, nearest
+from kit.models import _ranking as ranking
 from kit.models._classes import ClassWeight
 from kit.models._losses import Loss, mean_loss
 from kit.params import Params
-from kit.types import Bools, Design, Floats, Floats32
+from kit.types import Bools, Design, Floats, Floats32, Ints
 
 SEED = "set `seed` of the recipe instead"
 THREADS = "the run decides: threads never change a result"
@@ -28,7 +30,8 @@ CLASSES = "leave it out: the task says it"
 FIXED = "leave it out: kit fixes it so that results can be repeated"
 WEIGHTS = "use class_weight: balanced, or class_weight: {label: weight}"
 FILES = "leave it out: kit saves models itself"
-UNUSED = "leave it out: kit has no use for it (command line, files, ranking, text, prediction)"
+UNUSED = "leave it out: kit has no use for it (command line, files, text, prediction)"
+QUERY = "leave it out: `by` of the metric says which rows are those of a query"
 
 
 class BoosterParams(Params):
@@ -83,11 +86,26 @@ class BoosterParams(Params):
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows as the library wants them: x (n, d) float32, y (n,), weight (n,), both float64."""
+    """Rows as the library wants them: x (n, d) float32, y (n,), weight (n,), both float64.
+
+    `sizes` (G,): where queries are ranked, their numbers of rows, which stand one query after the other.
+    """
 
     x: Floats32
     y: Floats
     weight: Floats
+    sizes: Ints | None = None
+
+    def bare(self) -> Sample:
+        """Return the rows without the values of their columns."""
+        return replace(self, x=self.x[:, :0].copy())
+
+    def probe(self) -> Sample | None:
+        """Return some of the rows, whole queries, by which scores are placed; None where nothing is ranked."""
+        if self.sizes is None:
+            return None
+        at, sizes = ranking.probed(self.sizes)
+        return Sample(self.x[at], self.y[at], self.weight[at], sizes)
 
 
 def learning(design: Design, order: Literal["C", "F"]) -> Sample:
@@ -113,6 +131,8 @@ def _sample(design: Design, weight: Floats, order: Literal["C", "F"]) -> Sample 
     keep = weight > 0
     if not keep.any():
         return None
+    if design.query is not None:
+        return _by_query(design, weight, design.query, order)
     if keep.all():
         return Sample(design.matrix(order), design.y, weight)
     x: Floats32 = np.empty((int(keep.sum()), design.n_columns), np.float32, order=order)
@@ -122,6 +142,18 @@ def _sample(design: Design, weight: Floats, order: Literal["C", "F"]) -> Sample 
     return Sample(x, design.y[keep], weight[keep])
 
 
+def _by_query(design: Design, weight: Floats, query: Ints, order: Literal["C", "F"]) -> Sample:
+    """Return the rows that count, one query after the other, those of a query in their order."""
+    rows = np.flatnonzero(weight > 0)
+    rows = rows[np.argsort(query[rows], kind="stable")]
+    x: Floats32 = np.empty((len(rows), design.n_columns), np.float32, order=order)
+    at = 0
+    for block in design.blocks:
+        np.take(block.x, rows, axis=0, out=x[:, at : (at := at + block.x.shape[1])])
+    y = np.empty(0) if design.y is None else design.y[rows]
+    return Sample(x, y, weight[rows], np.unique(query[rows], return_counts=True)[1])
+
+
 def chosen(sample: Sample, keep: Bools) -> Sample | None:
     """Return the rows of a sample to keep, or None where none is left."""
     if keep.all():
@@ -129,13 +161,27 @@ def chosen(sample: Sample, keep: Bools) -> Sample | None:
     return Sample(sample.x[keep], sample.y[keep], sample.weight[keep]) if keep.any() else None
 
 
-def stop_loss(loss: Loss, sample: Sample, mean: Floats) -> float:
-    """Return the loss of a prediction under the stop rows' weights.
+Stopper = Callable[[Floats], float]
+"""The loss of a prediction for the stop rows, (n,) or (n, m): the value, the score, P(positive) or probabilities."""
 
-    Args:
-        mean: (n,) or (n, m): the value, P(positive) or the class probabilities.
+
+def stopper(
+    loss: Loss, stop: Sample | None, probe: Sample | None, gains: Sequence[float] | None = None
+) -> Stopper | None:
+    """Return the loss under the stop rows' weights, None where there are none.
+
+    `probe`: some learning rows where queries are ranked, whose grades are worth `gains`.
+
+    Raises:
+        DataError: the loss is of rankings, and rows are of no query, or no stop row's query has anything to win.
     """
-    return mean_loss(loss, sample.y, sample.weight, mean)
+    if loss.name in ranking.RANKINGS and probe is None:
+        ranking.refuse()
+    if stop is None:
+        return None
+    if loss.name in ranking.RANKINGS:
+        return ranking.Stop.of(stop, gains).loss
+    return partial(mean_loss, loss, stop.y, stop.weight)
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.errors import RecipeError
+from kit.models import _boosting as boosting
 from kit.models import _objectives as objectives
 from kit.types import Task
 
@@ -21,8 +22,11 @@ _DIALECT = objectives.Dialect(
     level={"huber": "delta", "quantile": "alpha", "expectile": "alpha", "tweedie": "variance_power"}
     | {"focal": "focal_gamma"},
 )
+POSITIVE = ("logloss", "focal", "cross_entropy")
+"""Losses whose models tell the probabilities of both classes, the positive one's last."""
+
 READ_AS = {
-    **dict.fromkeys(("logloss", "focal", "cross_entropy", "softmax", "one_vs_all"), "Probability"),
+    **dict.fromkeys((*POSITIVE, "softmax", "one_vs_all"), "Probability"),
     **dict.fromkeys(("poisson", "tweedie"), "Exponent"),
     "gaussian": "RMSEWithUncertainty",
 }
@@ -61,3 +65,22 @@ def unused(native: Mapping[str, Any], loss: str) -> frozenset[str]:
         "leaf_steps": loss in ("absolute", "mape", "quantile", "gaussian"),
     }
     return frozenset(name for name, holds in idle.items() if holds)
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Tells the monitor of each round. `shift` takes a loss of scaled y back to the scale of y."""
+
+    monitor: boosting.Monitor
+    shift: float
+
+    def after_iteration(self, info: Any) -> bool:
+        """Return whether to go on: CatBoost calls this after each round."""
+        scores = next(iter(info.metrics.get("validation", {}).values()), None)
+        return not self.monitor.ends(scores[-1] + self.shift if scores else float("nan"))
+
+    def replay(self, scores: Mapping[str, Mapping[str, list[float]]], rounds: int) -> None:
+        """Take note of a finished fit, up to where the monitor would have ended it."""
+        for score in next(iter(scores.get("validation", {}).values()), None) or [float("nan")] * rounds:
+            if self.monitor.ends(score + self.shift):
+                return

@@ -1,7 +1,7 @@
 """Names a booster's own documentation uses: alias -> canonical name, one table per library.
 
 A line holds a canonical name, then aliases of it. The `_UNUSED` are known too, so that they are refused in words:
-parameters of command line programs, of files, of prediction, of ranking and of texts.
+parameters of command line programs, of files, of prediction and of texts.
 """
 
 from __future__ import annotations
@@ -9,30 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def _table(lines: str, unused: tuple[str, ...]) -> Mapping[str, str]:
-    """Return alias -> canonical name, every canonical name to itself included."""
-    named = {name: words[0] for line in lines.strip().splitlines() if (words := line.split()) for name in words}
+def table(lines: str, unused: tuple[str, ...]) -> Mapping[str, str]:
+    """Return alias -> canonical name, every canonical name to itself included; lines as above."""
+    named = {name: each[0] for line in lines.strip().splitlines() if (each := line.split()) for name in each}
     return named | {name: name for name in unused}
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text."""
     return tuple(text.split())
 
 
-LIGHTGBM_UNUSED = _words("""
-auc_mu_weights bagging_by_query config convert_model convert_model_language data eval_at first_metric_only
-forcedbins_filename forcedsplits_filename gpu_device_id_list group_column header ignore_column input_model
-is_provide_training_metric label_column label_gain lambdarank_norm lambdarank_position_bias_regularization
-lambdarank_truncation_level local_listen_port machine_list_filename machines metric_freq multi_error_top_k num_gpu
-num_iteration_predict num_machines output_model output_result parser_config_file pre_partition precise_float_parser
-pred_early_stop pred_early_stop_freq pred_early_stop_margin predict_contrib predict_disable_shape_check
-predict_leaf_index predict_raw_score refit_decay_rate save_binary saved_feature_importance_type snapshot_freq
-start_iteration_predict task time_out top_k tree_learner two_round valid weight_column
+LIGHTGBM_UNUSED = words("""
+auc_mu_weights config convert_model convert_model_language data first_metric_only forcedbins_filename
+forcedsplits_filename gpu_device_id_list header ignore_column input_model is_provide_training_metric label_column
+lambdarank_position_bias_regularization local_listen_port machine_list_filename machines metric_freq multi_error_top_k
+num_gpu num_iteration_predict num_machines output_model output_result parser_config_file pre_partition
+precise_float_parser pred_early_stop pred_early_stop_freq pred_early_stop_margin predict_contrib
+predict_disable_shape_check predict_leaf_index predict_raw_score refit_decay_rate save_binary
+saved_feature_importance_type snapshot_freq start_iteration_predict task time_out top_k tree_learner two_round valid
+weight_column
 """)
 
-LIGHTGBM = _table(
+LIGHTGBM = table(
     """
 alpha
+bagging_by_query
 bagging_fraction bagging sub_row subsample
 bagging_freq subsample_freq
 bagging_seed bagging_fraction_seed
@@ -55,6 +57,7 @@ drop_seed
 early_stopping_min_delta
 early_stopping_round early_stopping n_iter_no_change early_stopping_rounds
 enable_bundle bundle is_enable_bundle
+eval_at ndcg_eval_at ndcg_at map_eval_at map_at
 extra_seed
 extra_trees extra_tree
 fair_c
@@ -68,10 +71,14 @@ force_row_wise
 gpu_device_id
 gpu_platform_id
 gpu_use_dp
+group_column group group_id query_column query query_id
 histogram_pool_size hist_pool_size
 interaction_constraints
 is_enable_sparse sparse is_sparse enable_sparse
 is_unbalance unbalance unbalanced_sets
+label_gain
+lambdarank_norm
+lambdarank_truncation_level
 lambda_l1 reg_alpha l1_regularization
 lambda_l2 lambda reg_lambda l2_regularization
 learning_rate eta shrinkage_rate
@@ -126,9 +133,9 @@ zero_as_missing
 )
 """Source: LightGBM 4.7, docs/Parameters."""
 
-XGBOOST_UNUSED = _words("callbacks feature_weights importance_type kwargs")
+XGBOOST_UNUSED = words("callbacks feature_weights importance_type kwargs")
 
-XGBOOST = _table(
+XGBOOST = table(
     """
 alpha reg_alpha
 aft_loss_distribution
@@ -185,111 +192,6 @@ verbosity silent
     XGBOOST_UNUSED,
 )
 """Source: XGBoost 3.2, doc/parameter and the scikit-learn wrapper's names."""
-
-CATBOOST_UNUSED = _words("""
-callback dictionaries embedding_features feature_calcers input_borders metadata name output_borders text_features
-text_processing tokenizers
-""")
-
-CATBOOST = _table(
-    """
-allow_const_label
-allow_writing_files
-approx_on_full_history
-auto_class_weights
-bagging_temperature
-boost_from_average
-boosting_type
-bootstrap_type
-border_count max_bin
-cat_features
-best_model_min_trees
-class_names
-class_weights
-classes_count
-combinations_ctr
-counter_calc_method
-ctr_description
-ctr_history_unit
-ctr_leaf_count_limit
-ctr_target_border_count
-custom_metric custom_loss
-data_partition
-depth max_depth
-dev_efb_max_buckets
-dev_score_calc_obj_block_size
-device_config
-devices
-diffusion_temperature
-eval_fraction
-eval_metric
-feature_border_type
-feature_weights
-final_ctr_computation_mode
-first_feature_use_penalties
-fixed_binary_splits
-fold_len_multiplier
-fold_permutation_block
-gpu_cat_features_storage
-gpu_ram_part
-grow_policy
-has_time
-ignored_features
-iterations n_estimators num_boost_round num_trees
-l2_leaf_reg reg_lambda
-langevin
-leaf_estimation_backtracking
-leaf_estimation_iterations
-leaf_estimation_method
-learning_rate eta
-logging_level
-loss_function objective
-max_ctr_complexity
-max_leaves num_leaves
-metric_period
-min_data_in_leaf min_child_samples
-model_shrink_mode
-model_shrink_rate
-model_size_reg
-monotone_constraints
-mvs_reg
-nan_mode
-od_pval
-od_type
-od_wait early_stopping_rounds
-one_hot_max_size
-penalties_coefficient
-per_feature_ctr
-per_float_feature_quantization
-per_object_feature_penalties
-pinned_memory_size
-posterior_sampling
-random_seed random_state
-random_score_type
-random_strength
-rsm colsample_bylevel
-sampling_frequency
-sampling_unit
-save_snapshot
-scale_pos_weight
-score_function
-simple_ctr
-snapshot_file
-snapshot_interval
-sparse_features_conflict_fraction
-store_all_simple_ctr
-subsample
-target_border
-task_type
-thread_count
-train_dir
-use_best_model
-used_ram_limit
-verbose silent
-""",
-    CATBOOST_UNUSED,
-)
-"""Source: CatBoost 1.2, reference of training parameters."""
 
 LIGHTGBM_FROZEN = (
     *("max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "enable_bundle", "use_missing"),

@@ -5,7 +5,7 @@ A dialect says which of kit's objectives a library has, under which names, and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from kit.errors import DataError, RecipeError, nearest
 from kit.models._losses import LOSSES, Loss
+from kit.models._ranking import RANKINGS, check_grades
 from kit.types import Floats, Task, TaskKind
 
 Gradients = Callable[[Floats, Floats, float], tuple[Floats, Floats]]
@@ -22,8 +23,9 @@ BY_TASK: Mapping[TaskKind, tuple[str, ...]] = {
     "regression": (
         *("squared", "absolute", "huber", "fair", "logcosh", "quantile", "expectile", "mape", "squared_log"),
         *("poisson", "gamma", "tweedie", "cross_entropy"),
+        *RANKINGS,
     ),
-    "binary": ("logloss", "focal"),
+    "binary": ("logloss", "focal", *RANKINGS),
     "multiclass": ("softmax", "one_vs_all"),
 }
 """Objectives that fit a task, by kit's names."""
@@ -89,6 +91,11 @@ def choose(wanted: str | None, level: float | None, native: Mapping[str, Any], t
     return Chosen(Loss(name, value), dialect.native.get(name), extra, dialect.custom.get(name))
 
 
+def ranks(wanted: str | None, dialect: Dialect) -> bool:
+    """Return whether an objective, by kit's name or the library's, orders the rows of a query."""
+    return wanted is not None and dialect.known("binary").get(wanted) in RANKINGS
+
+
 def _named(wanted: str, task: Task, dialect: Dialect) -> str:
     """Return kit's name of an objective. One of mean and std cannot be another, for nothing else gives a std."""
     rule = f"{dialect.library} has no such objective for a {task.kind} task"
@@ -103,9 +110,9 @@ def _named(wanted: str, task: Task, dialect: Dialect) -> str:
 
 
 def _level(name: str, said: Any) -> float:
-    low, high = LOSSES[name].bounds
     if name not in (*NEEDS_LEVEL, *LEVELS):
         return 0.0
+    low, high = LOSSES[name].bounds
     if isinstance(said, bool) or not isinstance(said, int | float) or not low < said < high:
         rule = f"the level of {name} must be a number between {low:g} and {high:g}"
         raise RecipeError(rule, place="level", got=said)
@@ -133,8 +140,11 @@ def with_parameters(text: str) -> tuple[str, dict[str, float]]:
     return name, found
 
 
-def check_target(loss: Loss, y: Floats) -> None:
-    """Raise DataError where the loss is not defined for a y."""
+def check_target(loss: Loss, y: Floats, gains: Sequence[float] | None = None) -> None:
+    """Raise DataError where the loss is not defined for a y; `gains`: what grades are worth, where that is given."""
+    if loss.name in RANKINGS:
+        check_grades(loss.name, y, gains)
+        return
     rule = LOSSES[loss.name]
     wrong = ~rule.domain(y)
     if wrong.any():

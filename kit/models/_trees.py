@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from kit.contracts import Run
+from kit.models import _ranking as ranking
 from kit.models._boosting import Sample
 from kit.models._losses import Loss
 from kit.types import Array, Bools, Design, Floats, Floats32, Pred, Task
@@ -44,6 +45,20 @@ class Trees:
         fell = run.device != "cpu" and device.lower() == "cpu"
         notes = (f"{library} has no GPU support here: trained on the CPU",) if fell else ()
         return replace(self, threads=run.threads, device="cpu" if device.lower() == "cpu" else "cuda", notes=notes)
+
+    def placed_by(self, task: Task, probe: Sample | None) -> Self:
+        """Return the model with its scores brought to a scale by some learning rows, where queries are ranked."""
+        if probe is None:
+            return self
+        return replace(self, facts={**self.facts, "rank": ranking.placing(task, self.raw(probe.x)[:, 0], probe)})
+
+    def placed(self, raw: Floats) -> Floats:
+        """Return what the library predicts (n, m), scores on their scale."""
+        return ranking.placed(raw, self.facts["rank"]) if "rank" in self.facts else raw
+
+    @abstractmethod
+    def raw(self, x: Floats32) -> Floats:
+        """Return what the library predicts (n, m) for a matrix (n, d)."""
 
     @abstractmethod
     def predict(self, design: Design) -> Pred:
@@ -117,8 +132,11 @@ class Constant:
 
 
 def is_flat(sample: Sample) -> bool:
-    """Return whether there is nothing to learn: one value in y, or no column that varies. The libraries fail there."""
+    """Return whether there is nothing to learn: one value in y, or in each query, or no column that varies. The
+    libraries fail there."""
     x, y = sample.x, sample.y
+    if sample.sizes is not None and not ranking.teaches(sample):
+        return True
     return bool((y == y[0]).all()) or not any(_varies(x[:, i]) for i in range(x.shape[1]))
 
 

@@ -18,13 +18,13 @@ from kit.models import _boosting as boosting
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
-from kit.models._catboost import READ_AS, bootstrap, chosen_of, refuse, unused
+from kit.models._catboost import POSITIVE, READ_AS, Follower, bootstrap, chosen_of, refuse, unused
 from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
-from kit.models._native import CATBOOST, CATBOOST_UNUSED
+from kit.models._native_catboost import CATBOOST, CATBOOST_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
 from kit.params import Tune
-from kit.types import Design, Floats, Ints, Objective, Pred, Task, TaskKind
+from kit.types import Design, Floats, Floats32, Ints, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("catboost",)
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
@@ -174,7 +174,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     with boosting.told("CatBoost", catboost.CatBoostError):
         model = catboost.CatBoost(_config(params, chosen, data, run) | _on_device(params, data, run, device))
         monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
-        follower = _Follower(monitor, float(np.log(data.scale[1])))
+        follower = Follower(monitor, float(np.log(data.scale[1])))
         # CatBoost has no callbacks on the GPU, and for each it lists all losses so far: six times the work of small
         # trees. Without one its own patience ends the fit, at the same round, and the curve is read afterwards.
         live = device == "CPU" and run.watch is not never
@@ -187,25 +187,6 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     steps, curve = monitor.best_step, monitor.as_curve()
     made = Forest(_bytes(model), chosen.loss.name, len(data.names), steps, curve, facts=facts)
     return made.ran_on(run, device, "CatBoost")
-
-
-@dataclass(frozen=True)
-class _Follower:
-    """Tells the monitor of each round. `shift` takes a loss of scaled y back to the scale of y."""
-
-    monitor: boosting.Monitor
-    shift: float
-
-    def after_iteration(self, info: Any) -> bool:
-        """Return whether to go on: CatBoost calls this after each round."""
-        scores = next(iter(info.metrics.get("validation", {}).values()), None)
-        return not self.monitor.ends(scores[-1] + self.shift if scores else float("nan"))
-
-    def replay(self, scores: Mapping[str, Mapping[str, list[float]]], rounds: int) -> None:
-        """Take note of a finished fit, up to where the monitor would have ended it."""
-        for score in next(iter(scores.get("validation", {}).values()), None) or [float("nan")] * rounds:
-            if self.monitor.ends(score + self.shift):
-                return
 
 
 def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> dict[str, Any]:
@@ -280,12 +261,17 @@ class Forest(Trees):
         model.load_model(blob=self.model)
         return model
 
+    def raw(self, x: Floats32) -> Floats:
+        """Return what the library predicts."""
+        frame = frame_of(x, dict.fromkeys(self._model.get_cat_feature_indices(), 0))
+        wanted = READ_AS.get(self.objective, "RawFormulaVal")
+        out = self._model.predict(frame, wanted, ntree_end=self.best_step, thread_count=self.threads)
+        made: Floats = np.asarray(out, np.float64).reshape(len(x), -1)
+        return made[:, 1:] if self.objective in POSITIVE else made
+
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
-        x = frame_of(design.matrix("F"), design.categories)
-        wanted = READ_AS.get(self.objective, "RawFormulaVal")
-        raw = self._model.predict(x, wanted, ntree_end=self.best_step, thread_count=self.threads)
-        out: Floats = np.asarray(raw, np.float64).reshape(len(design), -1)
+        out = self.placed(self.raw(design.matrix("F")))
         if self.objective == "gaussian":
             mean, sd = self.facts["scale"]
             return pred_of(mean + sd * out[:, :1], sd * np.sqrt(np.maximum(out[:, 1], 1e-8)))
@@ -293,7 +279,7 @@ class Forest(Trees):
             full = np.zeros((len(out), int(self.facts["n_out"][0])))
             full[:, np.array(self.facts["present"], np.int64)] = boosting.shares(out)
             return pred_of(full)
-        return pred_of(out[:, 1:] if wanted == "Probability" else out)
+        return pred_of(out)
 
     def importance(self) -> Floats:
         """Return (d,) how much predictions change, on average, when a column does (CatBoost has no gain)."""

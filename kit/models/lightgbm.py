@@ -19,12 +19,11 @@ from kit.models import _objectives as objectives
 from kit.models import _portfolio as portfolio
 from kit.models import _prior as prior
 from kit.models._classes import check_classes, class_weighted
-from kit.models._lightgbm import chosen_of, refuse, samples_by_itself
-from kit.models._losses import Loss
+from kit.models._lightgbm import chosen_of, custom, gains, is_ranking, refuse, samples_by_itself
 from kit.models._native import LIGHTGBM, LIGHTGBM_FROZEN, LIGHTGBM_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of
 from kit.params import Tune
-from kit.types import Design, Floats, Objective, Pred, Task, TaskKind
+from kit.types import Design, Floats, Floats32, Objective, Pred, Task, TaskKind
 
 LIBS: tuple[str, ...] = ("lightgbm",)
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
@@ -62,7 +61,8 @@ class Params(boosting.BoosterParams):
         "num_threads": boosting.THREADS,
         "device_type": boosting.DEVICE,
         "verbosity": boosting.QUIET,
-        "metric": boosting.STOP,
+        **dict.fromkeys(("metric", "eval_at"), boosting.STOP),
+        "group_column": boosting.QUERY,
         "categorical_feature": boosting.COLUMNS,
         "num_class": boosting.CLASSES,
         **dict.fromkeys(LIGHTGBM_UNUSED, boosting.UNUSED),
@@ -123,13 +123,20 @@ class Data:
     categories: tuple[int, ...]
     flat: boosting.Sample | None = None
     cat_smooth: float = 10.0  # what the learning rows ask for
+    probe: boosting.Sample | None = None  # some of the rows, where queries are ranked
 
 
 def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
     chosen = chosen_of(params.objective, params.level, params.native, task)
     refuse(chosen.loss, params.native, constrained=any(params.monotone.values()))
+    gains(params.native)
     check_classes(params.class_weight, task)
+
+
+def ranks(params: Params) -> bool:
+    """Return whether the rows of a query are ordered: designs then tell queries, and predictions are scores."""
+    return is_ranking(params.objective)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
@@ -143,14 +150,16 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     config, categories = _data_config(params, run), sorted(train.categories)
     smooth = prior.strength(rows.x, train.categories, rows.y, rows.weight, task.n_out) or 10.0
     with boosting.told("LightGBM", lgb.basic.LightGBMError):
-        data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, params=config, categorical_feature=categories)
-        data.construct()
+        about: dict[str, Any] = {"params": config, "categorical_feature": categories}
+        data = lgb.Dataset(rows.x, rows.y, weight=rows.weight, group=rows.sizes, **about).construct()
+        probe = rows.probe()
         del rows  # Else its matrix would still be there while that of the stop rows is made.
         held, valid = boosting.stopping(stop, "C"), None
         if held is not None:
-            valid = lgb.Dataset(held.x, held.y, reference=data, weight=held.weight, params=config).construct()
-            held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
-    return Data(data, valid, held, train.names, tuple(categories), cat_smooth=smooth)
+            about = {"reference": data, "params": config}
+            valid = lgb.Dataset(held.x, held.y, weight=held.weight, group=held.sizes, **about).construct()
+            held = held.bare()
+    return Data(data, valid, held, train.names, tuple(categories), cat_smooth=smooth, probe=probe)
 
 
 def _data_config(params: Params, run: Run) -> dict[str, Any]:
@@ -181,50 +190,36 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     chosen = chosen_of(params.objective, params.level, params.native, task)
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
-    objectives.check_target(chosen.loss, data.train.get_label())
+    worth = gains(params.native)
+    objectives.check_target(chosen.loss, data.train.get_label(), worth)
+    loss = boosting.stopper(chosen.loss, data.stop, data.probe, worth)
     with boosting.told("LightGBM", lgb.basic.LightGBMError):
         config = _config(params, task, data, run) | chosen.extra | {"objective": chosen.native or "none"}
         booster = lgb.Booster(config, data.train)
-        base, gradients = _custom(chosen, data.train)
+        base, gradients = custom(chosen, data.train)
         if data.valid is not None:
             booster.add_valid(data.valid, "stop")
         # dart rescales old trees and a forest needs all of them: no round before the last stands on its own.
         choose = data.stop is not None and config.get("boosting", "gbdt") not in ("dart", "rf", "random_forest")
         monitor = boosting.Monitor(run, params.patience, choose=choose)
         for _ in range(run.steps or params.n_estimators):
-            if booster.update(fobj=gradients) or monitor.ends(_stop_loss(chosen.loss, data.stop, booster, base)):
+            if booster.update(fobj=gradients) or monitor.ends(_stop_loss(loss, chosen.loss.name, booster, base)):
                 break
         # The text, not the live booster: that one would keep the learning rows and its histograms alive.
         text = booster.model_to_string(num_iteration=monitor.best_step or -1)
     facts = {"base": (base,), "cat_smooth": (float(config["cat_smooth"]),)}
     steps, curve = monitor.best_step, monitor.as_curve()
     made = Forest(text.encode(), chosen.loss.name, len(data.names), steps, curve, facts=facts)
-    return made.ran_on(run, config["device_type"], "LightGBM")
+    return made.placed_by(task, data.probe).ran_on(run, config["device_type"], "LightGBM")
 
 
-def _custom(chosen: objectives.Chosen, train: Any) -> tuple[float, Any]:
-    """Return where a custom objective starts, the mean of y, and its gradients as LightGBM calls them; 0 and None."""
-    derive = chosen.gradients
-    if derive is None or chosen.native is not None:
-        return 0.0, None
-    y, w = (np.asarray(each, np.float64) for each in (train.get_label(), train.get_weight()))
-    base = float(np.average(y, weights=w))
-
-    def gradients(raw: Floats, _: object) -> tuple[Floats, Floats]:
-        first, second = derive(y, raw + base, chosen.loss.level)
-        return first * w, second * w
-
-    return base, gradients
-
-
-def _stop_loss(loss: Loss, stop: boosting.Sample | None, booster: Any, base: float) -> float:
+def _stop_loss(loss: boosting.Stopper | None, name: str, booster: Any, base: float) -> float:
     """Return the stop rows' loss, or NaN where there are none."""
-    if stop is None:
+    if loss is None:
         return float("nan")
 
     def score(mean: Floats, _: object) -> tuple[str, float, bool]:
-        said = boosting.shares(mean) if loss.name == "one_vs_all" else mean + base
-        return "loss", boosting.stop_loss(loss, stop, said), False
+        return "loss", loss(boosting.shares(mean) if name == "one_vs_all" else mean + base), False
 
     return float(booster.eval_valid(score)[0][2])
 
@@ -278,10 +273,14 @@ class Forest(Trees):
 
         return lgb.Booster(model_str=self.model.decode())
 
+    def raw(self, x: Floats32) -> Floats:
+        """Return what the library predicts."""
+        out = self._booster.predict(x, num_threads=self.threads)
+        return np.asarray(out, np.float64).reshape(len(x), -1) + self.facts["base"][0]
+
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
-        out = self._booster.predict(design.matrix("C"), num_threads=self.threads)
-        mean = np.asarray(out, np.float64).reshape(len(design), -1) + self.facts["base"][0]
+        mean = self.placed(self.raw(design.matrix("C")))
         return pred_of(boosting.shares(mean) if self.objective in ("softmax", "one_vs_all") else mean)
 
     def importance(self) -> Floats:

@@ -18,7 +18,6 @@ from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
 from kit.models import _portfolio as portfolio
 from kit.models._classes import check_classes, class_weighted
-from kit.models._losses import Loss
 from kit.models._native import XGBOOST, XGBOOST_UNUSED
 from kit.models._trees import Constant, Trees, constant_of, is_flat, pred_of, seen_codes, without_new
 from kit.params import Scalar, Tune
@@ -153,7 +152,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     if held is not None:
         x = without_new(held.x, seen)
         valid = xgb.QuantileDMatrix(x, held.y, weight=held.weight, ref=data, **config)
-        held = boosting.Sample(held.x[:, :0].copy(), held.y, held.weight)
+        held = held.bare()
     return Data(data, valid, held, train.names, seen)
 
 
@@ -170,6 +169,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
     objectives.check_target(chosen.loss, data.train.get_label())
+    loss = boosting.stopper(chosen.loss, data.stop, None)
     with boosting.told("XGBoost", xgb.core.XGBoostError):
         config = _config(params, task, data, run) | chosen.extra | _objective(chosen, data.train)
         booster = xgb.Booster(config, [data.train] if data.valid is None else [data.train, data.valid])
@@ -179,7 +179,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
         gradients = _gradients(chosen)
         for step in range(run.steps or params.n_estimators):
             booster.update(data.train, step, fobj=gradients)
-            if monitor.ends(_stop_loss(chosen.loss, data, booster)):
+            if monitor.ends(_stop_loss(loss, data, booster)):
                 break
         model = bytes(booster[: monitor.best_step].save_raw("ubj"))
     made = Forest(model, chosen.loss.name, len(data.names), monitor.best_step, monitor.as_curve(), data.seen)
@@ -207,11 +207,11 @@ def _gradients(chosen: objectives.Chosen) -> Any:
     return gradients
 
 
-def _stop_loss(loss: Loss, data: Data, booster: Any) -> float:
+def _stop_loss(loss: boosting.Stopper | None, data: Data, booster: Any) -> float:
     """Return the stop rows' loss, or NaN where there are none. Only the new trees are evaluated: the rest is cached."""
-    if data.stop is None:
+    if loss is None:
         return float("nan")
-    return boosting.stop_loss(loss, data.stop, np.asarray(booster.predict(data.valid), np.float64))
+    return loss(np.asarray(booster.predict(data.valid), np.float64))
 
 
 def _config(params: Params, task: Task, data: Data, run: Run) -> dict[str, Any]:
@@ -267,11 +267,14 @@ class Forest(Trees):
         booster.load_model(bytearray(self.model))
         return booster
 
+    def raw(self, x: Floats32) -> Floats:
+        """Return what the library predicts."""
+        out = self._booster.inplace_predict(without_new(x, self.seen), validate_features=False)
+        return np.asarray(out, np.float64).reshape(len(x), -1)
+
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
-        x = without_new(design.matrix("C"), self.seen)
-        out = self._booster.inplace_predict(x, validate_features=False)
-        return pred_of(np.asarray(out, np.float64).reshape(len(x), -1))
+        return pred_of(self.placed(self.raw(design.matrix("C"))))
 
     def importance(self) -> Floats:
         """Return (d,) the gain per matrix column."""

@@ -17,6 +17,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, 1)
 RETURNS: PredKind | None = None
+SETS_SCALE: bool = True
 
 STEADY = 1e-9
 """A pull to no change that only counts where the rows say nothing."""

@@ -21,6 +21,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, MANY)
 RETURNS: PredKind | None = None
+SETS_SCALE: bool = True
 
 
 class Params(Base):

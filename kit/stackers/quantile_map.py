@@ -20,6 +20,7 @@ LINEAR: bool = False
 PER_FOLD: bool = True
 SOURCES: tuple[int, int] = (1, 1)
 RETURNS: PredKind | None = "value"
+SETS_SCALE: bool = True
 
 
 class Params(Base):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kit import registry
 from kit.contracts import Run
 from kit.errors import DataError, FitError, KitError, RecipeError
-from kit.models import _classes, _lightgbm, _losses, _native, _objectives
+from kit.models import _classes, _lightgbm, _losses, _native, _native_catboost, _objectives
 from kit.types import Array, Block, Design, Floats, Task
 
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
@@ -285,7 +285,7 @@ def test_names_are_those_of_the_estimators(name: str) -> None:
         from catboost import CatBoostClassifier, CatBoostRegressor
 
         signatures = [inspect.signature(c.__init__) for c in (CatBoostClassifier, CatBoostRegressor)]
-        ours = _native.CATBOOST
+        ours = _native_catboost.CATBOOST
     theirs = {p for s in signatures for p in s.parameters} - {"self"}
     assert theirs - set(ours) == set()
 

@@ -1,0 +1,110 @@
+"""Names that CatBoost's own documentation uses: alias -> canonical name."""
+
+from __future__ import annotations
+
+from kit.models._native import table, words
+
+CATBOOST_UNUSED = words("""
+callback dictionaries embedding_features feature_calcers input_borders metadata name output_borders text_features
+text_processing tokenizers
+""")
+
+CATBOOST = table(
+    """
+allow_const_label
+allow_writing_files
+approx_on_full_history
+auto_class_weights
+bagging_temperature
+boost_from_average
+boosting_type
+bootstrap_type
+border_count max_bin
+cat_features
+best_model_min_trees
+class_names
+class_weights
+classes_count
+combinations_ctr
+counter_calc_method
+ctr_description
+ctr_history_unit
+ctr_leaf_count_limit
+ctr_target_border_count
+custom_metric custom_loss
+data_partition
+depth max_depth
+dev_efb_max_buckets
+dev_score_calc_obj_block_size
+device_config
+devices
+diffusion_temperature
+eval_fraction
+eval_metric
+feature_border_type
+feature_weights
+final_ctr_computation_mode
+first_feature_use_penalties
+fixed_binary_splits
+fold_len_multiplier
+fold_permutation_block
+gpu_cat_features_storage
+gpu_ram_part
+grow_policy
+has_time
+ignored_features
+iterations n_estimators num_boost_round num_trees
+l2_leaf_reg reg_lambda
+langevin
+leaf_estimation_backtracking
+leaf_estimation_iterations
+leaf_estimation_method
+learning_rate eta
+logging_level
+loss_function objective
+max_ctr_complexity
+max_leaves num_leaves
+metric_period
+min_data_in_leaf min_child_samples
+model_shrink_mode
+model_shrink_rate
+model_size_reg
+monotone_constraints
+mvs_reg
+nan_mode
+od_pval
+od_type
+od_wait early_stopping_rounds
+one_hot_max_size
+penalties_coefficient
+per_feature_ctr
+per_float_feature_quantization
+per_object_feature_penalties
+pinned_memory_size
+posterior_sampling
+random_seed random_state
+random_score_type
+random_strength
+rsm colsample_bylevel
+sampling_frequency
+sampling_unit
+save_snapshot
+scale_pos_weight
+score_function
+simple_ctr
+snapshot_file
+snapshot_interval
+sparse_features_conflict_fraction
+store_all_simple_ctr
+subsample
+target_border
+task_type
+thread_count
+train_dir
+use_best_model
+used_ram_limit
+verbose silent
+""",
+    CATBOOST_UNUSED,
+)
+"""Source: CatBoost 1.2, reference of training parameters."""
