@@ -100,6 +100,16 @@ class Sample:
         """Return the rows without the values of their columns."""
         return replace(self, x=self.x[:, :0].copy())
 
+    def of_queries(self) -> Floats:
+        """Return (G,) the mean weight of the rows of each query, where queries are ranked; else those of the rows."""
+        if self.sizes is None:
+            return self.weight
+        return np.asarray(np.add.reduceat(self.weight, np.cumsum(self.sizes) - self.sizes) / self.sizes)
+
+    def torn_weights(self) -> bool:
+        """Return whether rows of a query weigh differently."""
+        return self.sizes is not None and not np.allclose(np.repeat(self.of_queries(), self.sizes), self.weight)
+
     def probe(self) -> Sample | None:
         """Return some of the rows, whole queries, by which scores are placed; None where nothing is ranked."""
         if self.sizes is None:

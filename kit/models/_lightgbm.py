@@ -48,15 +48,18 @@ def is_ranking(wanted: str | None) -> bool:
     return objectives.ranks(wanted, _DIALECT)
 
 
-def gains(native: Mapping[str, Any]) -> tuple[float, ...] | None:
+def gains(loss: Loss, native: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Return what each grade of relevance is worth, from 0, where that is given.
 
     Raises:
-        RecipeError: it is no list of numbers.
+        RecipeError: it is no list of numbers, or the objective does not go by it.
     """
     given = native.get("label_gain")
     if given is None:
         return None
+    if loss.name != "lambdarank":
+        rule, advice = "lambdarank alone goes by label_gain", "leave it out, or objective: lambdarank"
+        raise RecipeError(rule, place="label_gain", got=f"objective {loss.name}", next=advice)
     if isinstance(given, str):
         given = given.split(",")
     try:

@@ -156,6 +156,12 @@ grow_policy
 huber_slope
 interaction_constraints
 lambda reg_lambda
+lambdarank_bias_norm
+lambdarank_normalization
+lambdarank_num_pair_per_sample
+lambdarank_pair_method
+lambdarank_score_normalization
+lambdarank_unbiased
 max_bin
 max_cached_hist_node
 max_cat_threshold
@@ -167,6 +173,7 @@ min_child_weight
 missing
 monotone_constraints
 multi_strategy
+ndcg_exp_gain
 normalize_type
 nthread n_jobs
 num_boost_round n_estimators num_round

@@ -39,6 +39,8 @@ class Ranking:
 RANKINGS: Mapping[str, Ranking] = {
     "lambdarank": Ranking(most=GAINS),
     "rank_xendcg": Ranking(most=GAINS),
+    "rank_map": Ranking(most=1),
+    "pairwise": Ranking(whole=False, positive=False),
 }
 """Ranking objectives by kit's names."""
 
@@ -73,8 +75,8 @@ def check_grades(name: str, y: Floats, gains: Sequence[float] | None = None) -> 
     kind = "grades of relevance, whole numbers" if rule.whole else "relevances"
     bounds = "from 0" + (f" to {greatest:g}" if np.isfinite(greatest) else "")
     advice = "leave out augmenters that make such rows, bring the target to grades, or train for another objective"
-    if (y[wrong] > greatest).all():
-        advice = "give gains, one for each grade from 0 (see docs/learners.md), or bring the target to fewer grades"
+    if (y[wrong] > greatest).all() and greatest > 1:
+        advice = "bring the target to fewer grades, or give gains, which lambdarank takes (see docs/learners.md)"
     got = f"{int(wrong.sum())} of {len(y)} rows are not, such as {y[np.argmax(wrong)]:g}"
     raise DataError(f"the objective {name} needs {kind} {bounds}", got=got, allowed=bounds, next=advice)
 

@@ -44,7 +44,9 @@ class Trees:
         """Return the model with its threads and the device it was trained on; a note where that is not the run's."""
         fell = run.device != "cpu" and device.lower() == "cpu"
         notes = (f"{library} has no GPU support here: trained on the CPU",) if fell else ()
-        return replace(self, threads=run.threads, device="cpu" if device.lower() == "cpu" else "cuda", notes=notes)
+        return replace(
+            self, threads=run.threads, device="cpu" if device.lower() == "cpu" else "cuda", notes=(*self.notes, *notes)
+        )
 
     def placed_by(self, task: Task, probe: Sample | None) -> Self:
         """Return the model with its scores brought to a scale by some learning rows, where queries are ranked."""

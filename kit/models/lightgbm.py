@@ -130,7 +130,7 @@ def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
     chosen = chosen_of(params.objective, params.level, params.native, task)
     refuse(chosen.loss, params.native, constrained=any(params.monotone.values()))
-    gains(params.native)
+    gains(chosen.loss, params.native)
     check_classes(params.class_weight, task)
 
 
@@ -190,7 +190,7 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     chosen = chosen_of(params.objective, params.level, params.native, task)
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
-    worth = gains(params.native)
+    worth = gains(chosen.loss, params.native)
     objectives.check_target(chosen.loss, data.train.get_label(), worth)
     loss = boosting.stopper(chosen.loss, data.stop, data.probe, worth)
     with boosting.told("LightGBM", lgb.basic.LightGBMError):

@@ -39,11 +39,15 @@ _DIALECT = objectives.Dialect(
         **{"squared_log": "reg:squaredlogerror", "quantile": "reg:quantileerror", "poisson": "count:poisson"},
         **{"gamma": "reg:gamma", "tweedie": "reg:tweedie", "cross_entropy": "reg:logistic"},
         **{"logloss": "binary:logistic", "softmax": "multi:softprob"},
+        **{"lambdarank": "rank:ndcg", "rank_map": "rank:map", "pairwise": "rank:pairwise"},
     },
     aliases={"reg:linear": "squared", "reg:logistic": "cross_entropy", "multi:softmax": "softmax"},
     level={"huber": "huber_slope", "quantile": "quantile_alpha", "tweedie": "tweedie_variance_power"},
     custom={"logcosh": objectives.logcosh, "expectile": objectives.expectile, "fair": objectives.fair},
 )
+
+
+WEIGHED = "XGBoost weighs whole queries: a query counts the mean weight of its rows"
 
 
 class Params(boosting.BoosterParams):
@@ -117,7 +121,8 @@ class Params(boosting.BoosterParams):
 
 @dataclass(frozen=True)
 class Data:
-    """The library's binned matrices. `stop`: the stop rows' y and v; `flat`: rows that teach nothing."""
+    """The library's binned matrices. `stop`: the stop rows' y and v; `flat`: rows that teach nothing; `probe`: some of
+    them, where queries are ranked."""
 
     train: Any
     valid: Any
@@ -125,12 +130,19 @@ class Data:
     names: tuple[str, ...]
     seen: Mapping[int, tuple[int, ...]]
     flat: boosting.Sample | None = None
+    probe: boosting.Sample | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
     objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
     check_classes(params.class_weight, task)
+
+
+def ranks(params: Params) -> bool:
+    """Return whether the rows of a query are ordered: designs then tell queries, and predictions are scores."""
+    return objectives.ranks(params.objective, _DIALECT)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
@@ -146,14 +158,15 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     kinds = ["c" if i in categories else "q" for i in range(train.n_columns)]
     config: dict[str, Any] = {"max_bin": params.max_bin, "nthread": run.threads, "feature_types": kinds}
     config["enable_categorical"] = True
-    data = xgb.QuantileDMatrix(rows.x, rows.y, weight=rows.weight, **config)
+    data = xgb.QuantileDMatrix(rows.x, rows.y, weight=rows.of_queries(), group=rows.sizes, **config)
+    notes, probe = (WEIGHED,) if rows.torn_weights() else (), rows.probe()
     del rows  # Else its matrix would still be there while that of the stop rows is made.
     held, valid = boosting.stopping(stop, "C"), None
     if held is not None:
         x = without_new(held.x, seen)
-        valid = xgb.QuantileDMatrix(x, held.y, weight=held.weight, ref=data, **config)
+        valid = xgb.QuantileDMatrix(x, held.y, weight=held.of_queries(), group=held.sizes, ref=data, **config)
         held = held.bare()
-    return Data(data, valid, held, train.names, seen)
+    return Data(data, valid, held, train.names, seen, probe=probe, notes=notes)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
@@ -168,8 +181,11 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     chosen = objectives.choose(params.objective, params.level, params.native, task, _DIALECT)
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
-    objectives.check_target(chosen.loss, data.train.get_label())
-    loss = boosting.stopper(chosen.loss, data.stop, None)
+    y = data.train.get_label()
+    # Without exponential gains a grade is worth itself, and may be any.
+    gains = None if params.native.get("ndcg_exp_gain", True) else range(int(y.max()) + 1)
+    objectives.check_target(chosen.loss, y, gains)
+    loss = boosting.stopper(chosen.loss, data.stop, data.probe, gains)
     with boosting.told("XGBoost", xgb.core.XGBoostError):
         config = _config(params, task, data, run) | chosen.extra | _objective(chosen, data.train)
         booster = xgb.Booster(config, [data.train] if data.valid is None else [data.train, data.valid])
@@ -182,8 +198,9 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
             if monitor.ends(_stop_loss(loss, data, booster)):
                 break
         model = bytes(booster[: monitor.best_step].save_raw("ubj"))
-    made = Forest(model, chosen.loss.name, len(data.names), monitor.best_step, monitor.as_curve(), data.seen)
-    return made.ran_on(run, gpu.xgboost(booster), "XGBoost")
+    steps, curve = monitor.best_step, monitor.as_curve()
+    made = Forest(model, chosen.loss.name, len(data.names), steps, curve, data.seen, notes=data.notes)
+    return made.placed_by(task, data.probe).ran_on(run, gpu.xgboost(booster), "XGBoost")
 
 
 def _objective(chosen: objectives.Chosen, train: Any) -> dict[str, Any]:

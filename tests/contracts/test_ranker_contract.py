@@ -26,17 +26,22 @@ CASES = [
     for objective in RANKINGS
     if registry.load("models", name).ranks(registry.load("models", name).Params(objective=objective))
 ]
-BINARY = ("squared", "logloss")
+
+
+def world(ranking: str) -> World:
+    """Return the world of a ranking objective, a regression: of grades from 0 to 4, or of 0 and 1."""
+    return _world("squared", RANKINGS[ranking].most)
 
 
 @cache
-def world(objective: str = "squared") -> World:
-    """Return a world of 30 queries, in no order among the rows, whole in each fold; y are grades from 0 to 4, or 0, 1."""
+def _world(objective: str, most: float) -> World:
+    """Return a world of 30 queries, in no order among the rows, whole in each fold; y are grades from 0."""
     w = worlds.world(objective, n=300)
     query = np.random.default_rng(5).integers(0, 30, len(w.train)) * 7
     y = np.asarray(w.train.y)
     if objective == "squared":
         y = np.digitize(y, np.quantile(y, [0.3, 0.55, 0.75, 0.9])).astype(np.float64)
+        y = (y > 2).astype(np.float64) if most == 1 else y
     use = worlds.plug("splits", "group", folds=3)
     train = replace(w.train, y=y, query=query, group=query)
     made = registry.load("splits", "group").assign(use.params, w.task, train, stream(SEED, "split", 0))
@@ -76,19 +81,19 @@ def ordered(y: Floats, score: Floats, query: Ints) -> float:
 @pytest.mark.parametrize("stop", ["cut", "refit", "fixed"])
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_held_rows_are_out_of_reach_of_rankers(name: str, objective: str, stop: str) -> None:
-    check_blind(spec_of(name, objective, stop=stop), world())
+    check_blind(spec_of(name, objective, stop=stop), world(objective))
 
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_threads_do_not_change_a_bit_of_rankers(name: str, objective: str) -> None:
-    one, two = (worlds.run_fold(spec_of(name, objective), world(), threads=t) for t in (1, 2))
+    one, two = (worlds.run_fold(spec_of(name, objective), world(objective), threads=t) for t in (1, 2))
     assert worlds.same(one.held, two.held) and worlds.same(one.test, two.test)
     assert one.curve.tobytes() == two.curve.tobytes() and len(one.curve)
 
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_it_orders_held_rows_and_tells_values_of_the_target(name: str, objective: str) -> None:
-    w = world()
+    w = world(objective)
     made, held, query = designs_of(w)
     _, rows = worlds.parts(w, K)
     pred = fitted(ranker(name, objective, 40), w, made).predict(held)
@@ -99,7 +104,7 @@ def test_it_orders_held_rows_and_tells_values_of_the_target(name: str, objective
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_scores_of_a_binary_target_lie_between_0_and_1(name: str, objective: str) -> None:
-    w = world("logloss")
+    w = _world("logloss", 1)
     made, held, query = designs_of(w)
     _, rows = worlds.parts(w, K)
     pred = fitted(ranker(name, objective, 40), w, made).predict(held).mean[:, 0]
@@ -109,7 +114,7 @@ def test_scores_of_a_binary_target_lie_between_0_and_1(name: str, objective: str
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_where_queries_stand_among_the_rows_is_no_matter(name: str, objective: str) -> None:
     """Rows that stand query by query, in their order, give the same model: they are what the library is handed."""
-    w = world()
+    w = world(objective)
     made, held, _ = designs_of(w)
     query = made.train.query
     assert query is not None and made.train.y is not None
@@ -129,7 +134,7 @@ def test_where_queries_stand_among_the_rows_is_no_matter(name: str, objective: s
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_which_rows_are_of_a_query_matters(name: str, objective: str) -> None:
-    w = world()
+    w = world(objective)
     made, held, _ = designs_of(w)
     assert made.train.query is not None
     other = replace(made, train=replace(made.train, query=np.roll(made.train.query, 1)))
@@ -139,7 +144,7 @@ def test_which_rows_are_of_a_query_matters(name: str, objective: str) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_saved_ranker_predicts_the_same_bits(name: str, objective: str, tmp_path: Path) -> None:
-    w = world()
+    w = world(objective)
     made, held, _ = designs_of(w)
     model = fitted(ranker(name, objective), w, made)
     model.save(tmp_path)
@@ -148,7 +153,7 @@ def test_a_saved_ranker_predicts_the_same_bits(name: str, objective: str, tmp_pa
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_rows_of_no_query_and_queries_of_one_grade(name: str, objective: str) -> None:
-    w = world()
+    w = world(objective)
     made, held, _ = designs_of(w)
     with pytest.raises(DataError, match="needs the queries of the rows"):
         fitted(ranker(name, objective), w, replace(made, train=replace(made.train, query=None)))
@@ -159,7 +164,7 @@ def test_rows_of_no_query_and_queries_of_one_grade(name: str, objective: str) ->
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_what_is_no_grade_is_refused(name: str, objective: str) -> None:
-    w, rule = world(), RANKINGS[objective]
+    w, rule = world(objective), RANKINGS[objective]
     made, _, _ = designs_of(w)
     assert made.train.y is not None
     wrong = {"half": 0.5 if rule.whole else None, "negative": -1.0 if rule.positive else None}

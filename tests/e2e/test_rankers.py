@@ -145,7 +145,7 @@ def test_what_no_ranker_can_be_asked_for_is_refused(shop, old, new, match):
 
 def test_grades_are_whole_and_not_too_great(shop):
     frame = pd.read_csv(shop.folder / "train.csv")
-    for change, match in ((0.5, "whole numbers from 0 to 30"), (40, "give gains, one for each grade")):
+    for change, match in ((0.5, "whole numbers from 0 to 30"), (40, "or give gains, which lambdarank takes")):
         frame.assign(grade=frame["grade"].where(frame.index > 3, frame["grade"] + change)).to_csv(shop.folder / "train.csv", index=False)  # fmt: skip
         done = shop.kit("run", str(shop.folder / "r.yaml"), "--set", "metric=mrr by query")
         assert done.code == 3 and match in " ".join(done.err.split()), done.err

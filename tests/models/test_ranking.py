@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kit.errors import DataError
+from kit import registry
+from kit.contracts import Run
+from kit.errors import DataError, RecipeError
 from kit.metrics import ndcg
 from kit.models import _ranking as ranking
 from kit.models._boosting import Sample
 from kit.rowgroups import one_group
-from kit.types import Pred, Task
+from kit.types import Block, Design, Pred, Task
 
 
 def sample(y, sizes, weight=None) -> Sample:
@@ -84,3 +88,69 @@ def test_many_rows_are_probed_by_whole_queries():
     assert taken.sum() == len(at) <= ranking.PROBED < 1.1 * len(at)
     assert (np.asarray(at).reshape(-1, 5) % 5 == np.arange(5)).all() and at[0] < 20 and at[-1] > 44_900
     assert ranking.probed(sizes[:10])[0] == slice(None)
+
+
+def searches(n_queries: int = 30, grades: int = 4, seed: int = 0) -> Design:
+    """Return queries of 8 rows that two columns order, with weights of the rows."""
+    rng = np.random.default_rng(seed)
+    n = 8 * n_queries
+    x = rng.normal(size=(n, 3)).astype(np.float32)
+    y = np.digitize(x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.5 * rng.normal(size=n), np.linspace(-1, 2, grades))
+    w = rng.uniform(0.5, 2, n)
+    return Design((Block(("a", "b", "c"), x),), y.astype(np.float64), w, np.ones(n), np.arange(n) // 8)
+
+
+def fitted(name: str, rows: Design, **params):
+    module, run = registry.load("models", name), Run(np.random.default_rng(1))
+    made = module.Params(**{module.STEPS: 10, **params})
+    return module.fit(made, Task("regression"), module.prepare(made, Task("regression"), rows, None, run), run)
+
+
+def test_xgboost_weighs_queries_by_the_mean_of_their_rows():
+    rows = searches()
+    alike = replace(rows, w=np.repeat(rows.w.reshape(-1, 8).mean(axis=1), 8))
+    one, two, none = (fitted("xgboost", r, objective="rank:ndcg") for r in (rows, alike, replace(rows, w=np.ones(240))))
+    assert one.model == two.model != none.model
+    assert one.notes == ("XGBoost weighs whole queries: a query counts the mean weight of its rows",) and not two.notes
+
+
+def test_lightgbm_weighs_rows():
+    rows = searches()
+    alike = replace(rows, w=np.repeat(rows.w.reshape(-1, 8).mean(axis=1), 8))
+    assert fitted("lightgbm", rows, objective="lambdarank").model != fitted("lightgbm", alike, objective="lambdarank").model  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "objective", "free"),
+    [
+        ("lightgbm", "lambdarank", {"label_gain": list(range(61))}),
+        ("lightgbm", "lambdarank", {"label_gain": ",".join(map(str, range(61)))}),
+        ("xgboost", "rank:ndcg", {"ndcg_exp_gain": False}),
+    ],
+)
+def test_great_grades_want_gains(name, objective, free):
+    rows = searches(grades=60)
+    rows = replace(rows, y=np.asarray(rows.y) * 60 / np.asarray(rows.y).max() // 1)
+    with pytest.raises(DataError, match="whole numbers from 0 to 30") as caught:
+        fitted(name, rows, objective=objective)
+    assert "give gains" in caught.value.problems[0].next
+    said = fitted(name, rows, objective=objective, **free).predict(replace(rows, y=None)).mean[:, 0]
+    assert np.corrcoef(said, np.asarray(rows.y))[0, 1] > 0.5
+
+
+def test_gains_are_of_lambdarank_alone():
+    with pytest.raises(RecipeError, match="lambdarank alone goes by label_gain"):
+        fitted("lightgbm", searches(), objective="rank_xendcg", label_gain=[0, 1, 2, 3, 4])
+    with pytest.raises(DataError, match="whole numbers from 0 to 1") as caught:
+        fitted("xgboost", searches(), objective="rank:map")
+    assert "gains" not in caught.value.problems[0].next
+
+
+@pytest.mark.parametrize(
+    ("name", "native", "kit_name"),
+    [("xgboost", "rank:pairwise", "pairwise"), ("xgboost", "rank:ndcg", "lambdarank"), ("lightgbm", "xendcg", "rank_xendcg")],
+)  # fmt: skip
+def test_names_of_the_library_are_names_of_kit(name, native, kit_name):
+    assert fitted(name, searches(), objective=native).model == fitted(name, searches(), objective=kit_name).model
+    module = registry.load("models", name)
+    assert module.ranks(module.Params(objective=native)) and not module.ranks(module.Params())
