@@ -85,7 +85,7 @@ class ModelModule(Protocol[P]):
 
     STEPS: the parameter that counts its steps, "" for none. STEP_GROWS: more rows want more (rounds do, epochs do not).
     DATA_PARAMS: what `prepare` depends on. COST: its time, LightGBM's being 1. Optional: `check(params, task)` raises
-    RecipeError when planned, `ranks(params)`: designs tell queries; a Fitted's `device` and `notes` go on its card.
+    RecipeError when planned, `ranks(params)`: designs tell queries, READS_TOKENS; a Fitted's `device` and `notes`.
     """
 
     @property
@@ -126,8 +126,8 @@ class FeatureModule(Protocol[P]):
     """A feature builder. SCOPE says what `learn` is handed; KINDS which columns a bare name selects.
 
     ACCEPTS: the kinds of columns it takes by name. A parameter `scope` overrides SCOPE. It may have COLUMNS_ONLY = True
-    (it stands under `columns:`), CATEGORIES = True (its blocks may hold some), TAKES_TIME = True (it may read the
-    column with the role of time), DEVICES, `ready(params, header) -> params`, which refuses or fills in, and
+    (it stands under `columns:`), CATEGORIES or TOKENS = True (its blocks may hold some), TAKES_TIME = True (it may read
+    the column with the role of time), DEVICES, `ready(params, header) -> params`, which refuses or fills in, and
     `check_model(params, folder)`, which refuses a text model that was found.
     """
 

@@ -156,6 +156,7 @@ def _check(model: Model, codec: Plug, recipe: Recipe, facts: Facts) -> None:
         )
     for plug in model.features:
         _check_history(plug, recipe)
+    _check_tokens(model, recipe)
     at = ("tune", "models", model.name, "ranges")
     try:
         search.check_idle(model, recipe.tune.models.get(model.name, ModelSection()), inner)
@@ -182,6 +183,22 @@ def _check_history(plug: Plug, recipe: Recipe) -> None:
     advice = "split: time, if test goes on with the same groups; else leave it out"
     error = RecipeError(rule, got=f"split: {recipe.split.use}, which holds groups whole", next=advice)
     raise placed(error, recipe.document, plug.at)
+
+
+def _check_tokens(model: Model, recipe: Recipe) -> None:
+    """Raise where a feature makes tokens for a learner of numbers, or none makes any for one that reads them."""
+    reads = getattr(registry.load("models", model.plug.use), "READS_TOKENS", False)
+    makers = [p for p in model.features if getattr(registry.load("features", p.use), "TOKENS", False)]
+    use = registry.shown(model.plug.use)
+    if makers and not reads:
+        can = [n for n in registry.names("models") if getattr(registry.load("models", n), "READS_TOKENS", False)]
+        rule, got = f"{use} cannot read tokens: they number words", f"model {model.name}, use: {use}"
+        advice = f"learners that can: {', '.join(can)}; for the others there are tfidf and embed"
+        raise placed(RecipeError(rule, got=got, next=advice), recipe.document, makers[0].at)
+    if reads and not makers:
+        advice = "features: [{use: tokens, text: <a text column>, model: minilm}], beside whatever else it is to read"
+        place = recipe.document.place(("models", model.name))
+        raise RecipeError(f"{use} reads tokens, and none of its features makes any", place=place, next=advice)
 
 
 def _nothing_to_check(params: Params, task: Task) -> None:

@@ -10,11 +10,13 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from kit.canon import digest_file
 from kit.errors import RecipeError, nearest
@@ -186,3 +188,26 @@ def _missing(name: str, why: str) -> RecipeError:
         next=nearest(name, BUNDLED)
         or "copy the model's folder beside the recipe and name it, or run once with a way to the hub",
     )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the text models' libraries' progress bars, advice and warnings off the terminal."""
+    from transformers.utils import logging as module
+
+    talk: Any = module
+    names = ("sentence_transformers", "transformers")
+    levels: Mapping[str, int] = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    shown = talk.is_progress_bar_enabled()
+    talk.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if shown:
+            talk.enable_progress_bar()

@@ -23,11 +23,13 @@ def permutation(
 ) -> Floats:
     """Return (d,) by how much the objective's loss grows when a column is shuffled; NaN for columns not tried.
 
-    All shuffled copies are predicted in one call. `predict` takes a design and
+    None is tried of a design with tokens. All shuffled copies are predicted in one call. `predict` takes a design and
     the position of each of its rows among the n; y (n,) is on the recipe's scale, as it returns. Where the design tells
     queries, these are whole, and the loss is of how far rows lie from the mean of theirs.
     """
     names = design.names
+    if any(block.text_model for block in design.blocks):
+        return np.full(len(names), np.nan)  # a try costs as much as predicting the rows once more
     rows = _drawn(design, rng)
     order = np.arange(len(names)) if gain is None else np.argsort(-gain, kind="stable")
     columns = order[:MOST_COLUMNS]

@@ -100,6 +100,10 @@ class _Compiler:
                 place=place,
                 next="move it to features, where it is rebuilt inside the fold",
             )
+        if getattr(module, "TOKENS", False):
+            rule = f"{plug.use} cannot stand under columns"
+            advice = "move it to the features of a model that trains a text model"
+            raise RecipeError(rule, place=place, next=advice)
         filled = self.names.filled(plug)
         if filled is None:
             kinds = " or ".join(module.KINDS)

@@ -1,7 +1,7 @@
 """The border types of kit: validated frozen dataclasses of arrays, no I/O.
 
-Symbols: n rows, t test rows, d matrix columns, m outputs (1 for regression and binary, else classes), K folds over
-all repeats, R repeats, S sources.
+Symbols: n rows, t test rows, d matrix columns, m outputs (classes of a multiclass task, else 1), K folds over all
+repeats, R repeats, S sources.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Rows:
         return replace(self, y=None)
 
 
-def labelled(rows: Rows) -> Floats:
+def labelled(rows: Rows | Design) -> Floats:
     """Return the y (n,) of rows that must have it."""
     if rows.y is None:
         raise ValueError("these rows must have y")
@@ -199,6 +199,7 @@ class Block:
     names: tuple[str, ...]
     x: Floats32
     categories: Mapping[str, int] = field(default_factory=dict)
+    text_model: str = ""  # the folder of the model whose tokens x holds
 
     def __post_init__(self) -> None:
         require(self.x.ndim == 2, f"x must have shape (n, d), however: {self.x.shape=}")

@@ -259,7 +259,8 @@ def test_no_loose_ends() -> None:
 def test_chance_comes_from_a_generator_that_is_passed() -> None:
     """Nothing draws from, or seeds, a library's global state; `canon.stream` makes the generators.
 
-    `owned` seeds it for files of the user's own, and puts it back.
+    `owned` seeds it for files of the user's own, and `finetune` torch's, which a text model's layers draw from; both put
+    it back.
     """
     kept = {f"random.{verb}" for verb in ("getstate", "setstate", "seed")}
     kept |= {f"np.random.{verb}" for verb in ("get_state", "set_state", "seed")}
@@ -267,7 +268,8 @@ def test_chance_comes_from_a_generator_that_is_passed() -> None:
 
     def rule(file: Path, tree: ast.Module) -> object:
         found = {c for c in calls(tree) if c.startswith(("np.random.", "random.", "torch.manual_seed"))}
-        return found - {"canon.py": makers, "owned.py": kept}.get(file.name, set())
+        allowed = {"canon.py": makers, "owned.py": kept, "finetune.py": {"torch.manual_seed"}}
+        return found - allowed.get(file.name, set())
 
     assert not offenders(rule)
 

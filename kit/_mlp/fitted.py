@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from kit._mlp.encode import Encoder
 from kit._mlp.net import Layout
 from kit._mlp.train import predict
-from kit.types import Array, Design, Floats, Floats32, Objective, Pred
+from kit.types import Array, Design, Floats, Floats32, Objective, Pred, Task
 
 _ARRAYS, _FACTS = "net.safetensors", "net.json"
 _STD_FLOOR = 1e-12
@@ -49,6 +49,26 @@ class Target:
         """Return standardised y."""
         return (y - self.centre) / (self.scale or 1.0)
 
+    def decoded(self, mean: Floats32, variance: Floats32 | None, sigma: float) -> Pred:
+        """Return what standardised mean (n, 1) and variance (n,) say of y; `sigma`: the std where there is none."""
+        value = np.clip(mean.astype(np.float64) * self.scale + self.centre, self.low, self.high)
+        std = np.full(len(mean), sigma) if variance is None else np.sqrt(variance.astype(np.float64)) * self.scale
+        return Pred(value.astype(np.float32), np.maximum(std, _STD_FLOOR).astype(np.float32))
+
+
+def target_of(task: Task, y: Floats, w: Floats, scale_y: bool = True) -> Target:
+    """Return the scale of the y (n,) of the learning rows with w > 0; `scale_y` False: as they are."""
+    if task.kind != "regression":
+        return Target()
+    y, w = y[w > 0], w[w > 0]
+    centre = float(np.average(y, weights=w))
+    scale = float(np.sqrt(np.average((y - centre) ** 2, weights=w)))
+    if y.min() == y.max():
+        centre, scale = float(y[0]), 0.0
+    elif not scale_y:
+        centre, scale = 0.0, 1.0
+    return Target(centre, scale, float(y.min()), float(y.max()))
+
 
 @dataclass(frozen=True)
 class FittedMlp:
@@ -73,16 +93,7 @@ class FittedMlp:
             mean, variance = predict(self.objective, tensors, self.layout, torch.from_numpy(x), torch.from_numpy(codes))
         if self.objective in ("logloss", "softmax"):
             return Pred(mean.numpy())
-        return self._regression(mean.numpy(), None if variance is None else variance.numpy())
-
-    def _regression(self, mean: Floats32, variance: Floats32 | None) -> Pred:
-        target = self.target
-        value = np.clip(mean.astype(np.float64) * target.scale + target.centre, target.low, target.high)
-        if variance is None:
-            std = np.full(len(mean), self.sigma)
-        else:
-            std = np.sqrt(variance.astype(np.float64)) * target.scale
-        return Pred(value.astype(np.float32), np.maximum(std, _STD_FLOOR).astype(np.float32))
+        return self.target.decoded(mean.numpy(), None if variance is None else variance.numpy(), self.sigma)
 
     def importance(self) -> Floats | None:
         """Return None: the front scale weighs embeddings, not columns, and shrinks where a first layer grows."""

@@ -7,10 +7,7 @@ is encoded beside it, however many cores work side by side and whatever the stor
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from kit.devices import cores
 from kit.errors import FitError, RecipeError
 from kit.features._beside import beside, threads
+from kit.hub import quiet
 from kit.types import Array, Floats32, Ints
 from kit.vectors import first_of_each
 
@@ -75,7 +73,7 @@ class Encoder:
         """Return (n, d) the vectors of the texts, not normalised unless the model's last layers mix that in."""
         if not texts:
             return np.empty((0, self.width), np.float32)
-        with _quiet():
+        with quiet():
             if self.tokenizer is None:
                 return self._whole(texts)
             return self._windowed(texts)
@@ -209,7 +207,7 @@ def _load(folder: str, device: str) -> Any:
     if device == "cuda" and not torch.cuda.is_available():
         advice = "set CUDA_VISIBLE_DEVICES to nothing, or install a torch that knows the device"
         raise FitError("torch finds no GPU", got=f"torch {torch.__version__}", next=advice)
-    with _quiet():
+    with quiet():
         try:
             return SentenceTransformer(folder, device=device, local_files_only=True).eval()
         except Exception as error:  # whatever a model's files may lack or hold
@@ -266,26 +264,3 @@ def _limits(model: Any) -> tuple[int, int]:
             padding = getattr(table, "padding_idx", None)
             most = int(table.num_embeddings) - (0 if padding is None else padding + 1)
     return min(int(model.max_seq_length or most), most), most
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' progress bars, advice and warnings off the terminal."""
-    from transformers.utils import logging as module
-
-    talk: Any = module
-    names = ("sentence_transformers", "transformers")
-    levels: Mapping[str, int] = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    shown = talk.is_progress_bar_enabled()
-    talk.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        if shown:
-            talk.enable_progress_bar()

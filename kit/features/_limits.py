@@ -36,6 +36,17 @@ def check_window(folder: Path, window: int | None, stride: int | None, limit: Li
         raise RecipeError(rule, got=f"stride: {stride}", allowed=allowed, next=f"stride: {3 * min(asked) // 4}")
 
 
+def positions(folder: Path) -> int | None:
+    """Return how many tokens a model has positions for, None where its files do not say."""
+    return _told(folder)[1]
+
+
+def two_sided(folder: Path) -> bool:
+    """Return whether a model is an encoder with a decoder: one that answers with texts."""
+    inner = _first(folder)
+    return inner is not None and _json(inner / "config.json").get("is_encoder_decoder") is True
+
+
 def _special(folder: Path) -> int:
     """Return the special tokens a model's tokenizer adds to a text; 0 where its file does not say."""
     inner = _first(folder)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import string
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -15,14 +13,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from kit import hub
-from kit import params as base
 from kit.canon import canonical
 from kit.contracts import Scope
 from kit.features._columns import CODED, check_columns
 from kit.features._encoder import Encoder, Reading, budget, normalises
 from kit.features._limits import check_window
-from kit.params import ColumnName, ModelRef
-from kit.types import Array, Block, Floats32, Rows, Task
+from kit.features._texts import TextParams, filled
+from kit.params import ModelRef
+from kit.types import Block, Floats32, Rows, Task
 from kit.vectors import Device, VectorStore, first_of_each
 
 LIBS: tuple[str, ...] = ("sentence-transformers", "transformers", "torch")
@@ -38,31 +36,13 @@ CHUNK_TEXTS, CHUNK_CHARS = 2048, {"cpu": 200_000, "cuda": 8_000_000}
 """Texts encoded between two writes: what a kill can lose. 200,000 characters take half a minute on two cores."""
 
 
-class Params(base.Params):
+class Params(TextParams):
     """One vector per row: of a text column, or of a template filled with several. An equal text is encoded once, and
     never again in any recipe: the vectors stay under `.kit/embeddings`."""
-
-    text: ColumnName | None = None
-    """The text or category column to encode. Either this or `template`."""
-
-    template: str | None = None
-    """Text with columns in braces: "System: {system_prompt}\\nUser: {user_prompt}"; {{ and }} are braces."""
-
-    fields: tuple[ColumnName, ...] = ()
-    """The columns of a template whose braces hold numbers, {0} being the first. Left out: the names in the braces."""
 
     model: ModelRef
     """`minilm` (extra `minilm`, needs no network), the path of a model's folder, or a model of the hub as `owner/name`
     or `owner/name@revision`, fetched only where the hub's cache lacks it."""
-
-    prompt: str = ""
-    """Written before every text that is not empty, as some models want it: "query: "."""
-
-    nulls: tuple[str, ...] = ("none", "nan", "null", "n/a", "<na>")
-    """Texts that mean missing, in any case. A missing value is an empty text."""
-
-    collapse: bool = True
-    """True: runs of white space in a column's text become one blank, at its ends none."""
 
     empty: Literal["zero", "encode"] = "zero"
     """What an empty text gives (a template all of whose columns are empty): zeros, or the model's vector of ""."""
@@ -88,31 +68,10 @@ class Params(base.Params):
     layers only, CPU only) pays on processors with 8-bit products (VNNI); cosines to float32's are near 0.997."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.text is None) == (self.template is None):
-            raise ValueError("give either text or template")
+    def _nothing_left_out(self) -> Self:
         if self.window is not None and self.stride is not None and self.stride > self.window:
             raise ValueError("stride: one longer than the window would leave tokens out")
-        names = [] if self.template is None else [name for _, name in _parsed(self.template) if name is not None]
-        if not all(name.isdecimal() and int(name) < len(self.fields) for name in names) or (self.text and self.fields):
-            raise ValueError("fields: they belong to a template, whose braces hold their numbers from 0 on")
         return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbered(cls, data: object) -> object:
-        """Take the columns out of a template, so that the plan can check and key them."""
-        if not isinstance(data, dict) or not isinstance(data.get("template"), str) or data.get("fields"):
-            return data
-        parts = _parsed(data["template"])
-        names = list(dict.fromkeys(name for _, name in parts if name is not None))
-        if not names:
-            raise ValueError("template: there is no column in braces")
-        numbered = "".join(
-            literal.replace("{", "{{").replace("}", "}}") + ("" if name is None else f"{{{names.index(name)}}}")
-            for literal, name in parts
-        )
-        return {**data, "template": numbered, "fields": names}
 
 
 @dataclass(frozen=True)
@@ -143,25 +102,7 @@ class Embed:
 
     def texts(self, rows: Rows) -> list[str]:
         """Return the text of each row as the model gets it."""
-        codes = np.column_stack([rows.x[name] for name in self.fields]).reshape(len(rows), len(self.fields))
-        distinct, place = np.unique(codes, axis=0, return_inverse=True)
-        parts = [self._cleaned(rows.header[name].levels, distinct[:, j]) for j, name in enumerate(self.fields)]
-        filled = [self._filled(values) for values in zip(*parts, strict=True)]
-        return [filled[i] for i in place.reshape(-1)]
-
-    def _cleaned(self, levels: Sequence[str], codes: Array) -> list[str]:
-        nulls = {word.casefold() for word in self.params.nulls}
-        texts = ["" if code < 0 else levels[code] for code in codes.tolist()]
-        texts = [" ".join(text.split()) if self.params.collapse else text for text in texts]
-        return ["" if text.strip().casefold() in nulls or not text.strip() else text for text in texts]
-
-    def _filled(self, values: Sequence[str]) -> str:
-        if not any(values):
-            return ""
-        if self.params.template is None:
-            return self.params.prompt + values[0]
-        parts = _parsed(self.params.template)
-        return self.params.prompt + "".join(text + ("" if name is None else values[int(name)]) for text, name in parts)
+        return filled(self.params, self.fields, rows)
 
     def _vectors(self, texts: list[str]) -> Floats32:
         """Return (n, d) the vectors of distinct texts: from the store, and what it lacks from the model."""
@@ -243,17 +184,3 @@ def learn(params: Params, task: Task, rows: Rows, rng: np.random.Generator) -> E
     fields = (params.text,) if params.text is not None else params.fields
     check_columns("embed", fields, rows.header, ACCEPTS)
     return Embed(tuple(str(name) for name in fields), params, hub.revision(Path(params.model)))
-
-
-def _parsed(template: str) -> list[tuple[str, str | None]]:
-    """Return the parts of a template: text, and the name in the braces behind it (None after the last).
-
-    Raises:
-        ValueError: braces hold more than a name, or do not close.
-    """
-    parts: list[tuple[str, str | None]] = []
-    for literal, name, spec, conversion in string.Formatter().parse(template):
-        if spec or conversion or name == "":
-            raise ValueError("template: braces hold the name of a column and nothing else; {{ and }} are braces")
-        parts.append((literal, name))
-    return parts

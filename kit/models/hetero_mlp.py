@@ -18,7 +18,7 @@ from kit.contracts import Run
 from kit.errors import DataError, FitError
 from kit.models import _gpu as gpu
 from kit.models._classes import ClassWeight, check_classes, class_weighted
-from kit.types import Design, Floats, Objective, Task, TaskKind
+from kit.types import Design, Floats, Objective, Task, TaskKind, labelled
 
 if TYPE_CHECKING:
     from kit._mlp.encode import Encoder
@@ -75,11 +75,13 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
         DataError: no learning row has a weight.
     """
     from kit._mlp.encode import learn
+    from kit._mlp.fitted import target_of
 
     train = class_weighted(train, task, params.class_weight)
     if not (train.w > 0).any():
         raise DataError("no learning row has a weight above 0", got=f"{len(train)} rows")
-    encoder, target = learn(train, params.scale), _target(task, train, params.scale_y)
+    encoder = learn(train, params.scale)
+    target = target_of(task, labelled(train), train.w, params.scale_y)
     maker = _Maker(params, task, encoder, target, gpu.torch(run))
     scored = stop is not None and bool((stop.v > 0).any())
     return Data(encoder, target, maker(train, train.w), maker(stop, stop.v) if stop is not None and scored else None)
@@ -116,27 +118,6 @@ def load(folder: Path) -> FittedMlp:
     return load(folder)
 
 
-def _target(task: Task, train: Design, scale_y: bool) -> Target:
-    from kit._mlp.fitted import Target
-
-    if task.kind != "regression":
-        return Target()
-    y, w = _y_of(train)[train.w > 0], train.w[train.w > 0]
-    centre = float(np.average(y, weights=w))
-    scale = float(np.sqrt(np.average((y - centre) ** 2, weights=w)))
-    if y.min() == y.max():
-        centre, scale = float(y[0]), 0.0
-    elif not scale_y:
-        centre, scale = 0.0, 1.0
-    return Target(centre, scale, float(y.min()), float(y.max()))
-
-
-def _y_of(design: Design) -> Floats:
-    if design.y is None:
-        raise DataError("the rows have no target")
-    return design.y
-
-
 @dataclass(frozen=True)
 class _Maker:
     """Makes tensors of rows of positive weight."""
@@ -154,7 +135,7 @@ class _Maker:
 
         kept = np.flatnonzero(weight > 0)
         x, codes = self.encoder(design)
-        y, w = _y_of(design)[kept], weight[kept] / weight[kept].mean()
+        y, w = labelled(design)[kept], weight[kept] / weight[kept].mean()
         arrays = [x[kept], codes[kept], self.target.encode(y).astype(np.float32), w.astype(np.float32)]
         if self._tilts:
             arrays.append((np.log(w) - _log_density(self.params, y)).astype(np.float32))

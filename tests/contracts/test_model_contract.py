@@ -137,13 +137,14 @@ def test_a_learner_that_looks_at_its_batch_is_caught() -> None:
 # -- prepare, fit, load
 
 
-def designs_of(objective: str, stop: bool = True) -> tuple[Designs, Design]:
-    """Return fold K's designs, its last 20 learning rows as stop rows, and the held rows' design."""
+def designs_of(name: str, objective: str, stop: bool = True) -> tuple[Designs, Design]:
+    """Return fold K's designs for a learner, its last 20 learning rows as stop rows, and the held rows' design."""
     w = worlds.world(objective)
     learning, held = worlds.parts(w, K)
     cut = np.arange(len(learning))
     rest = learning.take(cut[-20:]) if stop else None
-    made = build(worlds.design_spec(K), w.task, learning.take(cut[:-20]), rest, worlds.everything(w))
+    spec = worlds.design_spec(K, features=worlds.read_by(name, worlds.basic_features()))
+    made = build(spec, w.task, learning.take(cut[:-20]), rest, worlds.everything(w))
     return made, made.of(held.blind())
 
 
@@ -183,7 +184,7 @@ def with_other_params(use: Use) -> Use:
 def check_search_range(name: str, objective: str) -> None:
     """Every end of a search range can be fitted and cut back to its first steps: a tuner will go there."""
     use = worlds.learner(name, objective, 12 if modules(name).STEP_GROWS else 3)
-    made, held = designs_of(objective)
+    made, held = designs_of(name, objective)
     assert made.stop is not None and made.stop.y is not None
     # The more is learnt, the worse the stop rows are met.
     classes = len(TASKS[objective].classes)
@@ -213,7 +214,7 @@ def test_the_search_range_can_be_fitted_for_every_objective(name: str, objective
 
 def check_reuse(use: Use, objective: str) -> None:
     """Data that another fit has used gives what fresh data gives, with the same params and with others."""
-    made, held = designs_of(objective)
+    made, held = designs_of(use.use, objective)
     data = worlds.module_of(use).prepare(
         use.params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(9))
     )
@@ -243,7 +244,7 @@ def test_threads_do_not_change_a_bit(name: str, objective: str) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_saved_model_predicts_the_same_bits(name: str, objective: str, tmp_path: Path) -> None:
-    made, held = designs_of(objective)
+    made, held = designs_of(name, objective)
     fitted = fit(worlds.learner(name, objective), objective, made)
     fitted.save(tmp_path)
     loaded = modules(name).load(tmp_path)
@@ -254,7 +255,7 @@ def test_a_saved_model_predicts_the_same_bits(name: str, objective: str, tmp_pat
 
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_batch_is_its_rows(name: str, objective: str) -> None:
-    made, held = designs_of(objective)
+    made, held = designs_of(name, objective)
     fitted = fit(worlds.learner(name, objective), objective, made)
     whole = fitted.predict(held)
     pieces = [rows_of(held, np.arange(i, i + 1)) for i in range(5)] + [rows_of(held, np.arange(5, len(held)))]
@@ -271,7 +272,7 @@ def rows_of(design: Design, index: Any) -> Design:
 @pytest.mark.parametrize(("name", "objective"), CASES)
 def test_a_prediction_has_the_shape_of_its_task(name: str, objective: str) -> None:
     task = TASKS[objective]
-    made, held = designs_of(objective)
+    made, held = designs_of(name, objective)
     pred = fit(worlds.learner(name, objective), objective, made).predict(held)
     assert pred.mean.shape == (len(held), task.n_out) and np.isfinite(pred.mean).all()
     if pred.std is not None:
@@ -285,7 +286,7 @@ def test_a_prediction_has_the_shape_of_its_task(name: str, objective: str) -> No
 
 @pytest.mark.parametrize(("name", "objective"), FIRST)
 def test_the_seed_is_all_the_chance_there_is(name: str, objective: str) -> None:
-    made, held = designs_of(objective)
+    made, held = designs_of(name, objective)
     data = modules(name).prepare(
         worlds.learner(name, objective).params, TASKS[objective], made.train, made.stop, Run(np.random.default_rng(0))
     )
@@ -326,7 +327,7 @@ def test_it_beats_the_mean(name: str, objective: str) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), STEPPED)
 def test_watch_ends_a_fit(name: str, objective: str) -> None:
-    made, _ = designs_of(objective)
+    made, _ = designs_of(name, objective)
     seen: list[tuple[int, float]] = []
 
     def watch(step: int, score: float) -> bool:
@@ -342,7 +343,7 @@ def test_watch_ends_a_fit(name: str, objective: str) -> None:
 @pytest.mark.parametrize(("name", "objective"), STEPPED)
 @pytest.mark.parametrize("stop", [True, False])
 def test_given_steps_are_kept_to(name: str, objective: str, stop: bool) -> None:
-    made, held = designs_of(objective, stop)
+    made, held = designs_of(name, objective, stop)
     steps = [fit(worlds.learner(name, objective), objective, made, steps=s) for s in (2, 4)]
     assert [f.best_step for f in steps] == [2, 4]
     assert not worlds.same(steps[0].predict(held), steps[1].predict(held))
@@ -351,7 +352,7 @@ def test_given_steps_are_kept_to(name: str, objective: str, stop: bool) -> None:
 
 @pytest.mark.parametrize(("name", "objective"), STEPPED)
 def test_the_best_step_is_the_least_of_the_curve(name: str, objective: str) -> None:
-    made, _ = designs_of(objective)
+    made, _ = designs_of(name, objective)
     fitted = fit(worlds.learner(name, objective, 25), objective, made)
     assert fitted.best_step == int(np.argmin(fitted.curve)) + 1
 

@@ -45,6 +45,7 @@ atexit.register(_FILES.cleanup)
 EXAMPLES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "features": {
         "embed": {"text": "text", "model": "the model of textmodel.py"},
+        "tokens": {"text": "text", "model": "the model of textmodel.py", "length": 8},
         "similarity": {"pairs": [["p", "q"]]},
         "overlap": {"pairs": [["text", "e"]]},
         "term_overlap": {"pairs": [["text", "e"]]},
@@ -125,7 +126,16 @@ ESTIMATORS = {
 SMALL: Mapping[str, Mapping[str, Any]] = {objective: {"width": 24, "members": 2} for objective in ESTIMATORS}
 """A net that is quick and has every part of the large one."""
 
-LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"sklearn": ESTIMATORS, "hetero_mlp": SMALL}
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    o: {"batch": 50, "head_lr": 0.02, "hidden": 32, "dropout": 0.4, "weight_decay": 1.0} for o in ESTIMATORS
+}
+"""A head that learns in some tens of steps; the text model of the tests has random weights."""
+
+LEARNERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "sklearn": ESTIMATORS,
+    "hetero_mlp": SMALL,
+    "finetune": QUICK,
+}
 """What a learner cannot do without, by the objective it is fitted for, or is quicker with."""
 
 
@@ -246,7 +256,7 @@ def params_of(kind: str, name: str, module: Any, given: Mapping[str, Any]) -> Pa
     if name == "lookup":
         _write_lookup()
     values = {**_guessed(module), **EXAMPLES.get(kind, {}).get(name, {}), **given}
-    if name == "embed":
+    if name in ("embed", "tokens"):
         values["model"] = str(textmodel.folder())
     if any(v is None for name, v in values.items() if name not in given):
         raise AssertionError(f"{kind}/{name}: write what it cannot do without into worlds.EXAMPLES: {values}")
@@ -317,6 +327,12 @@ def basic_features() -> tuple[Use, ...]:
     )
 
 
+def read_by(learner: str, features: tuple[Use, ...]) -> tuple[Use, ...]:
+    """Return the features with tokens before them where a learner wants some."""
+    wanted = getattr(registry.load("models", learner), "READS_TOKENS", False)
+    return (plug("features", "tokens"), *features) if wanted else features
+
+
 def design_spec(fold: int = 1, **given: Any) -> DesignSpec:
     """Return a design: the basic features, nothing else, unless given."""
     parts: dict[str, Any] = {
@@ -334,7 +350,9 @@ def fit_spec(
     """Return one fit; a learner without steps cannot be stopped."""
     stop = stop if module_of(model).STEPS else "fixed"
     fields: dict[str, Any] = {"split": plug("splits", "kfold", folds=3), "stop_folds": None, "seed_index": 0}
-    return FitSpec(model, design or design_spec(), TASKS[objective], stop=stop, **{**fields, **given})  # type: ignore[arg-type]
+    design = design or design_spec()
+    design = replace(design, features=read_by(model.use, design.features))
+    return FitSpec(model, design, TASKS[objective], stop=stop, **{**fields, **given})  # type: ignore[arg-type]
 
 
 def fresh(name: str, make: Callable[[], Any]) -> Any:
