@@ -7,7 +7,7 @@ is encoded beside it, however many cores work side by side and whatever the stor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,18 +26,18 @@ LENGTHS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 
 """Tokens to which a window is filled up; beyond them multiples of 128."""
 
 BUDGET = {"cpu": 256, "cuda": 32_768}
-"""Tokens of a batch. MiniLM on one core: 240 short texts take 2.4 s with 128 tokens, 2.2 s with 256 and with 512. In
-int8 a window of 256 tokens takes 37 ms alone in its batch, 50 ms with a second one: what is between the layers no
-longer fits the core's cache."""
+"""Tokens of a batch. More would be quicker per token (24 tokens on one core: 1.14 times with 512), but the last batch
+of every length is filled up."""
 
-LOW_BUDGET = {"cpu": 1024, "cuda": 32_768}
-"""The same for bfloat16 (autocast). MiniLM, windows of 256 tokens, one core with AVX512-BF16: 1.7 times as fast as
-float32 with one window in a batch, 1.95 times with four."""
+LONG_BUDGET = {"cpu": 1024, "cuda": 32_768}
+"""The same for windows as long as the model reads, of which a long text has many. MiniLM, windows of 256 tokens, two
+cores: four in a batch take 0.86 (float32) and 0.92 (int8) of the time that each alone takes, eight no less. In bfloat16
+(autocast) at any length: with AVX512-BF16 1.7 times as fast as float32 with one in a batch, 1.95 with four."""
 
 
-def budget(device: str, dtype: str) -> int:
-    """Return the tokens of a batch."""
-    return (LOW_BUDGET if dtype == "bfloat16" else BUDGET)[device]
+def budget(device: str, dtype: str, full: bool) -> int:
+    """Return the tokens of a batch; full: its windows are as long as the model reads."""
+    return (LONG_BUDGET if full or dtype == "bfloat16" else BUDGET)[device]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Encoder:
         self.device, self.reading = device, reading
         self.model = _load(str(folder), device)
         self.tokenizer = _tokenizer(self.model)
-        self.layers = _layers(self.model) if reading.dtype != "int8" else _low_layers(str(folder))
+        self.layers = _layers(self.model)
+        if device == "cpu" and reading.dtype != "bfloat16" and (self.tokenizer is not None or reading.dtype == "int8"):
+            self.layers = _lean_layers(str(folder), reading.dtype)
         self.window = self._window(folder) if self.tokenizer is not None else 0
 
     @property
@@ -89,15 +91,18 @@ class Encoder:
         every, owner, fresh = self._windows(texts)
         windows, place = first_of_each([tuple(tokens) for tokens in every])
         vectors = np.empty((len(windows), self.width), np.float32)
-        most = budget(self.device, self.reading.dtype)
 
         def read(batch: tuple[int, Ints]) -> None:
             length, rows = batch
-            taken = np.resize(rows, max(1, most // length))
+            taken = np.resize(rows, self._rows(length))
             vectors[rows] = self._forward([windows[i] for i in taken], length)[: len(rows)]
 
-        beside(read, list(_batches(windows, most)), self.device)
+        beside(read, list(_batches(windows, self._rows)), self.device)
         return _pooled(vectors[place], owner, fresh, len(texts))
+
+    def _rows(self, length: int) -> int:
+        """Return how many windows of a length are in a batch: a matter of the length alone, not of what there is."""
+        return max(1, budget(self.device, self.reading.dtype, length == _rounded(self.window)) // length)
 
     def _windows(self, texts: Sequence[str]) -> tuple[list[list[int]], Ints, Ints]:
         """Return the windows' tokens, (w,) the text each belongs to, and (w,) how many tokens are new in it."""
@@ -184,12 +189,12 @@ def _pooled(vectors: Floats32, owner: Ints, fresh: Ints, n: int) -> Floats32:
     return out
 
 
-def _batches(windows: Sequence[Sequence[int]], budget: int) -> Iterator[tuple[int, Ints]]:
+def _batches(windows: Sequence[Sequence[int]], many: Callable[[int], int]) -> Iterator[tuple[int, Ints]]:
     """Yield (tokens, rows) of each batch, the longest first: a machine too small fails at once."""
     size = np.array([_rounded(len(tokens)) for tokens in windows])
     for length in np.unique(size)[::-1]:
         rows = np.flatnonzero(size == length)
-        step = max(1, budget // int(length))
+        step = many(int(length))
         for at in range(0, len(rows), step):
             yield int(length), rows[at : at + step]
 
@@ -223,20 +228,21 @@ def _layers(model: Any) -> list[Any]:
 
 
 @lru_cache(maxsize=1)
-def _low_layers(folder: str) -> list[Any]:
-    """Return the modules with the linear layers of the first in eight bits; the model itself stays as it is.
+def _lean_layers(folder: str, dtype: Literal["float32", "int8"]) -> list[Any]:
+    """Return the modules, the first made for the CPU and a dtype; the model itself stays as it is.
 
     Raises:
-        RecipeError: the model has no linear layers.
+        RecipeError: the model has no linear layers for int8.
     """
-    from kit.features._int8 import in_eight_bits
+    from kit.features._int8 import in_eight_bits, twin
+    from kit.features._lean import lean
 
     layers = _layers(_load(folder, "cpu"))
-    low, count = in_eight_bits(layers[0])
+    low, count = in_eight_bits(layers[0]) if dtype == "int8" else (twin(layers[0]), 1)
     if not count:
         got = type(layers[0]).__name__
         raise RecipeError("the model has no linear layers for int8", place=folder, got=got, next="dtype: float32")
-    return [low, *layers[1:]]
+    return [lean(low), *layers[1:]]
 
 
 def _tokenizer(model: Any) -> Any:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kit.features._scratch import scratch
+
 LEVELS = 127
 """Steps on either side of 0. -128 is not used: the scale is symmetric."""
 
@@ -42,10 +44,14 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x W' + bias. A row that is not finite gives one that is not finite."""
         rows = x.reshape(-1, x.shape[-1]).float()
-        largest = _largest(rows)
-        made = product(_rounded(rows, largest), self.weight).mul_(self.scale)
-        made = made.mul_(largest) if self.bias is None else torch.addcmul(self.bias, made, largest, out=made)
+        made = self.into(in_levels(rows), torch.empty(len(rows), self.weight.shape[1]))
         return made.reshape(*x.shape[:-1], made.shape[-1]).to(x.dtype)
+
+    def into(self, levels: tuple[Tensor, Tensor], out: Tensor) -> Tensor:
+        """Return `out`, (n, out) x W' + bias of n rows in levels."""
+        rounded, largest = levels
+        product(rounded, self.weight, out).mul_(self.scale)
+        return out.mul_(largest) if self.bias is None else torch.addcmul(self.bias, out, largest, out=out)
 
 
 def in_eight_bits(module: Any) -> tuple[Any, int]:
@@ -53,25 +59,42 @@ def in_eight_bits(module: Any) -> tuple[Any, int]:
 
     A subclass of a linear layer stays as it is: what it does beside the product is not known.
     """
-    own = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    made = copy.deepcopy(module, own)
+    made = twin(module)
     found = [(name, layer) for name, layer in made.named_modules() if type(layer) is nn.Linear]
     for name, layer in found:
         made.set_submodule(name, Int8Linear(layer))
     return made, len(found)
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """Return (n, m) float32, the product of (n, k) and (k, m) int8, no element of which is -128.
+def twin(module: Any) -> Any:
+    """Return a copy of a module that shares its weights: other parts put into one are not in the other."""
+    own: dict[int, Any] = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    for name in ("tokenizer", "processor"):  # one of many words takes seconds to copy
+        if hasattr(module, name):
+            own[id(getattr(module, name))] = getattr(module, name)
+    return copy.deepcopy(module, own)
+
+
+def in_levels(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (n, k) the rows in levels, int8, in memory that the next call writes over, and (n, 1) their largest."""
+    n, k = rows.shape
+    parts = scratch("sums", n, k)
+    largest = torch.abs(rows, out=parts).amax(-1, keepdim=True).clamp_(min=SMALL)
+    torch.mul(rows, LEVELS / largest, out=parts).round_()
+    return scratch("levels", n, k, torch.int8).copy_(parts), largest
+
+
+def product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Return `out`, (n, m) float32, the product of (n, k) and (k, m) int8, no element of which is -128.
 
     Each element is the exact sum, rounded once where it is beyond 2 ** 24.
     """
     if _fast():
-        return torch._int_mm(a, b).float()
+        return out.copy_(torch._int_mm(a, b, out=scratch("sums", len(a), b.shape[1]).view(torch.int32)))
     parts = [a[:, at : at + EXACT].float() @ b[at : at + EXACT].float() for at in range(0, len(b), EXACT)]
     if len(parts) == 1:
-        return parts[0]
-    return torch.stack([part.to(torch.int32) for part in parts]).sum(0, dtype=torch.int32).float()
+        return out.copy_(parts[0])
+    return out.copy_(torch.stack([part.to(torch.int32) for part in parts]).sum(0, dtype=torch.int32))
 
 
 @cache

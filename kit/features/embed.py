@@ -140,8 +140,8 @@ class Embed:
         """Return the folder of the store's vectors of this model, read in this way by these versions."""
         versions = {lib: ".".join(metadata.version(lib).split(".")[:2]) for lib in LIBS}
         told: dict[str, Any] = {"reading": vars(self._reading()), "device": self.device, "libs": versions}
-        if self.params.dtype != "float32":
-            told["tokens"] = budget(self.device, self.params.dtype)  # its bits hang on the shape of a batch
+        if self.params.dtype != "float32" or self.device == "cpu":  # the bits hang on the shape of a batch
+            told["tokens"] = [budget(self.device, self.params.dtype, full) for full in (False, True)]
         how = canonical(told)
         return Path(self.folder) / self.revision.replace("/", "--") / hashlib.sha256(how.encode()).hexdigest()[:16]
 

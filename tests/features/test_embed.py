@@ -209,10 +209,10 @@ def test_a_vector_does_not_hang_on_what_is_encoded_beside_it():
 
 def test_batches_hold_few_tokens_and_windows_of_one_length():
     lengths = [3, 8, 9, 30, 500, 513, 700, 3]
-    seen = list(_encoder._batches([[0] * n for n in lengths], 64))
+    seen = list(_encoder._batches([[0] * n for n in lengths], lambda length: max(1, 64 // length)))
     assert [length for length, _ in seen] == [768, 640, 512, 32, 16, 8]
     assert sorted(np.concatenate([rows for _, rows in seen]).tolist()) == list(range(len(lengths)))
-    many = list(_encoder._batches([[0] * 16] * 10, 64))
+    many = list(_encoder._batches([[0] * 16] * 10, lambda length: 64 // length))
     assert [len(rows) for _, rows in many] == [4, 4, 2]
 
 

@@ -96,6 +96,16 @@ def test_what_a_job_raises_comes_out_and_ends_the_rest(monkeypatch, error):
     assert {-1, -2} <= set(seen), "the next call is not held up"
 
 
+def test_a_batch_has_more_of_the_windows_a_long_text_has_many_of(monkeypatch):
+    encoder = Encoder(textmodel.folder(), "cpu", Reading(None, None, "raise", None, "float32"))
+    seen = []
+    monkeypatch.setattr(
+        Encoder, "_forward", lambda _, w, length: seen.append((length, len(w))) or np.zeros((len(w), 12))
+    )
+    encoder.encode(["red sea " * 30, "old hat"])
+    assert set(seen) == {(24, 1024 // 24), (8, 256 // 8)}
+
+
 # -- eight bits
 
 
@@ -105,8 +115,8 @@ def test_products_are_exact_sums(way, shape):
     rng = np.random.default_rng(0)
     a, b = rng.integers(-127, 128, (n, k)), rng.integers(-127, 128, (k, m))
     for left, right in ((a, b), (np.full_like(a, 127), np.full_like(b, -127)), (np.full_like(a, 127), b)):
-        made = product(torch.from_numpy(left).to(torch.int8), torch.from_numpy(right).to(torch.int8))
-        assert made.dtype == torch.float32
+        taken = torch.from_numpy(left).to(torch.int8), torch.from_numpy(right).to(torch.int8)
+        made = product(*taken, torch.full((n, m), torch.nan))
         np.testing.assert_array_equal(made.numpy(), (left @ right).astype(np.float32))
 
 
@@ -188,5 +198,5 @@ def test_what_cannot_be_in_eight_bits_is_refused(monkeypatch):
     assert "dtype: bfloat16" in str(caught.value)
     monkeypatch.setattr(_encoder, "_load", lambda *_: [nn.Embedding(3, 2)])
     with pytest.raises(RecipeError, match="no linear layers") as caught:
-        _encoder._low_layers.__wrapped__("m")
+        _encoder._lean_layers.__wrapped__("m", "int8")
     assert "dtype: float32" in str(caught.value)
