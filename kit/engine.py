@@ -16,7 +16,7 @@ from kit.planning import Plan
 from kit.stage import Stage
 from kit.stages import run
 from kit.store import Store
-from kit.workers import Slot, Workers
+from kit.workers import Foreign, Slot, Workers
 
 State = Literal["run", "reuse", "blocked"]
 
@@ -262,5 +262,5 @@ def explain(stage: Stage, error: BaseException) -> Failure:
         why = "killed, most often for want of memory" if killed else f"exit code {exitcode}"
         hint = " (fewer --jobs need less memory)" if killed else ""
         return Failure(stage, Problem("the worker process died", stage.name, why, "", again + hint), trace)
-    got = f"{type(error).__name__}: {error}"
+    got = str(error) if isinstance(error, Foreign) else f"{type(error).__name__}: {error}"
     return Failure(stage, Problem("the stage failed", stage.name, got, "", again + "; --debug shows the trace"), trace)

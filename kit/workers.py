@@ -141,9 +141,23 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+class Foreign(Exception):
+    """An error of a library, by its name and words."""
+
+
 def _work(line: str, root: str, threads: int) -> None:
-    """Carry out a stage in a worker, whatever numpy warns of on the way."""
+    """Carry out a stage in a worker, whatever numpy warns of on the way.
+
+    Raises:
+        Foreign: a library raised an error of its own. The process that waits may be unable to load its class (that of
+            CatBoost lies in a module which nobody else can import), and would wait for ever.
+    """
     import numpy as np
 
-    with np.errstate(all="ignore"):
-        run(Stage.from_json(line), Store(Path(root)), threads)
+    try:
+        with np.errstate(all="ignore"):
+            run(Stage.from_json(line), Store(Path(root)), threads)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("builtins", "kit"):
+            raise
+        raise Foreign(f"{type(error).__name__}: {error}") from error

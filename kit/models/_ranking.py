@@ -41,6 +41,11 @@ RANKINGS: Mapping[str, Ranking] = {
     "rank_xendcg": Ranking(most=GAINS),
     "rank_map": Ranking(most=1),
     "pairwise": Ranking(whole=False, positive=False),
+    "pairlogit_pairwise": Ranking(whole=False, positive=False),
+    "yetirank": Ranking(whole=False, most=GAINS),
+    "yetirank_pairwise": Ranking(whole=False, most=GAINS),
+    "query_rmse": Ranking(whole=False, positive=False),
+    "query_softmax": Ranking(whole=False),
 }
 """Ranking objectives by kit's names."""
 

@@ -15,10 +15,11 @@ from pydantic import Field
 
 from kit.contracts import Run, never
 from kit.models import _boosting as boosting
+from kit.models import _catboost as dialect
 from kit.models import _constraints as constraints
 from kit.models import _gpu as gpu
 from kit.models import _objectives as objectives
-from kit.models._catboost import POSITIVE, READ_AS, Follower, bootstrap, chosen_of, refuse, unused
+from kit.models import _ranking as ranking
 from kit.models._classes import check_classes, class_weighted
 from kit.models._matrix import frame_of
 from kit.models._native_catboost import CATBOOST, CATBOOST_UNUSED
@@ -105,13 +106,13 @@ class Params(boosting.BoosterParams):
 
     def idle(self, task: Task) -> frozenset[str]:
         """Return what the way rows are drawn and the loss leave unused."""
-        return unused(self.native, chosen_of(self.objective, self.level, task).loss.name)
+        return dialect.unused(self.native, dialect.chosen_of(self.objective, self.level, task).loss.name)
 
 
 @dataclass(frozen=True)
 class Data:
     """The library's pools. `present` (c,) are the classes among the learning rows; scale = mean and sd of y; `flat`:
-    rows that teach nothing."""
+    rows that teach nothing; `probe`: some of the rows, where queries are ranked."""
 
     train: Any
     valid: Any
@@ -120,13 +121,20 @@ class Data:
     present: Ints
     scale: tuple[float, float] = (0.0, 1.0)
     flat: boosting.Sample | None = None
+    probe: boosting.Sample | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check(params: Params, task: Task) -> None:
     """Raise RecipeError where the objective or the class weights do not fit the task."""
-    chosen_of(params.objective, params.level, task)
-    refuse(task, constrained=any(params.monotone.values()))
+    loss = dialect.chosen_of(params.objective, params.level, task).loss
+    dialect.refuse(loss.name, params.grow, task, constrained=any(params.monotone.values()))
     check_classes(params.class_weight, task)
+
+
+def ranks(params: Params) -> bool:
+    """Return whether the rows of a query are ordered: designs then tell queries, and predictions are scores."""
+    return dialect.is_ranking(params.objective)
 
 
 def prepare(params: Params, task: Task, train: Design, stop: Design | None, run: Run) -> Data:
@@ -138,23 +146,27 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     present = np.unique(rows.y).astype(np.int64) if task.kind == "multiclass" else np.empty(0, np.int64)
     if held is not None and len(present):
         held = boosting.chosen(held, np.isin(held.y, present))
-    scale = (0.0, 1.0)
-    if chosen_of(params.objective, params.level, task).loss.name == "gaussian":
+    scale, loss = (0.0, 1.0), dialect.chosen_of(params.objective, params.level, task).loss.name
+    if held is not None and held.sizes is not None:
+        ranking.Stop.of(held)  # an error where there is nothing to tell losses by
+    if loss == "gaussian":
         # The variance output starts from 1, far away where y is large.
         mean = float(np.average(rows.y, weights=rows.weight))
         scale = (mean, float(np.sqrt(np.average((rows.y - mean) ** 2, weights=rows.weight))))
-    pools = [None if s is None else _pool(s, train.categories, present, scale, run) for s in (rows, held)]
-    return Data(pools[0], pools[1], train.names, categories, present, scale)
+    about = {"cat_features": list(categories), "thread_count": run.threads}
+    pools = [_pool(s, train.categories, present, scale, about | dialect.weights_of(s, loss)) for s in (rows, held) if s]
+    valid = pools[1] if held else None
+    notes = (dialect.WEIGHED,) if rows.torn_weights() and loss not in dialect.BY_ROW else ()
+    return Data(pools[0], valid, train.names, categories, present, scale, probe=rows.probe(), notes=notes)
 
 
 def _pool(
-    sample: boosting.Sample, categories: Mapping[int, int], present: Ints, scale: tuple[float, float], run: Run
+    rows: boosting.Sample, categories: Mapping[int, int], present: Ints, scale: tuple[float, float], about: Any
 ) -> Any:
     import catboost
 
-    y = np.searchsorted(present, sample.y) if len(present) else (sample.y - scale[0]) / scale[1]
-    x = frame_of(sample.x, categories)
-    return catboost.Pool(x, y, weight=sample.weight, cat_features=sorted(categories), thread_count=run.threads)
+    y = np.searchsorted(present, rows.y) if len(present) else (rows.y - scale[0]) / scale[1]
+    return catboost.Pool(frame_of(rows.x, categories), y, **about)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
@@ -166,15 +178,16 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
     """
     import catboost
 
-    chosen = chosen_of(params.objective, params.level, task)
+    chosen = dialect.chosen_of(params.objective, params.level, task)
     if data.flat is not None:
         return constant_of(chosen.loss, task, data.flat)
     objectives.check_target(chosen.loss, np.asarray(data.train.get_label(), np.float64))
+    boosting.stopper(chosen.loss, None, data.probe)  # an error where rows to rank are of no query
     device = gpu.catboost(run)
     with boosting.told("CatBoost", catboost.CatBoostError):
         model = catboost.CatBoost(_config(params, chosen, data, run) | _on_device(params, data, run, device))
         monitor = boosting.Monitor(run, params.patience, choose=data.valid is not None)
-        follower = Follower(monitor, float(np.log(data.scale[1])))
+        follower = dialect.follower(monitor, chosen, data.scale[1])
         # CatBoost has no callbacks on the GPU, and for each it lists all losses so far: six times the work of small
         # trees. Without one its own patience ends the fit, at the same round, and the curve is read afterwards.
         live = device == "CPU" and run.watch is not never
@@ -185,13 +198,13 @@ def fit(params: Params, task: Task, data: Data, run: Run) -> Trees | Constant:
             model.shrink(monitor.best_step)
     facts = {"scale": data.scale, "present": data.present.tolist(), "n_out": (task.n_out,)}
     steps, curve = monitor.best_step, monitor.as_curve()
-    made = Forest(_bytes(model), chosen.loss.name, len(data.names), steps, curve, facts=facts)
-    return made.ran_on(run, device, "CatBoost")
+    made = Forest(_bytes(model), chosen.loss.name, len(data.names), steps, curve, facts=facts, notes=data.notes)
+    return made.placed_by(task, data.probe).ran_on(run, device, "CatBoost")
 
 
 def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> dict[str, Any]:
     """Return the parameters as CatBoost wants them; native ones last, so that they win."""
-    idle = unused(params.native, chosen.loss.name)
+    idle = dialect.unused(params.native, chosen.loss.name)
     config: dict[str, Any] = {
         "random_seed": int(run.rng.integers(2**31 - 1)),
         "thread_count": run.threads,
@@ -203,10 +216,10 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
         "depth": params.depth,
         "grow_policy": params.grow,
         "boosting_type": "Plain",
-        "bootstrap_type": bootstrap(params.native),
+        "bootstrap_type": dialect.bootstrap(params.native),
         "l2_leaf_reg": params.l2,
         "random_strength": params.random_strength,
-        "one_hot_max_size": params.onehot,
+        "one_hot_max_size": 1 if "onehot" in idle else params.onehot,
         "model_size_reg": params.model_size,
         "border_count": params.max_bin,
         # Backtracking compares losses that are summed by thread: the only thing found to make threads change a model.
@@ -215,7 +228,7 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
         **({} if "leaf_steps" in idle else {"leaf_estimation_iterations": params.leaf_steps}),
         **params.native,
         "loss_function": chosen.native,
-        "eval_metric": chosen.native,
+        "eval_metric": dialect.stopped_by(chosen),
     }
     if chosen.loss.name == "gaussian":
         config |= {"leaf_estimation_iterations": 1, "l2_leaf_reg": max(float(config["l2_leaf_reg"]), 0.1)}
@@ -229,7 +242,8 @@ def _config(params: Params, chosen: objectives.Chosen, data: Data, run: Run) -> 
 def _on_device(params: Params, data: Data, run: Run, device: str) -> dict[str, Any]:
     """Return what depends on the device, which on the GPU samples no columns, and on stop rows."""
     patience = {} if run.steps or data.valid is None else {"od_type": "Iter", "od_wait": params.patience}
-    return {"task_type": device, **patience, **({"rsm": params.colsample} if device == "CPU" else {})}
+    drawn = device == "CPU" and not dialect.is_pairwise(params.objective)
+    return {"task_type": device, **patience, **({"rsm": params.colsample} if drawn else {})}
 
 
 def _bytes(model: Any) -> bytes:
@@ -264,10 +278,10 @@ class Forest(Trees):
     def raw(self, x: Floats32) -> Floats:
         """Return what the library predicts."""
         frame = frame_of(x, dict.fromkeys(self._model.get_cat_feature_indices(), 0))
-        wanted = READ_AS.get(self.objective, "RawFormulaVal")
+        wanted = dialect.READ_AS.get(self.objective, "RawFormulaVal")
         out = self._model.predict(frame, wanted, ntree_end=self.best_step, thread_count=self.threads)
         made: Floats = np.asarray(out, np.float64).reshape(len(x), -1)
-        return made[:, 1:] if self.objective in POSITIVE else made
+        return made[:, 1:] if self.objective in dialect.POSITIVE else made
 
     def predict(self, design: Design) -> Pred:
         """Return the prediction (on the encoded scale) for a design whose y is None."""
@@ -283,4 +297,4 @@ class Forest(Trees):
 
     def importance(self) -> Floats:
         """Return (d,) how much predictions change, on average, when a column does (CatBoost has no gain)."""
-        return np.asarray(self._model.get_feature_importance(), np.float64)
+        return np.asarray(self._model.get_feature_importance(type="PredictionValuesChange"), np.float64)

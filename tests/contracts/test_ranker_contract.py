@@ -147,6 +147,8 @@ def test_a_saved_ranker_predicts_the_same_bits(name: str, objective: str, tmp_pa
     w = world(objective)
     made, held, _ = designs_of(w)
     model = fitted(ranker(name, objective), w, made)
+    gain = model.importance()
+    assert gain.shape == (held.n_columns,) and (gain >= 0).all() and gain.sum() > 0
     model.save(tmp_path)
     assert worlds.same(registry.load("models", name).load(tmp_path).predict(held), model.predict(held))
 

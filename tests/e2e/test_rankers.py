@@ -91,6 +91,31 @@ def test_from_the_rows_to_new_rows(shop):
     assert refused.code == 2 and "r:rank: scores" in refused.err, refused.err
 
 
+def test_rankers_of_all_libraries_blend(shop):
+    """Row weights that differ within queries are told where a library has weights of queries alone."""
+    frame = pd.read_csv(shop.folder / "train.csv")
+    frame.assign(w=1 + np.arange(len(frame)) % 3).to_csv(shop.folder / "train.csv", index=False)
+    text = RECIPE.replace("groups: query", "groups: query, weight: w")
+    text = text.replace("blend:", """\
+  xgb: {use: xgboost, features: base, params: {objective: "rank:pairwise", n_estimators: 12}}
+  yeti: {use: catboost, features: base, params: {objective: "YetiRank:mode=NDCG", n_estimators: 12}}
+  pairs: {use: catboost, features: base, params: {objective: PairLogitPairwise, n_estimators: 12}}
+  rows: {use: catboost, features: base, params: {objective: QueryRMSE, n_estimators: 12}}
+blend:""").replace("from: [rank, reg]", "from: [rank, reg, xgb, yeti, pairs, rows]")  # fmt: skip
+    shop.write(text)
+    assert shop.run("--keep-models").stages["failed"] == 0
+    for name in ("rank", "xgb", "yeti", "pairs", "rows"):
+        card = shop.card(name)
+        told = any("a query counts the mean weight of its rows" in note for note in card["notes"])
+        assert card["unscaled"] and card["score"] > 0.75 and told == (name not in ("rank", "rows"))
+        assert max(card["importances"]["gain"], key=card["importances"]["gain"].get) == "x1"
+        assert all(0 < step <= 18 for step in card["best_steps"])
+    out = shop.folder / "p.csv"
+    assert shop.kit("predict", str(shop.folder / "r.yaml"), str(shop.folder / "test.csv"), "-o", str(out)).code == 0
+    submitted = pd.read_csv(next((shop.root / "submissions").glob("0001*.csv")))
+    np.testing.assert_allclose(pd.read_csv(out)["pred"], submitted["grade"], rtol=1e-5)
+
+
 def test_matrices_tell_queries_which_are_whole_in_the_stop_rows(shop):
     shop.run("--set", "models.rank.stop=cut", "--set", "split={use: kfold, folds: 3}")
     out = shop.folder / "matrices"

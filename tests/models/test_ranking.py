@@ -9,7 +9,7 @@ import pytest
 
 from kit import registry
 from kit.contracts import Run
-from kit.errors import DataError, RecipeError
+from kit.errors import DataError, FitError, RecipeError
 from kit.metrics import ndcg
 from kit.models import _ranking as ranking
 from kit.models._boosting import Sample
@@ -114,6 +114,46 @@ def test_xgboost_weighs_queries_by_the_mean_of_their_rows():
     assert one.notes == ("XGBoost weighs whole queries: a query counts the mean weight of its rows",) and not two.notes
 
 
+@pytest.mark.parametrize("objective", ["YetiRank", "PairLogit", "YetiRankPairwise", "PairLogitPairwise"])
+def test_catboost_weighs_queries_where_it_goes_by_pairs(objective):
+    """Half the queries are ordered by the first column, the others, of next to no weight, by the second."""
+    rows = searches(80)
+    x, even = rows.blocks[0].x, np.arange(640) // 8 % 2 == 0
+    y = np.digitize(np.where(even, x[:, 0], x[:, 1]), [-1, 0, 1]).astype(np.float64)
+    w = np.where(even, 1, 1e-3) * np.tile([0.5, 1.5], 320)
+    made = fitted("catboost", replace(rows, y=y, w=w), objective=objective, n_estimators=30)
+    said = made.predict(replace(rows, y=None)).mean[:, 0]
+    assert np.corrcoef(said, x[:, 0])[0, 1] > 0.8 and abs(np.corrcoef(said, x[:, 1])[0, 1]) < 0.3
+    assert "a query counts the mean weight of its rows" in made.notes[0]
+
+
+@pytest.mark.parametrize("objective", ["QueryRMSE", "QuerySoftMax"])
+def test_catboost_weighs_rows_where_it_goes_by_rows(objective):
+    rows = searches(80)
+    x, even = rows.blocks[0].x, np.arange(640) % 2 == 0
+    y = np.digitize(np.where(even, x[:, 0], x[:, 1]), [-1, 0, 1]).astype(np.float64)
+    made = fitted("catboost", replace(rows, y=y, w=np.where(even, 1, 1e-3)), objective=objective, n_estimators=30)
+    said = made.predict(replace(rows, y=None)).mean[:, 0]
+    assert np.corrcoef(said, x[:, 0])[0, 1] > 0.8 and abs(np.corrcoef(said, x[:, 1])[0, 1]) < 0.3
+    assert not made.notes
+
+
+def test_parameters_of_catboost_stand_behind_the_name():
+    plain, mode = (fitted("catboost", searches(), objective=o) for o in ("YetiRank", "YetiRank:mode=NDCG;top=5"))
+    assert plain.model != mode.model and plain.objective == mode.objective == "yetirank"
+    with pytest.raises(FitError, match="CatBoost refuses"):
+        fitted("catboost", searches(), objective="YetiRank:mode=NDGC")
+
+
+def test_trees_of_pairwise_losses_are_symmetric():
+    module = registry.load("models", "catboost")
+    params = module.Params(objective="YetiRankPairwise", grow="Depthwise")
+    with pytest.raises(RecipeError, match="grows symmetric trees alone"):
+        module.check(params, Task("regression"))
+    assert {"grow", "colsample", "onehot"} <= module.Params(objective="PairLogitPairwise").idle(Task("regression"))
+    assert "grow" not in module.Params(objective="PairLogit").idle(Task("regression"))
+
+
 def test_lightgbm_weighs_rows():
     rows = searches()
     alike = replace(rows, w=np.repeat(rows.w.reshape(-1, 8).mean(axis=1), 8))
@@ -148,7 +188,7 @@ def test_gains_are_of_lambdarank_alone():
 
 @pytest.mark.parametrize(
     ("name", "native", "kit_name"),
-    [("xgboost", "rank:pairwise", "pairwise"), ("xgboost", "rank:ndcg", "lambdarank"), ("lightgbm", "xendcg", "rank_xendcg")],
+    [("xgboost", "rank:pairwise", "pairwise"), ("xgboost", "rank:ndcg", "lambdarank"), ("lightgbm", "xendcg", "rank_xendcg"), ("catboost", "QueryRMSE", "query_rmse"), ("catboost", "PairLogit", "pairwise"), ("catboost", "YetiRank", "yetirank")],
 )  # fmt: skip
 def test_names_of_the_library_are_names_of_kit(name, native, kit_name):
     assert fitted(name, searches(), objective=native).model == fitted(name, searches(), objective=kit_name).model

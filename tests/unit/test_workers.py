@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from kit import workers
+from kit.engine import explain
+from kit.errors import FitError
 from kit.stage import Stage
 from kit.workers import Workers
 
@@ -54,3 +56,25 @@ def test_a_process_does_not_run_the_script_that_starts_it_once_more(tmp_path: Pa
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["script __main__", "process", "0 True"]
     assert done.stderr == ""
+
+
+def test_an_error_of_a_library_is_told_by_its_name_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its class may be one that nobody but the worker can load: it must not leave the process."""
+
+    class OddError(Exception):
+        pass
+
+    for raised, told in (
+        (OddError("no such dataset"), (workers.Foreign, "OddError: no such dataset")),
+        (FitError("no row"), (FitError, "no row")),
+        (FloatingPointError("not finite"), (FloatingPointError, "not finite")),
+    ):
+
+        def run(*_: object, error: Exception = raised) -> None:
+            raise error
+
+        monkeypatch.setattr(workers, "run", run)
+        with pytest.raises(told[0], match=f"^{told[1]}"):
+            workers._work(stage("catboost").to_json(), str(tmp_path), 1)
+    failure = explain(stage("catboost"), workers.Foreign("OddError: no such dataset"))
+    assert failure.problem.got == "OddError: no such dataset"
