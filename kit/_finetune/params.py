@@ -19,8 +19,9 @@ class TextNetParams(kit.params.Params):
     batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Rows per step."""
 
-    lr: Annotated[float, Field(gt=0, le=1), Tune(1e-5, 3e-4, log=True)] = 5e-5
-    """Highest learning rate of the topmost layer of the text model. Large models want less: 1e-5 to 3e-5."""
+    lr: Annotated[float, Field(gt=0, le=1), Tune(1e-5, 4e-4, log=True)] | None = None
+    """Highest learning rate of the topmost layer of the text model. null = by its width: 2e-4 at 384 (MiniLM), 5e-5 at
+    768 (base), 3e-5 at 1024 (large)."""
 
     head_lr: Annotated[float, Field(gt=0, le=1), Tune(1e-4, 1e-2, log=True)] = 1e-3
     """Highest learning rate of what stands over the text model and is new."""
@@ -49,8 +50,9 @@ class TextNetParams(kit.params.Params):
     dropout: Annotated[float, Field(ge=0, le=0.9), Tune(0.0, 0.4)] = 0.1
     """Share of the head's inputs zeroed in training."""
 
-    inner_dropout: bool = True
-    """Whether the text model zeroes values inside it in training, as its own configuration says."""
+    inner_dropout: bool | None = None
+    """Whether the text model zeroes values inside it in training, as its own configuration says. null = for classes
+    only: a regression needs them."""
 
     loss: Literal["mse", "nll", "beta_nll", "crps", "nll_mae", "faithful"] = "crps"
     """What a regression is trained on: mse the mean by squared error, faithful that and the variance beside it, the

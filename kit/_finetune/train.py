@@ -138,6 +138,15 @@ def rate(t: float, warmup: float) -> float:
     return max(1.0 - t, 0.0) / (1.0 - warmup)
 
 
+def usual_lr(width: int) -> float:
+    """Return the learning rate that suits a text model of that width: 5e-5 at 768, and by the inverse square, to 5e-4.
+
+    >>> usual_lr(384), usual_lr(768), usual_lr(64)
+    (0.0002, 5e-05, 0.0005)
+    """
+    return min(5e-5 * (768 / width) ** 2, 5e-4)
+
+
 def evaluate(job: Job, net: Net, rows: Labelled) -> float:
     """Return what the objective measures of the net on `rows`, in units of y."""
     mean, variance = predict(job.loss.objective, net, rows.texts, job.plan.device, job.plan.precision)

@@ -48,6 +48,10 @@ class Params(TextNetParams):
     """Weight of each class in learning: `balanced`, or {label: weight}; classes not named count 1."""
 
 
+_WIDTHS = ("hidden_size", "dim", "d_model")
+"""What configurations call the width of a text model."""
+
+
 @dataclass(frozen=True)
 class Data:
     """The learning and stop rows as a text model reads them, with what was learnt from the learning rows."""
@@ -59,6 +63,7 @@ class Data:
     train: Labelled
     stop: Labelled | None
     padding: int
+    width: int
 
 
 def check(params: Params, task: Task) -> None:
@@ -81,7 +86,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     train = class_weighted(train, task, params.class_weight)
     if not (train.w > 0).any():
         raise DataError("no learning row has a weight above 0", got=f"{len(train)} rows")
-    places, padding = places_of(train), _padding(folder)
+    places, (padding, width) = places_of(train), _told(folder)
     encoder, target = learn(places.beside(train)), target_of(task, labelled(train), train.w)
     device = gpu.torch(run)
 
@@ -95,7 +100,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
 
     scored = stop is not None and bool((stop.v > 0).any())
     watched = rows(stop, stop.v) if stop is not None and scored else None
-    return Data(folder, places, encoder, target, rows(train, train.w), watched, padding)
+    return Data(folder, places, encoder, target, rows(train, train.w), watched, padding, width)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> FittedText:
@@ -138,11 +143,12 @@ def _text_model(design: Design) -> str:
     return folders[0]
 
 
-def _padding(folder: str) -> int:
+def _told(folder: str) -> tuple[int, int]:
+    """Return the token a text model fills up with, and its width."""
     from kit._finetune.body import transformer_folder
 
     config = json.loads((transformer_folder(Path(folder)) / "config.json").read_text("utf-8"))
-    return int(config.get("pad_token_id") or 0)
+    return int(config.get("pad_token_id") or 0), int(next((config[n] for n in _WIDTHS if config.get(n)), 768))
 
 
 def _loss(params: Params, task: Task) -> Loss:
@@ -152,21 +158,21 @@ def _loss(params: Params, task: Task) -> Loss:
 
 
 def _job(params: Params, task: Task, data: Data, run: Run) -> Job:
-    from kit._finetune.train import Job, Plan
+    from kit._finetune.train import Job, Plan, usual_lr
 
     device = data.train.y.device.type
     plan = Plan(
         horizon=params.epochs,
         epochs=params.epochs if run.steps is None else run.steps,
         batch=params.batch,
-        lr=params.lr,
+        lr=params.lr if params.lr is not None else usual_lr(data.width),
         head_lr=params.head_lr,
         layer_decay=params.layer_decay,
         decay=params.weight_decay,
         warmup=params.warmup,
         clip=params.clip_norm,
         frozen=params.freeze,
-        inner_dropout=params.inner_dropout,
+        inner_dropout=bool(task.classes) if params.inner_dropout is None else params.inner_dropout,
         patience=params.patience,
         precision=_precision(params, device),
         device=device,
