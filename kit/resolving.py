@@ -236,7 +236,8 @@ class Resolver:
         kinds = {n: column.kind for n, column in self.facts.header.items()} | self.kinds
         fit = [n for n, kind in kinds.items() if kind in accepts and n in (*self.facts.free, *self.aliases)]
         modules = {n: registry.load("features", n) for n in registry.names("features")}
-        others = [n for n, m in modules.items() if kinds[name] in m.ACCEPTS and not getattr(m, "COLUMNS_ONLY", False)]
+        apart = {n for n, m in modules.items() if getattr(m, "COLUMNS_ONLY", False) or getattr(m, "TOKENS", False)}
+        others = [n for n, m in modules.items() if kinds[name] in m.ACCEPTS and n not in apart]
         others = [] if name.KINDS else others
         return RecipeError(
             f"{registry.shown(plug.use)} takes {listed(accepts)} columns",
