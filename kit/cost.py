@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kit import devices, registry
+from kit._finetune.cost import Size, size_of
 from kit.engine import states
 from kit.opening import Opened, last_keys
 from kit.stage import Stage
@@ -106,6 +108,10 @@ def _measured(stages: Sequence[Stage], past: Mapping[str, str], opened: Opened) 
 def _estimate(stage: Stage, opened: Opened) -> float:
     use = str(stage.ingredients["model"]["use"])
     use = stage.local["files"].get(use, use)
+    if (text := _text_model(stage)) is not None:
+        size, length = text
+        epochs = int(stage.ingredients["model"]["params"].get("epochs", 3))
+        return START + size.seconds(_rows(stage, opened), length, epochs, str(stage.ingredients["device"]))
     cost = float(registry.load("models", use).COST)
     outputs = 1 if _runtime(stage) == "torch" else opened.facts.task.n_out  # boosters grow trees for each class
     return cost * (START + CELL * _cells(stage, opened) * outputs)
@@ -114,12 +120,17 @@ def _estimate(stage: Stage, opened: Opened) -> float:
 def _cells(stage: Stage, opened: Opened) -> float:
     """Return rows times columns of what a fit learns from."""
     facts = opened.facts
-    folds = max(2, facts.n_folds // opened.recipe.repeats)
-    rows = facts.n_train * (1 - 1 / folds) + facts.n_extra
-    rows *= 2 if stage.ingredients["design"]["augment"] else 1
     widths = [facts.header[name].width for name in stage.ingredients["x"] if name in facts.header]
     computed = [_width(key, opened) for key in stage.ingredients["columns"].values()]
-    return rows * max(1, sum(widths) + sum(computed))
+    return _rows(stage, opened) * max(1, sum(widths) + sum(computed))
+
+
+def _rows(stage: Stage, opened: Opened) -> float:
+    """Return about how many rows a fit learns from."""
+    facts = opened.facts
+    folds = max(2, facts.n_folds // opened.recipe.repeats)
+    rows = facts.n_train * (1 - 1 / folds) + facts.n_extra
+    return rows * (2 if stage.ingredients["design"]["augment"] else 1)
 
 
 def _width(key: str, opened: Opened) -> int:
@@ -130,7 +141,21 @@ def _width(key: str, opened: Opened) -> int:
 
 def _memory(stage: Stage, opened: Opened) -> float:
     """Return the MiB of the worker that carries out a fit."""
-    return WORKER_MIB[_runtime(stage)] + COPIES * 4 * _cells(stage, opened) / 2**20
+    mib = WORKER_MIB[_runtime(stage)] + COPIES * 4 * _cells(stage, opened) / 2**20
+    if (text := _text_model(stage)) is not None:
+        mib += text[0].mib(int(stage.ingredients["model"]["params"].get("batch", 16)), text[1])
+    return mib
+
+
+def _text_model(stage: Stage) -> tuple[Size, int] | None:
+    """Return the size of the text model that a fit trains and the tokens of a text; None where it trains none."""
+    for feature in stage.ingredients["design"]["features"]:
+        if getattr(
+            registry.load("features", stage.local["files"].get(feature["use"], feature["use"])), "TOKENS", False
+        ):
+            params = feature["params"]
+            return size_of(Path(stage.local["files"][params["model"]])), int(params["length"])
+    return None
 
 
 def _runtime(stage: Stage) -> str:

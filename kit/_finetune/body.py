@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from kit._finetune.cost import transformer_folder
 from kit._mlp.losses import Variance
 from kit.errors import RecipeError
 from kit.hub import quiet
@@ -126,13 +126,3 @@ def depths(net: Net) -> tuple[dict[str, int], int]:
         found[name] = int(number[1]) + 1 if number else 0 if "embed" in name else -1
     top = max(found.values(), default=0)
     return {name: top if depth < 0 else depth for name, depth in found.items()}, top
-
-
-def transformer_folder(folder: Path) -> Path:
-    """Return where in a model's folder its transformer lies."""
-    try:
-        modules = json.loads((folder / "modules.json").read_text("utf-8"))
-        first = next(m for m in modules if str(m["type"]).endswith("Transformer"))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return folder
-    return folder / str(first.get("path", ""))

@@ -19,7 +19,7 @@ class TextNetParams(kit.params.Params):
     batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Rows per step."""
 
-    lr: Annotated[float, Field(gt=0, le=1), Tune(1e-5, 4e-4, log=True)] | None = None
+    lr: Annotated[float | None, Field(gt=0, le=1), Tune(1e-5, 4e-4, log=True)] = None
     """Highest learning rate of the topmost layer of the text model. null = by its width: 2e-4 at 384 (MiniLM), 5e-5 at
     768 (base), 3e-5 at 1024 (large)."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from kit import hub
+from kit._finetune.cost import transformer_folder
 from kit.contracts import Scope
 from kit.errors import RecipeError
 from kit.features._columns import CODED, check_columns
@@ -122,8 +123,6 @@ def _tokenizer(folder: str) -> Any:
         RecipeError: the folder has none.
     """
     from transformers import AutoTokenizer
-
-    from kit._finetune.body import transformer_folder
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # processes side by side are kit's own
     try:

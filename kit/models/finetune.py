@@ -48,10 +48,6 @@ class Params(TextNetParams):
     """Weight of each class in learning: `balanced`, or {label: weight}; classes not named count 1."""
 
 
-_WIDTHS = ("hidden_size", "dim", "d_model")
-"""What configurations call the width of a text model."""
-
-
 @dataclass(frozen=True)
 class Data:
     """The learning and stop rows as a text model reads them, with what was learnt from the learning rows."""
@@ -78,6 +74,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
         RecipeError: no feature makes tokens, or they are of several models.
         DataError: no learning row has a weight.
     """
+    from kit._finetune.cost import config_of, size_of
     from kit._finetune.rows import places_of
     from kit._mlp.encode import learn
     from kit._mlp.fitted import target_of
@@ -86,7 +83,8 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
     train = class_weighted(train, task, params.class_weight)
     if not (train.w > 0).any():
         raise DataError("no learning row has a weight above 0", got=f"{len(train)} rows")
-    places, (padding, width) = places_of(train), _told(folder)
+    places, size = places_of(train), size_of(Path(folder))
+    padding = int(config_of(Path(folder)).get("pad_token_id") or 0)
     encoder, target = learn(places.beside(train)), target_of(task, labelled(train), train.w)
     device = gpu.torch(run)
 
@@ -100,7 +98,7 @@ def prepare(params: Params, task: Task, train: Design, stop: Design | None, run:
 
     scored = stop is not None and bool((stop.v > 0).any())
     watched = rows(stop, stop.v) if stop is not None and scored else None
-    return Data(folder, places, encoder, target, rows(train, train.w), watched, padding, width)
+    return Data(folder, places, encoder, target, rows(train, train.w), watched, padding, size.width)
 
 
 def fit(params: Params, task: Task, data: Data, run: Run) -> FittedText:
@@ -141,14 +139,6 @@ def _text_model(design: Design) -> str:
         got = f"{len(folders)} text models" if folders else "no tokens"
         raise RecipeError(rule, got=got, next=several if folders else advice)
     return folders[0]
-
-
-def _told(folder: str) -> tuple[int, int]:
-    """Return the token a text model fills up with, and its width."""
-    from kit._finetune.body import transformer_folder
-
-    config = json.loads((transformer_folder(Path(folder)) / "config.json").read_text("utf-8"))
-    return int(config.get("pad_token_id") or 0), int(next((config[n] for n in _WIDTHS if config.get(n)), 768))
 
 
 def _loss(params: Params, task: Task) -> Loss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import polars as pl
@@ -91,3 +92,18 @@ def test_what_cannot_be_is_told_before_anything_runs(talk, was, now, words):
     talk.write(changed)
     done = talk.kit("check", str(talk.folder / "r.yaml"))
     assert done.code == 2 and words in done.err, done.err
+
+
+def test_the_cost_goes_by_the_size_of_the_text_model(talk):
+    """... as its configuration tells it, before a weight is read."""
+    folder = shutil.copytree(textmodel.folder(), talk.folder / "large")
+    config = json.loads((folder / "config.json").read_text())
+    large = {"hidden_size": 1024, "num_hidden_layers": 24, "vocab_size": 250_000}
+    (folder / "config.json").write_text(json.dumps({**config, **large}))
+
+    def cost(model):
+        talk.write(RECIPE.format(model=model))
+        return talk.kit("check", str(talk.folder / "r.yaml"), "--json").json["cost"]
+
+    small, other = cost(textmodel.folder()), cost("large")
+    assert other["seconds"][0] > 5 * small["seconds"][0] and other["mib"][0] > small["mib"][0] + 10_000

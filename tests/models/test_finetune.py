@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import textmodel
 
-from kit._finetune import body, rows, train
+from kit._finetune import body, cost, rows, train
 from kit.contracts import Run
 from kit.errors import RecipeError
 from kit.features import tokens
@@ -128,6 +128,14 @@ def test_batches_are_of_like_length_and_hold_every_row_once() -> None:
 
 def test_the_rate_rises_and_falls_to_nothing() -> None:
     assert [train.rate(t, 0.0) for t in (0.0, 0.5, 1.0)] == [1.0, 0.5, 0.0]
+
+
+def test_the_size_of_a_text_model_is_that_of_its_weights() -> None:
+    size, model = cost.size_of(textmodel.folder()), fitted(design())
+    assert (size.width, size.layers) == (textmodel.WIDTH, 2)
+    assert size.words * size.width == model.weights["body.embeddings.word_embeddings.weight"].size
+    minilm = cost.Size(384, 6, 30_522)
+    assert minilm.inner == 10_616_832 and 100 < minilm.seconds(2000, 64, 3, "cpu") < 400
 
 
 def test_two_text_models_and_none_are_refused(tmp_path: Path) -> None:
