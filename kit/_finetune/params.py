@@ -13,8 +13,8 @@ from kit.params import Tune
 class TextNetParams(kit.params.Params):
     """A pretrained text model, trained further; the defaults suit some hundred to some ten thousand texts."""
 
-    epochs: Annotated[int, Field(ge=1, le=256), Tune(2, 6)] = 3
-    """Length of the schedule: the learning rate ends at 0 there."""
+    epochs: Annotated[int, Field(ge=1, le=256), Tune(2, 10)] = 3
+    """Length of the schedule: the learning rate ends at 0 there. A few hundred rows want twice as many and more."""
 
     batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Rows per step."""
