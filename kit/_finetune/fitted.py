@@ -15,7 +15,7 @@ from kit._finetune.body import Shape, blank
 from kit._finetune.rows import Places, encode
 from kit._finetune.train import Precision, predict
 from kit._mlp.encode import Encoder
-from kit._mlp.fitted import Target, threads
+from kit._mlp.fitted import Target, below, threads
 from kit.types import Array, Design, Floats, Floats32, Objective, Pred
 
 _ARRAYS, _FACTS = "net.safetensors", "net.json"
@@ -48,10 +48,8 @@ class FittedText:
         with threads(self.threads):
             net = blank(json.loads(self.config), self.shape)
             net.load_state_dict({name: torch.from_numpy(value) for name, value in self.weights.items()}, assign=True)
-            mean, variance = predict(self.objective, net.to(device), texts, device, self.precision)
-        if self.objective in ("logloss", "softmax"):
-            return Pred(mean.numpy())
-        return self.target.decoded(mean.numpy(), None if variance is None else variance.numpy(), self.sigma)
+            said = predict(self.objective, net.to(device), texts, device, self.precision)
+        return self.target.pred(self.objective, said, self.sigma)
 
     def importance(self) -> Floats | None:
         """Return None: no column of tokens means anything by itself."""
@@ -66,7 +64,7 @@ class FittedText:
         plain = ("objective", "padding", "best_step", "device", "precision", "threads", "notes")
         facts: dict[str, Any] = {name: getattr(self, name) for name in plain}
         facts |= {"config": json.loads(self.config), "shape": asdict(self.shape), "others": self.places.others}
-        facts |= {"target": {k: repr(v) for k, v in asdict(self.target).items()}, "sigma": repr(self.sigma)}
+        facts |= {"target": self.target.told(), "sigma": repr(self.sigma)}
         (folder / _FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
 
 
@@ -78,10 +76,10 @@ def load(folder: Path) -> FittedText:
         config=json.dumps(facts["config"]),
         shape=Shape(**facts["shape"]),
         places=Places(arrays["tokens"], tuple((int(a), int(b)) for a, b in facts["others"])),
-        encoder=Encoder.from_arrays(_below("encoder.", arrays)),
+        encoder=Encoder.from_arrays(below("encoder.", arrays)),
         objective=facts["objective"],
-        target=Target(**{k: float(v) for k, v in facts["target"].items()}),
-        weights=_below("weights.", arrays),
+        target=Target.from_told(facts["target"]),
+        weights=below("weights.", arrays),
         sigma=float(facts["sigma"]),
         padding=facts["padding"],
         best_step=facts["best_step"],
@@ -96,7 +94,3 @@ def load(folder: Path) -> FittedText:
 def weights_of(state: dict[str, torch.Tensor]) -> dict[str, Floats32]:
     """Return the tensors of a net as arrays; every name has memory of its own."""
     return {name: np.array(value.detach().cpu().numpy()) for name, value in state.items()}
-
-
-def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
-    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

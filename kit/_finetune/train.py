@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from kit._finetune.body import Net, depths
 from kit._finetune.rows import Encoded, filled_up, shuffled
 from kit._mlp.losses import Loss, combine, stop_score
+from kit._mlp.train import Outcome
 from kit.contracts import Watch
 from kit.types import Floats, Objective
 
@@ -69,15 +70,6 @@ class Job:
     stop: Labelled | None
     choose: bool
     unit: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The weights to predict with, the epoch they are from, and the stop score after each epoch."""
-
-    weights: dict[str, Tensor]
-    best_step: int
-    curve: tuple[float, ...]
 
 
 def train(job: Job, net: Net, rng: np.random.Generator, watch: Watch) -> Outcome:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 from kit._mlp.encode import Encoder
 from kit._mlp.net import Layout
@@ -49,11 +50,24 @@ class Target:
         """Return standardised y."""
         return (y - self.centre) / (self.scale or 1.0)
 
-    def decoded(self, mean: Floats32, variance: Floats32 | None, sigma: float) -> Pred:
-        """Return what standardised mean (n, 1) and variance (n,) say of y; `sigma`: the std where there is none."""
-        value = np.clip(mean.astype(np.float64) * self.scale + self.centre, self.low, self.high)
-        std = np.full(len(mean), sigma) if variance is None else np.sqrt(variance.astype(np.float64)) * self.scale
+    def pred(self, objective: Objective, said: tuple[Tensor, Tensor | None], sigma: float) -> Pred:
+        """Return what a net says of standardised y: classes' probabilities (n, m), or mean (n, 1) and variance (n,) of
+        a regression; `sigma`: the std where there is no variance."""
+        mean, variance = said
+        if objective in ("logloss", "softmax"):
+            return Pred(mean.numpy())
+        value = np.clip(mean.numpy().astype(np.float64) * self.scale + self.centre, self.low, self.high)
+        std = np.full(len(value), sigma) if variance is None else np.sqrt(variance.numpy().astype(float)) * self.scale
         return Pred(value.astype(np.float32), np.maximum(std, _STD_FLOOR).astype(np.float32))
+
+    def told(self) -> dict[str, str]:
+        """Return the numbers for a JSON file, in full."""
+        return {name: repr(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_told(cls, told: dict[str, str]) -> Target:
+        """Return the target that `told` these numbers."""
+        return cls(**{name: float(value) for name, value in told.items()})
 
 
 def target_of(task: Task, y: Floats, w: Floats, scale_y: bool = True) -> Target:
@@ -90,10 +104,8 @@ class FittedMlp:
         x, codes = self.encoder(design)
         tensors = {name: torch.from_numpy(value) for name, value in self.weights.items()}
         with threads(1):
-            mean, variance = predict(self.objective, tensors, self.layout, torch.from_numpy(x), torch.from_numpy(codes))
-        if self.objective in ("logloss", "softmax"):
-            return Pred(mean.numpy())
-        return self.target.decoded(mean.numpy(), None if variance is None else variance.numpy(), self.sigma)
+            said = predict(self.objective, tensors, self.layout, torch.from_numpy(x), torch.from_numpy(codes))
+        return self.target.pred(self.objective, said, self.sigma)
 
     def importance(self) -> Floats | None:
         """Return None: the front scale weighs embeddings, not columns, and shrinks where a first layer grows."""
@@ -108,7 +120,7 @@ class FittedMlp:
         facts = {
             "layout": asdict(self.layout),
             "objective": self.objective,
-            "target": {k: repr(v) for k, v in asdict(self.target).items()},
+            "target": self.target.told(),
             "sigma": repr(self.sigma),
             "best_step": self.best_step,
             "device": self.device,
@@ -124,11 +136,11 @@ def load(folder: Path) -> FittedMlp:
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["layout"].items()}
     layout = Layout(**fields)
     return FittedMlp(
-        encoder=Encoder.from_arrays(_below("encoder.", arrays)),
+        encoder=Encoder.from_arrays(below("encoder.", arrays)),
         layout=layout,
         objective=facts["objective"],
-        target=Target(**{k: float(v) for k, v in facts["target"].items()}),
-        weights=_below("weights.", arrays),
+        target=Target.from_told(facts["target"]),
+        weights=below("weights.", arrays),
         sigma=float(facts["sigma"]),
         best_step=facts["best_step"],
         curve=arrays["curve"],
@@ -137,5 +149,6 @@ def load(folder: Path) -> FittedMlp:
     )
 
 
-def _below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+def below(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Return the arrays whose names start so, without that."""
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from kit._finetune.body import Net, Shape
     from kit._finetune.fitted import FittedText
     from kit._finetune.rows import Places
-    from kit._finetune.train import Job, Labelled, Outcome, Precision
+    from kit._finetune.train import Job, Labelled, Precision
     from kit._mlp.encode import Encoder
     from kit._mlp.fitted import Target
     from kit._mlp.losses import Loss
+    from kit._mlp.train import Outcome
 
 LIBS: tuple[str, ...] = ("torch", "transformers")
 TASKS: tuple[TaskKind, ...] = ("regression", "binary", "multiclass")
@@ -207,7 +208,7 @@ def _fitted(params: Params, job: Job, data: Data, made: tuple[Net, Outcome], run
     sigma = evaluate(job, net, data.stop or data.train) if net.shape.variance == "none" else 0.0
     fell = run.device != job.plan.device
     return FittedText(
-        config=json.dumps(net.config.to_dict()),
+        config=json.dumps({**net.config.to_dict(), "_name_or_path": ""}),  # not where it lay on this machine
         shape=net.shape,
         places=data.places,
         encoder=data.encoder,

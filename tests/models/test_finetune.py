@@ -133,6 +133,7 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
 def test_the_size_of_a_text_model_is_that_of_its_weights() -> None:
     size, model = cost.size_of(textmodel.folder()), fitted(design())
     assert (size.width, size.layers) == (textmodel.WIDTH, 2)
+    assert str(textmodel.folder()) not in model.config, "a kept model tells where it was trained"
     assert size.words * size.width == model.weights["body.embeddings.word_embeddings.weight"].size
     minilm = cost.Size(384, 6, 30_522)
     assert minilm.inner == 10_616_832 and 100 < minilm.seconds(2000, 64, 3, "cpu") < 400
